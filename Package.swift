@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// Each upcoming feature is the default of a later language mode; see docs/decisions/0001.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "cordon",
+    products: [
+        .executable(name: "cordond", targets: ["cordond"]),
+        .executable(name: "cordon", targets: ["cordon"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // Arrows point down only; scripts/check-imports holds each target to this list.
+        .target(name: "Domain", swiftSettings: settings),
+        .target(name: "PolicyCompiler", dependencies: ["Domain", yams], swiftSettings: settings),
+        .target(name: "RADIUS", dependencies: ["Domain", crypto], swiftSettings: settings),
+        .target(
+            name: "CNetfilter",
+            linkerSettings: [.linkedLibrary("nftables"), .linkedLibrary("nftnl"), .linkedLibrary("mnl")]),
+        .target(name: "LinuxNet", dependencies: ["Domain", "PolicyCompiler", "CNetfilter"], swiftSettings: settings),
+        .target(name: "Store", dependencies: ["Domain", grdb, crypto], swiftSettings: settings),
+        .target(
+            name: "Control",
+            dependencies: ["Domain", "PolicyCompiler", "Store", crypto, logging, metrics, lifecycle],
+            swiftSettings: settings),
+        .target(
+            name: "Servers",
+            dependencies: ["Domain", "RADIUS", "Control", nioCore, nioPosix, logging, metrics, lifecycle],
+            swiftSettings: settings),
+        .target(
+            name: "API", dependencies: ["Domain", "Control", hummingbird, logging, metrics, lifecycle],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "cordond",
+            dependencies: [
+                "Domain", "PolicyCompiler", "LinuxNet", "Store", "Control", "Servers", "API", logging, metrics,
+                lifecycle, nioCore, nioPosix, yams,
+            ],
+            swiftSettings: settings),
+        .target(name: "Lab", dependencies: ["Domain", subprocess], swiftSettings: settings),
+        .executableTarget(
+            name: "cordon", dependencies: ["Domain", "Lab", argumentParser, httpClient, nioCore],
+            swiftSettings: settings),
+
+        .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: settings),
+        .testTarget(
+            name: "PolicyCompilerTests", dependencies: ["PolicyCompiler", "Domain"], resources: [.copy("Golden")],
+            swiftSettings: settings),
+        .testTarget(name: "RADIUSTests", dependencies: ["RADIUS", "Domain"], swiftSettings: settings),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Domain"], swiftSettings: settings),
+        .testTarget(
+            name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "Domain", logging],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SystemTests",
+            dependencies: ["LinuxNet", "PolicyCompiler", "Domain", "Lab", subprocess],
+            swiftSettings: settings),
+    ]
+)

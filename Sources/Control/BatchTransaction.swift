@@ -1,0 +1,156 @@
+import Domain
+import PolicyCompiler
+import Store
+
+/// What became of one request inside the store's transaction.
+struct Outcome: Sendable {
+    var answer: Request.Answer
+    /// What the kernel has to be told before the answer leaves.
+    var changes: [DeviceChange] = []
+    /// Sessions that ended.
+    var ended: [Session.ID] = []
+    /// The device got no port block.
+    var lacksNAT = false
+    /// Our own fault, when there was one.
+    var fault: StoreError?
+}
+
+/// Judges a batch of requests inside one store transaction. Holds the rules of admission and accounting and no I/O
+/// of its own.
+struct BatchTransaction: Sendable {
+    let requests: [Request.Question]
+    let settings: ControlSettings
+    let now: Timestamp
+
+    func run(in transaction: any StoreTransaction) throws -> [Outcome] {
+        try requests.map { request in
+            do {
+                // One request that fails takes back its own changes only.
+                return try transaction.savepoint { () throws -> Outcome in
+                    switch request {
+                    case .attach(let attach): try admit(attach, transaction)
+                    case .accounting(let report): try account(report, transaction)
+                    }
+                }
+            } catch let error as StoreError where error.code != .unavailable {
+                return Outcome(answer: .dropped, fault: error)
+            }
+        }
+    }
+
+    // MARK: Admission
+
+    private func admit(_ request: AttachRequest, _ store: any StoreTransaction) throws -> Outcome {
+        guard let imsi = request.imsi else { return reject(.imsiMissing) }
+        guard let sim = try store.sim(imsi: imsi) else { return reject(.simUnknown) }
+        switch sim.state {
+        case .active: break
+        case .suspended: return reject(.simSuspended)
+        case .terminated: return reject(.simTerminated)
+        }
+        guard let apn = request.apn else { return reject(.apnMissing) }
+
+        var outcome = Outcome(answer: .dropped)
+        // The NAS asks for a session that we hold as active: it lost the old one without a stop. The old one's late
+        // stop carries the old token and will not touch the new session.
+        if var old = try store.activeSession(of: sim.id, on: apn) {
+            old.endedAt = now
+            old.updatedAt = now
+            try store.updateSession(old)
+            outcome.ended.append(old.id)
+        }
+        let lease: AddressLease
+        do {
+            lease = try store.takeLease(sim: sim.id, tenant: sim.tenant, apn: apn)
+        } catch let error as StoreError where error.code == .exhausted {
+            return reject(.addressPoolExhausted)
+        }
+        let token = SessionToken.random()
+        _ = try store.insertSession(
+            token: token, sim: sim, nas: request.nas, lease: lease, equipment: request.equipment,
+            accountingSessionID: request.accountingSessionID, at: now)
+        let nat = settings.natPlan.binding(index: lease.natIndex)
+        let policy = try store.effectivePolicy(of: sim.id).flatMap(PolicyMark.init(policy:)) ?? .blockAll
+        outcome.changes = [.set(DeviceEntry(address: lease.address, policy: policy, nat: nat))]
+        outcome.lacksNAT = nat == nil
+        outcome.answer = .attach(.accept(address: lease.address, token: token))
+        return outcome
+    }
+
+    private func reject(_ reason: AttachRejection) -> Outcome { Outcome(answer: .attach(.reject(reason))) }
+
+    // MARK: Accounting
+
+    private func account(_ report: AccountingReport, _ store: any StoreTransaction) throws -> Outcome {
+        var outcome = Outcome(answer: .accounted)
+        switch report.kind {
+        case .on, .off:
+            // RFC 2866 §5.1: the NAS has lost, or is about to drop, every session it had.
+            try store.appendAccounting(report, session: nil, received: now)
+            for session in try store.activeSessions(through: report.nas) { try end(session, store, &outcome) }
+        case .start, .interim, .stop:
+            let found = try session(of: report, store)
+            try store.appendAccounting(report, session: found?.id, received: now)
+            guard var session = found, session.endedAt == nil else { return outcome }
+            session.updatedAt = now
+            session.usage = report.kind == .start ? session.usage : session.usage.merging(report.usage)
+            session.accountingSessionID = report.accountingSessionID ?? session.accountingSessionID
+            let isDefaultBearer = report.equipment.nsapi == nil || session.equipment.nsapi == nil
+                || report.equipment.nsapi == session.equipment.nsapi
+            session.equipment.update(from: report.equipment)
+            // A stop is per bearer: the session ends with its last one (3GPP TS 29.061 §16.4.7.2, VSA 11) or with
+            // the bearer it began with.
+            if report.kind == .stop, report.isLastBearer || isDefaultBearer {
+                try end(session, store, &outcome)
+            } else {
+                try store.updateSession(session)
+            }
+        }
+        return outcome
+    }
+
+    private func end(_ session: Session, _ store: any StoreTransaction, _ outcome: inout Outcome) throws {
+        var ended = session
+        ended.endedAt = now
+        ended.updatedAt = now
+        try store.updateSession(ended)
+        outcome.ended.append(session.id)
+        outcome.changes.append(.remove(session.address))
+    }
+
+    /// The session a report is about: by our own token; else, for a NAS that does not echo Class, by IMSI and APN.
+    /// A report through another NAS than the session's says nothing about it, unless it carries the token.
+    private func session(of report: AccountingReport, _ store: any StoreTransaction) throws -> Session? {
+        if let token = report.token { return try store.session(token: token) }
+        guard let imsi = report.imsi, let apn = report.apn, let sim = try store.sim(imsi: imsi),
+            let session = try store.activeSession(of: sim.id, on: apn), session.nas == report.nas
+        else { return nil }
+        // Another Acct-Session-Id is another session: a late report of one that was replaced.
+        if let known = session.accountingSessionID, let reported = report.accountingSessionID, known != reported {
+            return nil
+        }
+        return session
+    }
+}
+
+extension SessionUsage {
+    /// The counters of a later report. They only grow; a report that arrives out of order lowers none.
+    func merging(_ later: SessionUsage) -> SessionUsage {
+        SessionUsage(
+            octetsUp: max(octetsUp, later.octetsUp), octetsDown: max(octetsDown, later.octetsDown),
+            packetsUp: max(packetsUp, later.packetsUp), packetsDown: max(packetsDown, later.packetsDown),
+            seconds: max(seconds, later.seconds))
+    }
+}
+
+extension Equipment {
+    /// Takes what a later report says and keeps what it leaves out. The default bearer's NSAPI stays the session's.
+    mutating func update(from report: Equipment) {
+        imei = report.imei ?? imei
+        rat = report.rat ?? rat
+        visitedNetwork = report.visitedNetwork ?? visitedNetwork
+        location = report.location ?? location
+        chargingID = report.chargingID ?? chargingID
+        nsapi = nsapi ?? report.nsapi
+    }
+}

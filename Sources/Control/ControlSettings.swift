@@ -1,0 +1,28 @@
+public import Domain
+
+/// What the operator configures about admission and the gateway's NAT.
+public struct ControlSettings: Sendable {
+    public var natPlan: NATPlan
+    /// Attach and accounting requests that may wait; more are shed before they queue.
+    public var queueCapacity: Int
+    /// Requests that share one store transaction and one netlink batch at most.
+    public var batchLimit: Int
+    /// A request that has waited longer is dropped: its NAS has asked again by then.
+    public var maximumWait: Duration
+    /// How long a suspension waits for the NAS's Accounting-Stop before it answers.
+    public var stopConfirmationWait: Duration
+    /// How often the kernel is compared with what it was given.
+    public var verificationInterval: Duration
+
+    public init(
+        natPlan: NATPlan, queueCapacity: Int = 8192, batchLimit: Int = 512, maximumWait: Duration = .seconds(3),
+        stopConfirmationWait: Duration = .seconds(5), verificationInterval: Duration = .milliseconds(250)
+    ) {
+        self.natPlan = natPlan
+        self.queueCapacity = queueCapacity
+        self.batchLimit = batchLimit
+        self.maximumWait = maximumWait
+        self.stopConfirmationWait = stopConfirmationWait
+        self.verificationInterval = verificationInterval
+    }
+}

@@ -1,0 +1,179 @@
+import Domain
+import Logging
+import Metrics
+import PolicyCompiler
+public import ServiceLifecycle
+import Store
+import Synchronization
+
+/// The one consumer of ordered work: everything that changes both the store and the kernel passes through its loop.
+///
+/// Attach and accounting requests that are waiting share one store transaction and one netlink batch, so that the
+/// costs of fsync and of a kernel commit are divided among them under load, and latency stays low without it.
+/// Administrative changes run between batches, alone. No answer leaves before the store has committed and the kernel
+/// has the change.
+final class Engine: Service {
+    let store: any Store
+    let dataPlane: any DataPlane
+    let settings: ControlSettings
+    let now: @Sendable () -> Timestamp
+    let logger: Logger
+    let stops = StopWaiters()
+    private let queue: Mutex<WorkQueue>
+    private let wakeUps: AsyncStream<Void>
+    private let wakeUp: AsyncStream<Void>.Continuation
+    private let metrics = EngineMetrics()
+
+    init(
+        store: any Store, dataPlane: any DataPlane, settings: ControlSettings, now: @escaping @Sendable () -> Timestamp,
+        logger: Logger
+    ) {
+        self.store = store
+        self.dataPlane = dataPlane
+        self.settings = settings
+        self.now = now
+        self.logger = logger
+        queue = Mutex(WorkQueue(capacity: settings.queueCapacity))
+        (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    // MARK: Entrances
+
+    /// Queues a request from a NAS. The completion is called once, from the engine's loop.
+    /// - Returns: `false` when the queue is full: the request is shed, counted, and the completion never called.
+    func submit(_ request: Request) -> Bool {
+        guard queue.withLock({ $0.append(request) }) else {
+            metrics.shed.increment()
+            return false
+        }
+        wakeUp.yield()
+        return true
+    }
+
+    /// Runs an administrative change on the loop, alone, and returns what it returns.
+    func exclusively<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            let job = ExclusiveJob {
+                do { continuation.resume(returning: try await body()) } catch { continuation.resume(throwing: error) }
+            } refuse: {
+                continuation.resume(throwing: ControlError(.unavailable, "the daemon is stopping; try again"))
+            }
+            if queue.withLock({ $0.append(job) }) { wakeUp.yield() } else { job.refuse() }
+        }
+    }
+
+    // MARK: Loop
+
+    func run() async throws {
+        await withGracefulShutdownHandler {
+            for await _ in wakeUps {
+                while let next = queue.withLock({ $0.next(limit: settings.batchLimit) }) {
+                    switch next {
+                    case .requests(let batch): await process(batch)
+                    case .exclusive(let job): await job.run()
+                    }
+                }
+            }
+        } onGracefulShutdown: {
+            self.wakeUp.finish()
+        }
+        // What is still waiting is refused, not dropped silently: requests of a NAS are asked again by it.
+        for job in queue.withLock({ $0.close() }) { job.refuse() }
+    }
+
+    private func process(_ batch: [Request]) async {
+        let started = ContinuousClock.now
+        let (fresh, late) = batch.split { started - $0.received <= settings.maximumWait }
+        if !late.isEmpty {
+            metrics.late.increment(by: late.count)
+            for request in late { request.complete(.dropped) }
+        }
+        guard !fresh.isEmpty else { return }
+
+        let outcomes: [Outcome]
+        do {
+            let work = BatchTransaction(requests: fresh.map(\.question), settings: settings, now: now())
+            outcomes = try await store.write { transaction in try work.run(in: transaction) }
+        } catch {
+            metrics.storeFailures.increment()
+            logger.error(
+                "no request could be stored; requests stay unanswered until the store takes them",
+                metadata: ["error": "\(error)", "requests": "\(fresh.count)"])
+            for request in fresh { request.complete(.dropped) }
+            return
+        }
+
+        var enforced = true
+        let changes = Self.lastChangePerDevice(outcomes.flatMap(\.changes))
+        do throws(DataPlaneError) {
+            if !changes.isEmpty { try dataPlane.apply(changes) }
+        } catch {
+            enforced = false
+            metrics.kernelFailures.increment()
+            logger.error(
+                "the kernel did not take a batch; it will be repaired and the NAS will ask again",
+                metadata: ["error": "\(error)", "devices": "\(changes.count)"])
+        }
+        for (request, outcome) in zip(fresh, outcomes) {
+            metrics.count(outcome)
+            // An answer that lets a device in needs the kernel; a stop is true once it is stored.
+            let isAnswerable = enforced || outcome.changes.allSatisfy(\.isRemoval)
+            request.complete(isAnswerable ? outcome.answer : .dropped)
+            if let fault = outcome.fault {
+                logger.error("a request could not be decided", metadata: ["error": "\(fault)"])
+            }
+            if outcome.lacksNAT {
+                logger.warning(
+                    "NAT 1 has no port block left: a device has no way to the internet; add public addresses to nat.public",
+                    metadata: ["capacity": "\(settings.natPlan.capacity)"])
+            }
+        }
+        let ended = outcomes.flatMap(\.ended)
+        if !ended.isEmpty { stops.confirm(ended) }
+        metrics.batchSize.record(fresh.count)
+        metrics.batchTime.record(duration: ContinuousClock.now - started)
+    }
+
+    /// The last change of each device, in the order of first appearance.
+    private static func lastChangePerDevice(_ changes: [DeviceChange]) -> [DeviceChange] {
+        var places: [IPv4Address: Int] = [:]
+        var result: [DeviceChange] = []
+        for change in changes {
+            if let place = places[change.address] {
+                result[place] = change
+            } else {
+                places[change.address] = result.count
+                result.append(change)
+            }
+        }
+        return result
+    }
+}
+
+extension Array {
+    fileprivate func split(_ isFirst: (Element) -> Bool) -> (first: [Element], second: [Element]) {
+        var (first, second): ([Element], [Element]) = ([], [])
+        for element in self {
+            if isFirst(element) { first.append(element) } else { second.append(element) }
+        }
+        return (first, second)
+    }
+}
+
+extension DeviceChange {
+    var address: IPv4Address {
+        switch self {
+        case .set(let entry): entry.address
+        case .remove(let address): address
+        }
+    }
+
+    var isRemoval: Bool {
+        switch self {
+        case .set: false
+        case .remove: true
+        }
+    }
+}

@@ -1,0 +1,85 @@
+/// What an Access-Request asks, without its wire form.
+public struct AttachRequest: Hashable, Sendable {
+    public let nas: NAS.ID
+    /// 3GPP-IMSI. A request without it cannot be admitted.
+    public let imsi: IMSI?
+    /// Called-Station-Id.
+    public let apn: APN?
+    public let accountingSessionID: String?
+    public let equipment: Equipment
+
+    public init(nas: NAS.ID, imsi: IMSI?, apn: APN?, accountingSessionID: String?, equipment: Equipment) {
+        self.nas = nas
+        self.imsi = imsi
+        self.apn = apn
+        self.accountingSessionID = accountingSessionID
+        self.equipment = equipment
+    }
+}
+
+/// The answer to an ``AttachRequest``.
+public enum AttachVerdict: Hashable, Sendable {
+    case accept(address: IPv4Address, token: SessionToken)
+    case reject(AttachRejection)
+    /// Nothing is sent; the NAS will ask again. For our own faults only (store or kernel out of order).
+    case noAnswer
+}
+
+/// Why an attach is rejected. The raw value is the reason code of events, metrics and the Reply-Message.
+public enum AttachRejection: String, Hashable, Sendable, CaseIterable {
+    case imsiMissing = "imsi-missing"
+    case apnMissing = "apn-missing"
+    case simUnknown = "sim-unknown"
+    case simSuspended = "sim-suspended"
+    case simTerminated = "sim-terminated"
+    /// The operator's address pools have no block left for this tenant.
+    case addressPoolExhausted = "address-pool-exhausted"
+}
+
+/// What an Accounting-Request reports, without its wire form.
+public struct AccountingReport: Hashable, Sendable {
+    public let nas: NAS.ID
+    public let kind: Kind
+    /// Class, when it is one of ours.
+    public let token: SessionToken?
+    public let imsi: IMSI?
+    public let apn: APN?
+    public let address: IPv4Address?
+    public let accountingSessionID: String?
+    public let equipment: Equipment
+    public let usage: SessionUsage
+    /// Acct-Terminate-Cause of a stop.
+    public let terminateCause: UInt32?
+    /// 3GPP-Session-Stop-Indicator was there: the last bearer has stopped.
+    public let isLastBearer: Bool
+    /// Event-Timestamp, or the time of receipt.
+    public let time: Timestamp
+
+    /// Acct-Status-Type (RFC 2866 §5.1).
+    public enum Kind: UInt32, Hashable, Sendable, CaseIterable {
+        case start = 1
+        case stop = 2
+        case interim = 3
+        case on = 7
+        case off = 8
+    }
+
+    public init(
+        nas: NAS.ID, kind: Kind, token: SessionToken?, imsi: IMSI?, apn: APN?, address: IPv4Address?,
+        accountingSessionID: String?, equipment: Equipment, usage: SessionUsage, terminateCause: UInt32?,
+        isLastBearer: Bool, time: Timestamp
+    ) {
+        self.nas = nas
+        self.kind = kind
+        self.token = token
+        self.imsi = imsi
+        self.apn = apn
+        self.address = address
+        self.accountingSessionID = accountingSessionID
+        self.equipment = equipment
+        self.usage = usage
+        self.terminateCause = terminateCause
+        self.isLastBearer = isLastBearer
+        self.time = time
+    }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import Glibc
+
+/// Names, places and addresses of one laboratory. Several can be up side by side: the addresses are the same in each,
+/// since each has its own namespaces; only the prefix and the host's API port differ.
+public struct LabLayout: Sendable {
+    /// Namespaces are `PREFIX-ran`, `PREFIX-gw`, ...; files are in `/run/PREFIX-lab` and `/var/lib/PREFIX-lab`.
+    public let prefix: String
+    /// Where the API is reached on the host, on 127.0.0.1.
+    public let apiPort: UInt16
+    /// The directory that holds `cordon` and `cordond`.
+    public let programs: String
+
+    /// - Parameter programs: where the built programs are; by default `CORDON_BIN_DIR`, else the running program's
+    ///   own directory.
+    /// - Throws: ``LabError`` when the prefix is not 1 to 12 lower-case letters and digits that start with a letter.
+    ///   It becomes part of paths that are removed, so nothing else is let in.
+    public init(prefix: String = "cordon", apiPort: UInt16 = 8080, programs: String? = nil) throws(LabError) {
+        let isAllowed = { (byte: UInt8) in (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
+        guard
+            (1...12).contains(prefix.utf8.count), prefix.utf8.allSatisfy(isAllowed),
+            let first = prefix.utf8.first, first >= 0x61
+        else {
+            throw LabError(
+                .unsupported,
+                "`\(prefix)` cannot be a laboratory's prefix: write 1 to 12 lower-case letters and digits, a letter first")
+        }
+        self.prefix = prefix
+        self.apiPort = apiPort
+        self.programs =
+            programs ?? ProcessInfo.processInfo.environment["CORDON_BIN_DIR"] ?? Self.directoryOfRunningProgram
+    }
+
+    private static var directoryOfRunningProgram: String {
+        guard let path = realpath("/proc/self/exe", nil) else { return "." }
+        defer { free(path) }
+        return String(String(cString: path).split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 })
+    }
+
+    public var cordon: String { programs + "/cordon" }
+    public var cordond: String { programs + "/cordond" }
+
+    /// Sockets, configuration, logs, process records. In memory: it is gone after a reboot, as the processes are.
+    public var runDirectory: String { "/run/\(prefix)-lab" }
+    /// The daemon's store, on a real disk, since its commits wait for one.
+    public var stateDirectory: String { "/var/lib/\(prefix)-lab" }
+    var processDirectory: String { runDirectory + "/processes" }
+    var sessionDirectory: String { runDirectory + "/sessions" }
+    var logDirectory: String { runDirectory + "/log" }
+    /// Written when everything is up, so its presence separates a whole laboratory from an interrupted one.
+    var markerFile: String { runDirectory + "/up" }
+    var secretFile: String { runDirectory + "/radius.secret" }
+    public var apiSocket: String { runDirectory + "/api.sock" }
+    public var tokenFile: String { stateDirectory + "/operator.token" }
+    public var apiURL: String { "http://127.0.0.1:\(apiPort)" }
+
+    public func log(of process: String) -> String { "\(logDirectory)/\(process).log" }
+    /// What the internet's web server was asked: one line per request, the client's address first.
+    public var webAccessLog: String { logDirectory + "/access.log" }
+
+    public enum Namespace: String, CaseIterable, Sendable {
+        /// The P-GW and all devices.
+        case ran
+        /// The gateway.
+        case gw
+        /// The site's outer NAT.
+        case edge
+        /// The internet.
+        case inet
+    }
+
+    public func name(of namespace: Namespace) -> String { "\(prefix)-\(namespace.rawValue)" }
+    var namespaceNames: [String] { Namespace.allCases.map(name(of:)) }
+
+    // The addresses of design.md section 11.
+    public static let gatewaySGi = "198.18.0.1"
+    public static let packetGateway = "198.18.0.2"
+    public static let gatewayWAN = "198.18.1.1"
+    public static let edgeInside = "198.18.1.2"
+    /// The only address of the site that the internet ever sees.
+    public static let edgeOutside = "203.0.113.1"
+    public static let internetRouter = "203.0.113.2"
+    /// NAT 1's public addresses, which NAT 2 hides again.
+    public static let natPublic = "198.19.0.0/28"
+    public static let pool = "100.64.0.0/10"
+    /// Two web servers, an address that no policy of the demo allows, a UDP sink, a name server, a time server.
+    public static let web = "192.0.2.10"
+    public static let otherWeb = "198.51.100.10"
+    public static let forbiddenWeb = "192.0.2.66"
+    public static let sink = "192.0.2.20"
+    public static let nameServer = "192.0.2.53"
+    public static let timeServer = "192.0.2.123"
+    static let internetAddresses = [web, otherWeb, forbiddenWeb, sink, nameServer, timeServer]
+}

@@ -1,0 +1,187 @@
+/// The real programs around the gateway: their configurations and how they are started.
+struct LabPeers: Sendable {
+    let layout: LabLayout
+    let records: ProcessRecords
+
+    /// Starts all of them and returns when those that something waits for answer.
+    func start() async throws(LabError) {
+        try await startWeb()
+        try await startNames()
+        try await startTime()
+        try await startDisconnectListener()
+        let inet = layout.name(of: .inet)
+        let whoami = ["curl", "-s", "-o", "/dev/null", "-m", "1", "http://\(LabLayout.web)/whoami"]
+        try await waitUntil("nginx answers", within: .seconds(10)) { () throws(LabError) in
+            try await Command(whoami, in: inet).output().status == 0
+        }
+        let log = layout.log(of: "freeradius")
+        try await waitUntil("freeradius listens", within: .seconds(10)) { () throws(LabError) in
+            LabFiles.read(log)?.contains("Ready to process requests") ?? false
+        }
+        for record in records.all where !ProcessRecords.isRunning(record) {
+            throw LabError(
+                .toolFailed, "\(record.name) has ended",
+                output: LabFiles.lastLines(20, of: layout.log(of: record.name)))
+        }
+    }
+
+    /// The internet's web servers. Ports that the demo's policies deny are served too: what is refused there is
+    /// refused by the gateway, not by nobody listening.
+    private func startWeb() async throws(LabError) {
+        let root = layout.runDirectory + "/web"
+        try LabFiles.makeDirectory(root)
+        try await Command(["truncate", "-s", "4G", root + "/endless"]).run()
+        try await Command(["truncate", "-s", "8M", root + "/firmware"]).run()
+        let listens = [LabLayout.web, LabLayout.otherWeb, LabLayout.forbiddenWeb].flatMap { address in
+            ["80", "443", "2222", "8000-8100"].map { "        listen \(address):\($0);" }
+        }
+        let configuration = """
+            daemon off;
+            master_process off;
+            user root;
+            pid \(layout.runDirectory)/nginx.pid;
+            error_log \(layout.logDirectory)/nginx.log;
+            events { worker_connections 4096; }
+            http {
+                log_format requests '$remote_addr $remote_port $server_addr $server_port $status $request_uri';
+                access_log \(layout.webAccessLog) requests;
+                client_body_temp_path \(root)/body;
+                proxy_temp_path \(root)/proxy;
+                fastcgi_temp_path \(root)/fastcgi;
+                uwsgi_temp_path \(root)/uwsgi;
+                scgi_temp_path \(root)/scgi;
+                server {
+            \(listens.joined(separator: "\n"))
+                    root \(root);
+                    location = /whoami {
+                        default_type text/plain;
+                        return 200 "$remote_addr $remote_port\\n";
+                    }
+                    location = /drip {
+                        limit_rate 20k;
+                        alias \(root)/firmware;
+                    }
+                }
+            }
+            """
+        let path = layout.runDirectory + "/nginx.conf"
+        try LabFiles.write(configuration + "\n", to: path)
+        try await records.start("nginx", ["nginx", "-c", path, "-p", root], in: layout.name(of: .inet))
+    }
+
+    private func startNames() async throws(LabError) {
+        let path = layout.runDirectory + "/unbound.conf"
+        try LabFiles.write(
+            """
+            server:
+                directory: "\(layout.runDirectory)"
+                chroot: ""
+                username: ""
+                pidfile: "\(layout.runDirectory)/unbound.pid"
+                use-syslog: no
+                do-daemonize: no
+                interface: \(LabLayout.nameServer)
+                access-control: 0.0.0.0/0 allow
+                num-threads: 1
+                module-config: "iterator"
+                local-zone: "example.com." static
+                local-data: "telemetry.example.com. 60 IN A \(LabLayout.web)"
+                local-data: "updates.example.com. 300 IN A \(LabLayout.otherWeb)"
+                local-data: "other.example.com. 60 IN A \(LabLayout.forbiddenWeb)"
+                local-data: "time.example.com. 3600 IN A \(LabLayout.timeServer)"
+            remote-control:
+                control-enable: no
+
+            """, to: path)
+        try await records.start("unbound", ["unbound", "-d", "-p", "-c", path], in: layout.name(of: .inet))
+    }
+
+    private func startTime() async throws(LabError) {
+        let path = layout.runDirectory + "/chrony.conf"
+        try LabFiles.write(
+            """
+            local stratum 1
+            allow 0.0.0.0/0
+            bindaddress \(LabLayout.timeServer)
+            cmdport 0
+            bindcmdaddress /
+            pidfile \(layout.runDirectory)/chronyd.pid
+
+            """, to: path)
+        // -x: the machine's clock is never touched.
+        try await records.start(
+            "chronyd", ["chronyd", "-d", "-x", "-u", "root", "-f", path], in: layout.name(of: .inet))
+    }
+
+    /// The P-GW's side of RFC 5176: FreeRADIUS takes Disconnect-Requests, a script ends the session.
+    private func startDisconnectListener() async throws(LabError) {
+        let database = layout.runDirectory + "/raddb"
+        try LabFiles.makeDirectory(database)
+        try LabFiles.write("$INCLUDE /usr/share/freeradius/dictionary\n", to: database + "/dictionary")
+        try LabFiles.write(disconnectScript, to: layout.runDirectory + "/disconnect", mode: 0o700)
+        let secret = LabFiles.read(layout.secretFile)?.trimmed ?? ""
+        try LabFiles.write(
+            """
+            name = radiusd
+            raddbdir = \(database)
+            logdir = \(layout.logDirectory)
+            run_dir = \(layout.runDirectory)
+            libdir = /usr/lib/freeradius
+            pidfile = \(layout.runDirectory)/freeradius.pid
+            max_request_time = 10
+            cleanup_delay = 5
+            hostname_lookups = no
+            log { destination = stdout }
+            security { reject_delay = 0 }
+            thread pool { start_servers = 4 max_servers = 16 min_spare_servers = 2 max_spare_servers = 8 }
+            modules {
+                exec { wait = yes input_pairs = request shell_escape = yes timeout = 5 }
+            }
+            client gateway {
+                ipaddr = \(LabLayout.gatewaySGi)
+                secret = \(secret)
+            }
+            server pgw {
+                listen {
+                    type = coa
+                    ipaddr = \(LabLayout.packetGateway)
+                    port = 3799
+                }
+                recv-coa {
+                    update control {
+                        Tmp-String-0 := "%{exec:\(layout.runDirectory)/disconnect %{3GPP-IMSI}}"
+                    }
+                    if (&control:Tmp-String-0 == "ok") {
+                        ok
+                    }
+                    else {
+                        update reply {
+                            Error-Cause := Session-Context-Not-Found
+                        }
+                        reject
+                    }
+                }
+            }
+
+            """, to: database + "/radiusd.conf")
+        try await records.start(
+            "freeradius", ["freeradius", "-f", "-d", database, "-n", "radiusd"], in: layout.name(of: .ran))
+    }
+
+    /// The session's file holds its Accounting-Stop. The device's address stays: a device that will not be quiet is
+    /// what shows that the gateway stopped it.
+    private var disconnectScript: String {
+        """
+        #!/bin/sh
+        session="\(layout.sessionDirectory)/$1"
+        case "$1" in *[!0-9]*|'') echo missing; exit 0 ;; esac
+        mv "$session" "$session.stopping" 2>/dev/null || { echo missing; exit 0; }
+        setsid sh -c '
+            radclient -x -r 3 -t 2 -S "\(layout.secretFile)" -f "$1.stopping" \\
+                \(LabLayout.gatewaySGi):1813 acct && rm -f "$1.stopping"
+        ' sh "$session" </dev/null >>"\(layout.log(of: "accounting-stop"))" 2>&1 &
+        echo ok
+
+        """
+    }
+}

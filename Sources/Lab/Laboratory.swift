@@ -1,0 +1,172 @@
+import Glibc
+
+/// The laboratory of design.md section 11: brought up, taken down, looked at.
+public struct Laboratory: Sendable {
+    public let layout: LabLayout
+    let records: ProcessRecords
+    let network: LabNetwork
+
+    public init(layout: LabLayout) {
+        self.layout = layout
+        records = ProcessRecords(layout: layout)
+        network = LabNetwork(layout: layout)
+    }
+
+    /// Whether `up` had anything to do.
+    public enum UpResult: Hashable, Sendable {
+        case broughtUp
+        /// A whole laboratory was found and left as it is.
+        case wasUp
+    }
+
+    /// Brings everything up. Remains of an interrupted laboratory are removed first; when this is interrupted or
+    /// fails, what it made is removed.
+    public func up() async throws(LabError) -> UpResult {
+        try requireRoot()
+        let lock = try LabLock(directory: layout.runDirectory)
+        defer { withExtendedLifetime(lock) {} }
+        if isWhole { return .wasUp }
+        try await removeEverything()
+        do throws(LabError) {
+            try await build()
+        } catch {
+            // The task may be cancelled by now, and a cancelled task cannot run programs: the removal runs apart.
+            await removeRegardless()
+            throw error
+        }
+        return .broughtUp
+    }
+
+    /// Removes everything that `up` makes. It is no error when there is nothing.
+    public func down() async throws(LabError) {
+        try requireRoot()
+        let lock = try LabLock(directory: layout.runDirectory)
+        defer { withExtendedLifetime(lock) {} }
+        try await removeEverything()
+        try LabFiles.remove(layout.runDirectory)
+    }
+
+    private func build() async throws(LabError) {
+        for directory in [layout.processDirectory, layout.sessionDirectory, layout.logDirectory] {
+            try LabFiles.makeDirectory(directory)
+        }
+        try LabFiles.write(Self.randomSecret() + "\n", to: layout.secretFile)
+        try await network.create()
+        try await LabPeers(layout: layout, records: records).start()
+        try await LabGateway(layout: layout, records: records).start()
+        try await cli.run([
+            "nas", "create", "lab-pgw", "--address", LabLayout.packetGateway, "--secret-file", layout.secretFile,
+            "--disconnect-port", "3799", "--disconnect-key", "imsi-nsapi",
+        ])
+        try LabFiles.write("up\n", to: layout.markerFile)
+    }
+
+    private func removeEverything() async throws(LabError) {
+        // The daemon first: it should not see its kernel side vanish.
+        let order = ["cordond": 0, "socat": 1]
+        for record in records.all.sorted(by: { order[$0.name, default: 2] < order[$1.name, default: 2] }) {
+            try await records.stop(record)
+        }
+        for signal in [SIGTERM, SIGKILL] {
+            let remaining = try await network.processes()
+            guard !remaining.isEmpty else { break }
+            for process in remaining { kill(process, signal) }
+            let deadline = ContinuousClock.now + .seconds(2)
+            while try await !network.processes().isEmpty, ContinuousClock.now < deadline {
+                try await pause(.milliseconds(20))
+            }
+        }
+        try await network.remove()
+        for name in LabFiles.names(in: layout.runDirectory) {
+            try LabFiles.remove("\(layout.runDirectory)/\(name)")
+        }
+        try LabFiles.remove(layout.stateDirectory)
+    }
+
+    private func removeRegardless() async {
+        let removal = Task.detached { [self] in
+            // Best effort: the failure that led here is the one to report, and `lab down` can be run again.
+            try? await removeEverything()
+            try? LabFiles.remove(layout.runDirectory)
+        }
+        await removal.value
+    }
+
+    private func requireRoot() throws(LabError) {
+        guard geteuid() == 0 else {
+            throw LabError(.unsupported, "the laboratory makes network namespaces: run this as root")
+        }
+    }
+
+    private var isWhole: Bool {
+        let running = records.all
+        return LabFiles.exists(layout.markerFile)
+            && network.existing.count == layout.namespaceNames.count
+            && Set(running.map(\.name)).isSuperset(of: Self.programs)
+            && running.filter { Self.programs.contains($0.name) }.allSatisfy(ProcessRecords.isRunning)
+    }
+
+    private static let programs: Set = ["cordond", "socat", "nginx", "unbound", "chronyd", "freeradius"]
+
+    private static func randomSecret() -> String {
+        var random = SystemRandomNumberGenerator()
+        return (0..<32).map { _ in String(Int(random.next(upperBound: 16 as UInt)), radix: 16) }.joined()
+    }
+
+    /// The command line as operator of this laboratory.
+    public var cli: CordonCLI { CordonCLI(layout: layout) }
+
+    // MARK: What people ask of it
+
+    /// One line of `cordon lab status`.
+    public struct StatusRow: Hashable, Sendable {
+        public let kind: String
+        public let name: String
+        public let state: String
+    }
+
+    public var isUp: Bool { isWhole }
+
+    public func status() -> [StatusRow] {
+        let existing = Set(network.existing)
+        let namespaces = layout.namespaceNames.map {
+            StatusRow(kind: "namespace", name: $0, state: existing.contains($0) ? "present" : "absent")
+        }
+        let running = Dictionary(records.all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let names = Self.programs.union(running.keys).sorted()
+        let processes = names.map { name in
+            guard let record = running[name] else { return StatusRow(kind: "process", name: name, state: "absent") }
+            let state = ProcessRecords.isRunning(record) ? "running, process \(record.id)" : "ended"
+            return StatusRow(kind: "process", name: name, state: state)
+        }
+        let sessions = LabFiles.names(in: layout.sessionDirectory).filter { !$0.contains(".") }.count
+        return namespaces + processes + [
+            StatusRow(kind: "sessions", name: "attached devices", state: "\(sessions)"),
+            StatusRow(kind: "api", name: layout.apiURL, state: isUp ? "reachable" : "absent"),
+        ]
+    }
+
+    /// Shell exports for a person or a script that wants to work with the laboratory.
+    public func environment() throws(LabError) -> [(name: String, value: String)] {
+        guard
+            isWhole, let token = LabFiles.read(layout.tokenFile)?.trimmed,
+            let secret = LabFiles.read(layout.secretFile)?.trimmed
+        else { throw LabError(.notUp, "the laboratory is not up: `cordon lab up` brings it up") }
+        var variables = [
+            (name: "CORDON_URL", value: layout.apiURL),
+            (name: "CORDON_TOKEN", value: token),
+            (name: "CORDON_RADIUS_SECRET", value: secret),
+        ]
+        for namespace in LabLayout.Namespace.allCases {
+            variables.append(("CORDON_LAB_NS_\(namespace.rawValue.uppercased())", layout.name(of: namespace)))
+        }
+        return variables
+    }
+
+    /// What a test checks after `down`: everything of this laboratory that still exists, one sentence each.
+    public func remains() -> [String] {
+        network.existing.map { "namespace \($0)" }
+            + [layout.runDirectory, layout.stateDirectory].filter(LabFiles.exists).map { "directory \($0)" }
+            + records.all.filter(ProcessRecords.isRunning).map { "process \($0.id) (\($0.name))" }
+    }
+}

@@ -1,0 +1,119 @@
+import Domain
+
+/// What the P-GW does: asks for sessions over RADIUS with radclient, gives devices their addresses, reports starts and
+/// ends.
+public struct PacketGateway: Sendable {
+    let lab: Laboratory
+
+    public init(lab: Laboratory) { self.lab = lab }
+
+    /// A device with a session.
+    public struct Attached: Hashable, Sendable {
+        public let sim: LabSIM
+        public let address: IPv4Address
+        /// The resolver that the answer named, when it did.
+        public let resolver: IPv4Address?
+    }
+
+    /// Attaches the devices: Access-Request, address, Accounting-Start.
+    /// - Returns: those that were accepted, in the order asked.
+    public func attach(_ sims: [LabSIM]) async throws(LabError) -> [Attached] {
+        var attached: [Attached] = []
+        // An identifier has 8 bits, and answers are told apart by it: fewer than 256 requests per run.
+        for start in stride(from: 0, to: sims.count, by: 100) {
+            attached += try await attachBatch(Array(sims[start..<min(start + 100, sims.count)]))
+        }
+        return attached
+    }
+
+    private func attachBatch(_ sims: [LabSIM]) async throws(LabError) -> [Attached] {
+        let accepts = try await radclient("auth", sims.map(\.accessRequest))
+        var attached: [Attached] = []
+        var starts: [String] = []
+        for sim in sims {
+            guard
+                let answer = accepts[sim.imsi], answer.code == "Access-Accept",
+                let framed = answer.attributes["Framed-IP-Address"], let address = try? IPv4Address(parsing: framed)
+            else { continue }
+            let resolver = answer.attributes["MS-Primary-DNS-Server"].flatMap { try? IPv4Address(parsing: $0) }
+            attached.append(Attached(sim: sim, address: address, resolver: resolver))
+            let session = sim.accounting(address: address, class: answer.attributes["Class"])
+            starts.append("Acct-Status-Type = Start\n" + session)
+            try LabFiles.write(
+                "Acct-Status-Type = Stop\nAcct-Terminate-Cause = Admin-Reset\n3GPP-Session-Stop-Indicator = 255\n"
+                    + "Acct-Session-Time = 1\n" + session,
+                to: sessionFile(sim))
+        }
+        try await lab.network.ip(attached.map { "addr replace \($0.address)/32 dev lo" }, in: .ran)
+        let answers = try await radclient("acct", starts)
+        for device in attached where answers[device.sim.imsi]?.code != "Accounting-Response" {
+            throw LabError(.toolFailed, "the Accounting-Start of \(device.sim.imsi) was not answered")
+        }
+        return attached
+    }
+
+    /// Ends sessions from the device's side: Accounting-Stop, and the address goes.
+    public func detach(_ devices: [Attached]) async throws(LabError) {
+        var stops: [String] = []
+        for device in devices {
+            guard let stop = LabFiles.read(sessionFile(device.sim)) else { continue }
+            stops.append(stop)
+            try LabFiles.remove(sessionFile(device.sim))
+        }
+        let answers = try await radclient("acct", stops)
+        guard answers.values.count(where: { $0.code == "Accounting-Response" }) == stops.count else {
+            throw LabError(.toolFailed, "an Accounting-Stop was not answered")
+        }
+        try await lab.network.ip(devices.map { "addr del \($0.address)/32 dev lo" }, in: .ran)
+    }
+
+    private func sessionFile(_ sim: LabSIM) -> String { "\(lab.layout.sessionDirectory)/\(sim.imsi)" }
+
+    private struct Answer {
+        let code: String
+        var attributes: [String: String] = [:]
+    }
+
+    /// Sends the requests, many at a time, and pairs what radclient prints: each packet sent and received is shown
+    /// with its identifier and attributes.
+    /// - Returns: the answer to each request that got one, by IMSI.
+    private func radclient(_ kind: String, _ requests: [String]) async throws(LabError) -> [String: Answer] {
+        guard !requests.isEmpty else { return [:] }
+        let port = kind == "auth" ? 1812 : 1813
+        let output = try await Command(
+            [
+                "radclient", "-x", "-r", "4", "-t", "2", "-p", "50", "-S", lab.layout.secretFile,
+                "\(LabLayout.gatewaySGi):\(port)", kind,
+            ], in: lab.layout.name(of: .ran)
+        ).output(input: requests.joined(separator: "\n"))
+        var imsis: [String: String] = [:]
+        var answers: [String: Answer] = [:]
+        var identifier = ""
+        var isAnswer = false
+        for line in output.standardOutput.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if line.first != "\t" {
+                guard words.count > 3, words[2] == "Id" else { continue }
+                identifier = String(words[3])
+                isAnswer = words[0] == "Received"
+                if isAnswer { answers[identifier] = Answer(code: String(words[1])) }
+            } else if let equals = line.firstIndex(of: "=") {
+                let name = line[..<equals].trimmed
+                var value = line[line.index(after: equals)...].trimmed
+                if value.hasPrefix("\""), value.hasSuffix("\""), value.count > 1 {
+                    value = String(value.dropFirst().dropLast())
+                }
+                if isAnswer {
+                    answers[identifier]?.attributes[name] = value
+                } else if name == "3GPP-IMSI" {
+                    imsis[identifier] = value
+                }
+            }
+        }
+        var byIMSI: [String: Answer] = [:]
+        for (identifier, answer) in answers {
+            if let imsi = imsis[identifier] { byIMSI[imsi] = answer }
+        }
+        return byIMSI
+    }
+}

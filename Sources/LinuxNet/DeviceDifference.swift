@@ -1,0 +1,73 @@
+import Domain
+import PolicyCompiler
+
+/// What has to change in the maps of devices.
+struct DeviceDifference {
+    private var policyDeletions: [UInt32] = []
+    private var policyAdditions: [ElementBatch.Element] = []
+    private var natDeletions: [UInt32] = []
+    private var natAdditions: [ElementBatch.Element] = []
+
+    var isEmpty: Bool {
+        policyDeletions.isEmpty && policyAdditions.isEmpty && natDeletions.isEmpty && natAdditions.isEmpty
+    }
+
+    /// From what the kernel is known to hold for one address to what it should.
+    mutating func change(_ address: IPv4Address, from old: DeviceEntry?, to new: DeviceEntry?) {
+        if old?.policy != new?.policy {
+            changePolicy(address.bits, hadOne: old != nil, to: new?.policyData)
+        }
+        if old?.nat != new?.nat {
+            changeNAT(address.bits, hadOne: old?.nat != nil, to: new?.nat?.elementData)
+        }
+    }
+
+    /// From what was read from the kernel to what it should hold.
+    mutating func change(
+        policies: [UInt32: [UInt8]], bindings: [UInt32: [UInt8]], to devices: [IPv4Address: DeviceEntry]
+    ) {
+        for key in policies.keys where devices[IPv4Address(bits: key)] == nil { policyDeletions.append(key) }
+        for key in bindings.keys where devices[IPv4Address(bits: key)]?.nat == nil { natDeletions.append(key) }
+        for (address, entry) in devices {
+            let policy = policies[address.bits]
+            if policy != entry.policyData { changePolicy(address.bits, hadOne: policy != nil, to: entry.policyData) }
+            guard let data = entry.nat?.elementData else { continue }
+            let binding = bindings[address.bits]
+            if binding != data { changeNAT(address.bits, hadOne: binding != nil, to: data) }
+        }
+    }
+
+    private mutating func changePolicy(_ key: UInt32, hadOne: Bool, to data: [UInt8]?) {
+        if hadOne { policyDeletions.append(key) }
+        if let data { policyAdditions.append(.init(key: key, data: data)) }
+    }
+
+    private mutating func changeNAT(_ key: UInt32, hadOne: Bool, to data: [UInt8]?) {
+        if hadOne { natDeletions.append(key) }
+        if let data { natAdditions.append(.init(key: key, data: data)) }
+    }
+
+    func commit(over socket: NetlinkSocket) throws(DataPlaneError) {
+        var batch = ElementBatch(socket: socket)
+        try batch.delete(policyDeletions, from: "device_policy")
+        try batch.delete(natDeletions, from: "device_nat")
+        try batch.add(natAdditions, to: "device_nat")
+        try batch.add(policyAdditions, to: "device_policy")
+        try batch.commit()
+    }
+
+    /// The difference as findings, one sentence for each map.
+    var findings: [String] {
+        let maps = [
+            ("device_policy", policyDeletions, policyAdditions), ("device_nat", natDeletions, natAdditions),
+        ]
+        return maps.compactMap { name, deletions, additions in
+            let deleted = Set(deletions)
+            let missing = additions.count { !deleted.contains($0.key) }
+            let wrong = additions.count - missing
+            let foreign = deletions.count - wrong
+            guard missing + wrong + foreign > 0 else { return nil }
+            return "in \(name) \(missing) elements were missing, \(wrong) were wrong and \(foreign) were foreign"
+        }
+    }
+}

@@ -1,0 +1,60 @@
+public import Domain
+
+/// How this gateway is connected, and the numbers it uses in the kernel.
+public struct GatewayLayout: Hashable, Sendable {
+    /// The interface towards the P-GW.
+    public let sgiInterface: InterfaceName
+    /// The P-GW's address there: the next hop towards devices.
+    public let sgiPeer: IPv4Address
+    /// The interface towards the internet.
+    public let wanInterface: InterfaceName
+    /// The next hop towards the internet.
+    public let wanNextHop: IPv4Address
+    /// The operator's infrastructure: no device reaches these, whatever its policy says.
+    public let protectedPrefixes: Set<IPv4Prefix>
+    /// Where RADIUS listens, UDP.
+    public var radiusPorts: Set<UInt16> = [1812, 1813]
+    /// The routing table for packets to the internet.
+    public var internetTable: UInt32 = 4001
+    /// The routing table for packets to devices.
+    public var devicesTable: UInt32 = 4002
+    /// The preference of the first of five consecutive routing rules; must come before the main table's (32766).
+    public var firstRulePreference: UInt32 = 100
+
+    public init(
+        sgiInterface: InterfaceName, sgiPeer: IPv4Address, wanInterface: InterfaceName, wanNextHop: IPv4Address,
+        protectedPrefixes: Set<IPv4Prefix> = []
+    ) {
+        self.sgiInterface = sgiInterface
+        self.sgiPeer = sgiPeer
+        self.wanInterface = wanInterface
+        self.wanNextHop = wanNextHop
+        self.protectedPrefixes = protectedPrefixes
+    }
+}
+
+/// The marks of packets that have been judged. Upper half: the lower is for ``PolicyMark``.
+enum RouteMark {
+    static let internet: UInt32 = 0x8000_0001
+    static let devices: UInt32 = 0x8000_0002
+}
+
+/// The name of a network interface. 1 to 15 letters, digits, dots, hyphens and underscores, so that it can stand in a
+/// text for nft and in a path under /proc/sys (which writes a dot in a name as a slash; paths here are file paths).
+public struct InterfaceName: Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    public init(parsing text: some StringProtocol) throws(ParseError) {
+        let isAllowed = { (byte: UInt8) in
+            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+                || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+        }
+        let bytes = Array(text.utf8)
+        guard (1...15).contains(bytes.count), bytes.allSatisfy(isAllowed), text != ".", text != ".." else {
+            throw ParseError(
+                kind: "an interface name", text: text,
+                expected: "write 1 to 15 letters, digits, dots, hyphens and underscores")
+        }
+        description = String(text)
+    }
+}

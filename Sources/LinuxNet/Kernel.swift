@@ -1,0 +1,76 @@
+public import Domain
+public import PolicyCompiler
+import Synchronization
+
+/// The data plane of a gateway: the Linux kernel's nftables, conntrack and routing in one network namespace.
+///
+/// Nothing is removed when it goes away: the last state stays in force without the process. Only ``tearDown()`` removes.
+public final class Kernel: DataPlane {
+    private let core: Mutex<KernelCore>
+
+    /// Opens the sockets; changes nothing yet.
+    /// - Parameter namespace: where the gateway is; `nil` is the calling thread's.
+    public init(layout: GatewayLayout, namespace: NetworkNamespace? = nil) throws(DataPlaneError) {
+        let namespace = try namespace ?? NetworkNamespace()
+        core = Mutex(try KernelCore(layout: layout, namespace: namespace))
+    }
+
+    /// Makes routes, routing rules and kernel settings. May be repeated. Forwarding itself is turned on by the first
+    /// ``reconcile(to:)`` that comes with it.
+    /// - Returns: settings that could not be made, one sentence each.
+    /// - Throws: ``DataPlaneError`` when a route or a rule cannot be made.
+    public func prepareHost() throws(DataPlaneError) -> [String] {
+        try core.withLock { core throws(DataPlaneError) in try core.prepareHost() }
+    }
+
+    /// Stops forwarding and removes the table, the routes and the routing rules, not the other kernel settings.
+    public func tearDown() throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.tearDown() }
+    }
+
+    public func reconcile(to state: EnforcementState) throws(DataPlaneError) -> ReconcileReport {
+        try core.withLock { core throws(DataPlaneError) in try core.reconcile(to: state) }
+    }
+
+    public func apply(_ changes: [DeviceChange]) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.apply(changes) }
+    }
+
+    public func install(
+        _ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>
+    ) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.install(rulesets, removing: removed) }
+    }
+
+    public func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.setNAS(addresses) }
+    }
+
+    public func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.setPools(prefixes) }
+    }
+
+    public func deleteFlows(
+        ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool
+    ) throws(DataPlaneError) -> Int {
+        let candidates = try core.withLock { core throws(DataPlaneError) in
+            try core.flows(ofDevices: devices).map { ($0, core.devices[$0.flow.source]?.policy) }
+        }
+        // Asked outside the lock: what it does is not ours to know.
+        let denied = candidates.filter { isDenied($0.0.flow, $0.1) }.map(\.0)
+        guard !denied.isEmpty else { return 0 }
+        return try core.withLock { core throws(DataPlaneError) in try core.delete(denied) }
+    }
+
+    public func verify() throws(DataPlaneError) -> RepairReport? {
+        try core.withLock { core throws(DataPlaneError) in try core.verify() }
+    }
+
+    /// The table's own counters, and `nat_ports_exhausted`: packets dropped since the namespace was made because the
+    /// connection they would have opened could not be entered, its translated address and port being taken. That is
+    /// what happens when a device has as many connections to one destination as its block has ports. (Conntrack's
+    /// `insert_failed`: octets are not counted, and the rare clash of two connections without NAT is in it too.)
+    public func counters() throws(DataPlaneError) -> [DataPlaneCounter] {
+        try core.withLock { core throws(DataPlaneError) in try core.counters() }
+    }
+}

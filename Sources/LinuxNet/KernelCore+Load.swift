@@ -1,0 +1,144 @@
+import Domain
+import PolicyCompiler
+
+extension KernelCore {
+    func reconcile(to state: EnforcementState) throws(DataPlaneError) -> ReconcileReport {
+        var rulesets = state.rulesets
+        rulesets[.blockAll] = rulesets[.blockAll] ?? .blockAll
+        var devices: [IPv4Address: DeviceEntry] = [:]
+        for entry in state.devices { devices[entry.address] = entry }
+        let report = try load(Contents(rulesets: rulesets, devices: devices, nas: state.nas, pools: state.pools))
+        if isHostPrepared {
+            _ = try ensureRoutes()
+            try startForwarding()
+        }
+        return report
+    }
+
+    struct Contents {
+        let rulesets: [PolicyMark: Ruleset]
+        let devices: [IPv4Address: DeviceEntry]
+        let nas: Set<IPv4Address>
+        let pools: Set<IPv4Prefix>
+    }
+
+    /// Brings the table to these contents, whatever it holds now. Structure and policies go in one transaction, which
+    /// takes the place of the old ones while packets are being judged; then the devices that differ go in another.
+    private func load(_ contents: Contents) throws(DataPlaneError) -> ReconcileReport {
+        var first: ReconcileReport?
+        // A foreign commit between ours and the reading of the result would be taken for ours: then it is done again.
+        for _ in 0..<3 {
+            let (report, isUndisturbed) = try loadOnce(contents)
+            first = first ?? report
+            if isUndisturbed { break }
+            generation = nil
+        }
+        return first ?? ReconcileReport(devicesAdded: 0, devicesRemoved: 0, devicesKept: 0)
+    }
+
+    private func loadOnce(
+        _ contents: Contents
+    ) throws(DataPlaneError) -> (report: ReconcileReport, isUndisturbed: Bool) {
+        try linked { link throws(DataPlaneError) in
+            let reader = link.reader
+            let found = try reader.snapshot()
+            var policies: [UInt32: [UInt8]] = [:]
+            var bindings: [UInt32: [UInt8]] = [:]
+            if found.parts[.set("device_policy")] != nil { policies = try reader.elements(of: "device_policy") }
+            if found.parts[.set("device_nat")] != nil { bindings = try reader.elements(of: "device_nat") }
+
+            var chains = PolicyChains(after: found.chains.compactMap(PolicyChains.serial).max() ?? 0)
+            let change = chains.change(to: contents.rulesets, removing: [])
+            let filling =
+                text.rules + change.text + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
+            let before = try reader.generation()
+            do throws(DataPlaneError) {
+                try run(text.definitions + clearing(found) + filling + removal(found), operation: "loading the table")
+            } catch {
+                guard found.hasTable, error.code == .refused else { throw error }
+                // Something of another kind has one of our names. Nothing that is not ours may stay there.
+                try run(
+                    "delete table inet cordon\n" + text.definitions + filling, operation: "replacing the table")
+                (policies, bindings) = ([:], [:])
+            }
+            var difference = DeviceDifference()
+            difference.change(policies: policies, bindings: bindings, to: contents.devices)
+            try difference.commit(over: link.nftables)
+
+            self.chains = chains
+            (devices, nas, pools) = (contents.devices, contents.nas, contents.pools)
+            let after = try reader.generation()
+            snapshot = try reader.snapshot()
+            generation = try reader.generation()
+            let kept = policies.keys.count { contents.devices[IPv4Address(bits: $0)] != nil }
+            let report = ReconcileReport(
+                devicesAdded: contents.devices.count - kept, devicesRemoved: policies.count - kept, devicesKept: kept)
+            let commits: UInt32 = difference.isEmpty ? 1 : 2
+            return (report, after == before &+ commits && generation == after)
+        }
+    }
+
+    /// Commands that empty what is there, but for the devices.
+    private func clearing(_ found: TableSnapshot) -> String {
+        guard found.hasTable else { return "" }
+        let names = Set(found.chains).union(TableText.chains).sorted()
+        return names.map { "flush chain inet cordon \($0)\n" }.joined()
+            + "flush map inet cordon policy_chain\nflush set inet cordon nas\nflush set inet cordon pools\n"
+    }
+
+    /// Commands that delete the chains which nothing leads to any more: old policies' and foreign ones.
+    private func removal(_ found: TableSnapshot) -> String {
+        found.chains.sorted().filter { !TableText.chains.contains($0) }
+            .map { "delete chain inet cordon \($0)\n" }.joined()
+    }
+
+    // MARK: Verifying
+
+    func verify() throws(DataPlaneError) -> RepairReport? {
+        guard snapshot != nil else { return nil }
+        var findings: [String] = []
+        do throws(DataPlaneError) {
+            let current = try linked { link throws(DataPlaneError) in
+                // An answer shows that the others live too.
+                try Routing(layout: layout, socket: link.routes).checkSocket()
+                _ = try Conntrack(socket: link.conntrack).failedInsertions()
+                return try link.reader.generation()
+            }
+            if current != generation { findings += try check() ?? [] }
+        } catch {
+            guard error.code == .connectionLost else { throw error }
+            findings.append("the netlink socket was lost; a new one is open")
+            findings += try check() ?? []
+        }
+        if isHostPrepared { findings += try ensureRoutes() }
+        return findings.isEmpty ? nil : RepairReport(findings: findings)
+    }
+
+    /// Compares the kernel with the mirror, and loads everything again when they differ.
+    /// - Returns: what was wrong, `nil` when nothing was.
+    func check() throws(DataPlaneError) -> [String]? {
+        guard let snapshot else { return nil }
+        let (findings, seen) = try linked { link throws(DataPlaneError) in
+            let reader = link.reader
+            let seen = try reader.generation()
+            let found = try reader.snapshot()
+            var findings = found.findings(expected: snapshot)
+            if found.hasTable {
+                var difference = DeviceDifference()
+                difference.change(
+                    policies: found.parts[.set("device_policy")] == nil ? [:] : try reader.elements(of: "device_policy"),
+                    bindings: found.parts[.set("device_nat")] == nil ? [:] : try reader.elements(of: "device_nat"),
+                    to: devices)
+                findings += difference.findings
+            }
+            return (findings, seen)
+        }
+        guard !findings.isEmpty else {
+            generation = seen
+            return nil
+        }
+        let contents = Contents(rulesets: chains.rulesets, devices: devices, nas: nas, pools: pools)
+        _ = try load(contents)
+        return findings
+    }
+}

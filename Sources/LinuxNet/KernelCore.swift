@@ -1,0 +1,224 @@
+import CNetfilter
+import Domain
+import Glibc
+import PolicyCompiler
+
+/// The state behind ``Kernel``: the sockets, and a mirror of what the kernel was given.
+final class KernelCore {
+    let layout: GatewayLayout
+    let namespace: NetworkNamespace
+    var devices: [IPv4Address: DeviceEntry] = [:]
+    var chains = PolicyChains(after: 0)
+    var nas: Set<IPv4Address> = []
+    var pools: Set<IPv4Prefix> = []
+    /// What the table's parts looked like after our last change; `nil` until the kernel was given a state.
+    var snapshot: TableSnapshot?
+    /// The ruleset's generation that our own commits explain; `nil` when somebody else has committed in between.
+    var generation: UInt32?
+    var isHostPrepared = false
+    private var openLink: Link?
+
+    /// The sockets, all in the gateway's namespace.
+    struct Link {
+        let nftables: NetlinkSocket
+        let conntrack: NetlinkSocket
+        let routes: NetlinkSocket
+        var reader: TableReader { TableReader(socket: nftables) }
+    }
+
+    init(layout: GatewayLayout, namespace: NetworkNamespace) throws(DataPlaneError) {
+        self.layout = layout
+        self.namespace = namespace
+        openLink = try Self.open(in: namespace)
+    }
+
+    var text: TableText { TableText(layout: layout) }
+
+    private static func open(in namespace: NetworkNamespace) throws(DataPlaneError) -> Link {
+        try namespace.run { () throws(DataPlaneError) in
+            Link(
+                nftables: try NetlinkSocket(bus: NETLINK_NETFILTER), conntrack: try NetlinkSocket(bus: NETLINK_NETFILTER),
+                routes: try NetlinkSocket(bus: NETLINK_ROUTE))
+        }
+    }
+
+    /// Runs `body` with the sockets; opens new ones first when they were lost.
+    func linked<Success>(_ body: (Link) throws(DataPlaneError) -> Success) throws(DataPlaneError) -> Success {
+        let link: Link
+        if let openLink {
+            link = openLink
+        } else {
+            link = try Self.open(in: namespace)
+            openLink = link
+        }
+        do throws(DataPlaneError) {
+            return try body(link)
+        } catch {
+            if error.code == .connectionLost {
+                openLink = nil
+                // Whether the last change is in force is not known.
+                generation = nil
+            }
+            throw error
+        }
+    }
+
+    /// Runs `body`, which commits once, and keeps track of the generation.
+    func committing(_ link: Link, _ body: () throws(DataPlaneError) -> Void) throws(DataPlaneError) {
+        let before = try link.reader.generation()
+        if before != generation { generation = nil }
+        try body()
+        let after = try link.reader.generation()
+        generation = generation != nil && after == before &+ 1 ? after : nil
+    }
+
+    func run(_ text: String, operation: String) throws(DataPlaneError) {
+        try namespace.run { () throws(DataPlaneError) in try NFTables.run(text, operation: operation) }
+    }
+
+    // MARK: Changes
+
+    func apply(_ changes: [DeviceChange]) throws(DataPlaneError) {
+        do throws(DataPlaneError) {
+            try commit(changes)
+        } catch {
+            // What the kernel holds is not what it was given: somebody else's doing. Mended, the change can be made.
+            guard error.code == .refused, snapshot != nil, try check() != nil else { throw error }
+            try commit(changes)
+        }
+    }
+
+    private func commit(_ changes: [DeviceChange]) throws(DataPlaneError) {
+        var wanted: [IPv4Address: DeviceEntry?] = [:]
+        for change in changes {
+            switch change {
+            case .set(let entry): wanted[entry.address] = .some(entry)
+            case .remove(let address): wanted[address] = .some(nil)
+            }
+        }
+        var difference = DeviceDifference()
+        for (address, entry) in wanted { difference.change(address, from: devices[address], to: entry) }
+        guard !difference.isEmpty else { return }
+        try linked { link throws(DataPlaneError) in
+            try committing(link) { () throws(DataPlaneError) in try difference.commit(over: link.nftables) }
+        }
+        for (address, entry) in wanted { devices[address] = entry }
+    }
+
+    func install(
+        _ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>
+    ) throws(DataPlaneError) {
+        do throws(DataPlaneError) {
+            try commit(rulesets, removing: removed)
+        } catch {
+            guard error.code == .refused, snapshot != nil, try check() != nil else { throw error }
+            try commit(rulesets, removing: removed)
+        }
+    }
+
+    private func commit(
+        _ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>
+    ) throws(DataPlaneError) {
+        // The last resort of every device stays.
+        let removed = removed.subtracting([.blockAll])
+        var chains = chains
+        let change = chains.change(to: rulesets, removing: removed)
+        guard !change.text.isEmpty else { return }
+        try linked { link throws(DataPlaneError) in
+            try committing(link) { () throws(DataPlaneError) in
+                try run(change.text, operation: "installing policies in the kernel")
+            }
+            self.chains = chains
+            for name in change.removed {
+                snapshot?.parts[.chain(name)] = nil
+                snapshot?.parts[.rules(name)] = nil
+            }
+            for name in change.added {
+                snapshot?.parts[.chain(name)] = TableSnapshot.plainChain
+                snapshot?.parts.merge(try link.reader.rules(of: name)) { $1 }
+            }
+            snapshot?.parts[.elements("policy_chain")] = try link.reader.elementDigest(of: "policy_chain")
+        }
+    }
+
+    func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) {
+        guard addresses != nas else { return }
+        try fill("nas", text.elements(nas: addresses), operation: "setting the NAS addresses")
+        nas = addresses
+    }
+
+    func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) {
+        guard prefixes != pools else { return }
+        try fill("pools", text.elements(pools: prefixes), operation: "setting the pools")
+        pools = prefixes
+        if isHostPrepared { _ = try ensureRoutes() }
+    }
+
+    private func fill(_ set: String, _ elements: String, operation: String) throws(DataPlaneError) {
+        try linked { link throws(DataPlaneError) in
+            try committing(link) { () throws(DataPlaneError) in
+                try run("flush set inet cordon \(set)\n" + elements, operation: operation)
+            }
+            snapshot?.parts[.elements(set)] = try link.reader.elementDigest(of: set)
+        }
+    }
+
+    // MARK: The host
+
+    func prepareHost() throws(DataPlaneError) -> [String] {
+        let warnings = try namespace.run { () throws(DataPlaneError) in Sysctls(layout: layout).apply() }
+        isHostPrepared = true
+        _ = try ensureRoutes()
+        if snapshot != nil { try startForwarding() }
+        return warnings
+    }
+
+    func ensureRoutes() throws(DataPlaneError) -> [String] {
+        // The pools are not known before the first state: routes that an earlier process has made stay until then.
+        let pools = snapshot == nil ? nil : pools
+        return try linked { link throws(DataPlaneError) in
+            try namespace.run { () throws(DataPlaneError) in
+                try Routing(layout: layout, socket: link.routes).ensure(pools: pools)
+            }
+        }
+    }
+
+    func startForwarding() throws(DataPlaneError) {
+        try namespace.run { () throws(DataPlaneError) in try Sysctls(layout: layout).startForwarding() }
+    }
+
+    func tearDown() throws(DataPlaneError) {
+        try linked { link throws(DataPlaneError) in
+            try namespace.run { () throws(DataPlaneError) in
+                _ = Sysctls(layout: layout).stopForwarding()
+                try NFTables.run(
+                    "add table inet cordon\ndelete table inet cordon\n", operation: "removing the table inet cordon")
+                try Routing(layout: layout, socket: link.routes).remove()
+            }
+        }
+        (snapshot, generation, isHostPrepared) = (nil, nil, false)
+        (devices, chains, nas, pools) = ([:], PolicyChains(after: 0), [], [])
+    }
+
+    // MARK: Reading
+
+    func counters() throws(DataPlaneError) -> [DataPlaneCounter] {
+        try linked { link throws(DataPlaneError) in
+            let failed = try Conntrack(socket: link.conntrack).failedInsertions()
+            return try link.reader.counters().sorted { $0.name < $1.name }
+                + [DataPlaneCounter(name: "nat_ports_exhausted", packets: failed, octets: 0)]
+        }
+    }
+
+    func flows(ofDevices devices: Set<IPv4Address>?) throws(DataPlaneError) -> [Conntrack.Entry] {
+        if let devices, devices.isEmpty { return [] }
+        return try linked { link throws(DataPlaneError) in
+            try Conntrack(socket: link.conntrack).entries(
+                from: devices?.count == 1 ? devices?.first : nil, where: { devices?.contains($0) ?? true })
+        }
+    }
+
+    func delete(_ flows: [Conntrack.Entry]) throws(DataPlaneError) -> Int {
+        try linked { link throws(DataPlaneError) in try Conntrack(socket: link.conntrack).delete(flows) }
+    }
+}

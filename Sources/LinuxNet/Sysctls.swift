@@ -1,0 +1,65 @@
+import Glibc
+import PolicyCompiler
+
+/// The kernel's settings for a gateway. The files show the network namespace of the thread that opens them.
+struct Sysctls {
+    let layout: GatewayLayout
+
+    private var settings: [(path: String, value: Int)] {
+        let interfaces = ["all", layout.sgiInterface.description, layout.wanInterface.description]
+        var settings: [(path: String, value: Int)] = []
+        for interface in interfaces {
+            settings += [
+                // The table itself checks sources, and routes by mark look asymmetric to the kernel.
+                ("ipv4/conf/\(interface)/rp_filter", 0),
+                ("ipv4/conf/\(interface)/accept_redirects", 0),
+                ("ipv4/conf/\(interface)/send_redirects", 0),
+                ("ipv4/conf/\(interface)/accept_source_route", 0),
+            ]
+        }
+        // Seconds. RFC 4787 §4.3 and RFC 5382 §5: at least 5 minutes for UDP, 2 hours 4 minutes for TCP.
+        settings += [
+            ("netfilter/nf_conntrack_udp_timeout", 300),
+            ("netfilter/nf_conntrack_udp_timeout_stream", 300),
+            ("netfilter/nf_conntrack_icmp_timeout", 60),
+            ("netfilter/nf_conntrack_tcp_timeout_established", 7440),
+        ]
+        for state in ["syn_sent", "syn_recv", "fin_wait", "close_wait", "last_ack", "time_wait"] {
+            settings.append(("netfilter/nf_conntrack_tcp_timeout_\(state)", 240))
+        }
+        return settings
+    }
+
+    /// - Returns: what could not be set, one sentence each.
+    func apply() -> [String] {
+        var warnings = settings.compactMap { write($0.path, $0.value) }
+        // Gone from newer kernels, where helpers are assigned by rules only.
+        if access("/proc/sys/net/netfilter/nf_conntrack_helper", F_OK) == 0 {
+            warnings += [write("netfilter/nf_conntrack_helper", 0)].compactMap { $0 }
+        }
+        return warnings
+    }
+
+    /// Only once the table is loaded.
+    func startForwarding() throws(DataPlaneError) {
+        if let warning = write("ipv4/ip_forward", 1) {
+            throw DataPlaneError(code: .notPermitted, operation: "turning forwarding on", detail: warning)
+        }
+    }
+
+    func stopForwarding() -> [String] { [write("ipv4/ip_forward", 0)].compactMap { $0 } }
+
+    private func write(_ path: String, _ value: Int) -> String? {
+        let path = "/proc/sys/net/\(path)"
+        let text = Array("\(value)\n".utf8)
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            return "\(path) cannot be set to \(value): \(DataPlaneError(errno: errno, operation: "opening").detail)"
+        }
+        defer { close(descriptor) }
+        guard Glibc.write(descriptor, text, text.count) == text.count else {
+            return "\(path) cannot be set to \(value): \(DataPlaneError(errno: errno, operation: "writing").detail)"
+        }
+        return nil
+    }
+}

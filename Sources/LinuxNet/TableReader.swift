@@ -1,0 +1,223 @@
+import CNetfilter
+import Glibc
+import PolicyCompiler
+
+/// Reads what the kernel holds of `table inet cordon`.
+struct TableReader {
+    let socket: NetlinkSocket
+
+    /// The number of the last commit to any table of the namespace.
+    func generation() throws(DataPlaneError) -> UInt32 {
+        var found: UInt32?
+        _ = try socket.ask(
+            request(NFT_MSG_GETGEN.rawValue, isDump: false) { _ in }, isDump: false,
+            operation: "asking for the ruleset's generation"
+        ) { found = $0.attributes(after: 4).first(NFTA_GEN_ID.rawValue)?.uint32 }
+        guard let found else { throw DataPlaneError(errno: EPROTO, operation: "asking for the ruleset's generation") }
+        return found
+    }
+
+    /// - Parameter body: called with each message's attributes, again from `reset` on when the dump was torn.
+    private func dump(
+        _ type: UInt32, _ operation: String, _ put: (inout NetlinkRequest) -> Void, reset: () -> Void,
+        _ body: (Attributes) -> Void
+    ) throws(DataPlaneError) {
+        for _ in 0..<8 {
+            reset()
+            let isWhole = try socket.ask(
+                request(type, isDump: true, put), isDump: true, operation: "reading \(operation)"
+            ) { body($0.attributes(after: 4)) }
+            if isWhole { return }
+        }
+        throw DataPlaneError(
+            code: .refused, operation: "reading \(operation)", detail: "others kept changing it meanwhile")
+    }
+
+    private func request(_ type: UInt32, isDump: Bool, _ put: (inout NetlinkRequest) -> Void) -> [UInt8] {
+        var request = NetlinkRequest()
+        request.begin(
+            type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type),
+            flags: isDump ? NLM_F_REQUEST | NLM_F_DUMP : NLM_F_REQUEST, sequence: socket.nextSequence(),
+            header: [UInt8(NFPROTO_INET.rawValue), UInt8(NFNETLINK_V0), 0, 0])
+        put(&request)
+        request.end()
+        return request.bytes
+    }
+
+    /// What the table is made of, apart from the elements of the maps of devices.
+    func snapshot() throws(DataPlaneError) -> TableSnapshot {
+        var snapshot = TableSnapshot()
+        try dump(
+            NFT_MSG_GETTABLE.rawValue, "tables", { _ in }, reset: { snapshot.parts = [:] },
+            { attributes in
+                guard attributes.first(NFTA_TABLE_NAME.rawValue)?.text == "cordon" else { return }
+                snapshot.add(.table, attributes, [NFTA_TABLE_FLAGS.rawValue])
+            })
+        guard snapshot.hasTable else { return snapshot }
+        var part = TableSnapshot()
+        try dump(
+            NFT_MSG_GETCHAIN.rawValue, "chains", { _ in }, reset: { part.parts = [:] },
+            { attributes in
+                guard attributes.first(NFTA_CHAIN_TABLE.rawValue)?.text == "cordon",
+                    let name = attributes.first(NFTA_CHAIN_NAME.rawValue)?.text
+                else { return }
+                part.add(
+                    .chain(name), attributes,
+                    [NFTA_CHAIN_HOOK.rawValue, NFTA_CHAIN_POLICY.rawValue, NFTA_CHAIN_TYPE.rawValue])
+            })
+        snapshot.parts.merge(part.parts) { $1 }
+        try dump(
+            NFT_MSG_GETSET.rawValue, "sets", { $0.put(NFTA_SET_TABLE.rawValue, "cordon") }, reset: { part.parts = [:] },
+            { attributes in
+                guard let name = attributes.first(NFTA_SET_NAME.rawValue)?.text, TableText.sets.contains(name) else {
+                    return
+                }
+                part.add(
+                    .set(name), attributes,
+                    [
+                        NFTA_SET_FLAGS.rawValue, NFTA_SET_KEY_TYPE.rawValue, NFTA_SET_KEY_LEN.rawValue,
+                        NFTA_SET_DATA_TYPE.rawValue, NFTA_SET_DATA_LEN.rawValue,
+                    ])
+            })
+        snapshot.parts.merge(part.parts) { $1 }
+        snapshot.parts.merge(try rules(of: nil)) { $1 }
+        for name in ["policy_chain", "nas", "pools"] where snapshot.parts[.set(name)] != nil {
+            snapshot.parts[.elements(name)] = try elementDigest(of: name)
+        }
+        return snapshot
+    }
+
+    /// The digest of each chain's rules, or of one chain's.
+    func rules(of chain: String?) throws(DataPlaneError) -> [TableSnapshot.Part: Int] {
+        var hashers: [String: Hasher] = [:]
+        try dump(
+            NFT_MSG_GETRULE.rawValue, "rules",
+            {
+                $0.put(NFTA_RULE_TABLE.rawValue, "cordon")
+                if let chain { $0.put(NFTA_RULE_CHAIN.rawValue, chain) }
+            }, reset: { hashers = [:] },
+            { attributes in
+                guard let name = attributes.first(NFTA_RULE_CHAIN.rawValue)?.text else { return }
+                // All of it, the handle too: a rule that was replaced by its equal is not ours either.
+                for attribute in attributes {
+                    hashers[name, default: Hasher()].combine(attribute.type)
+                    hashers[name, default: Hasher()].combine(bytes: attribute.value)
+                }
+            })
+        var digests: [TableSnapshot.Part: Int] = [:]
+        for (name, hasher) in hashers { digests[.rules(name)] = hasher.finalize() }
+        return digests
+    }
+
+    /// The order of elements is the kernel's own and may change, so their digests are added up.
+    func elementDigest(of set: String) throws(DataPlaneError) -> Int {
+        var sum = 0
+        try eachElement(of: set, reset: { sum = 0 }) { element in
+            var hasher = Hasher()
+            let parts = [NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_FLAGS].map { element.first($0.rawValue) }
+            for part in parts {
+                hasher.combine(part == nil)
+                if let part { hasher.combine(bytes: part.value) }
+            }
+            sum &+= hasher.finalize()
+        }
+        return sum
+    }
+
+    /// The elements of a map of devices: address to data. Empty when there is no such map.
+    func elements(of map: String) throws(DataPlaneError) -> [UInt32: [UInt8]] {
+        var found: [UInt32: [UInt8]] = [:]
+        try eachElement(of: map, reset: { found = [:] }) { element in
+            guard let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.uint32
+            else { return }
+            let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
+            found[key] = data.map { Array($0.value) } ?? []
+        }
+        return found
+    }
+
+    func counters() throws(DataPlaneError) -> [DataPlaneCounter] {
+        var found: [DataPlaneCounter] = []
+        try dump(
+            NFT_MSG_GETOBJ.rawValue, "counters", { $0.put(NFTA_OBJ_TABLE.rawValue, "cordon") }, reset: { found = [] },
+            { attributes in
+                guard let name = attributes.first(NFTA_OBJ_NAME.rawValue)?.text, TableText.counters.contains(name),
+                    let data = attributes.first(NFTA_OBJ_DATA.rawValue)?.nested
+                else { return }
+                found.append(
+                    DataPlaneCounter(
+                        name: name, packets: data.first(NFTA_COUNTER_PACKETS.rawValue)?.uint64 ?? 0,
+                        octets: data.first(NFTA_COUNTER_BYTES.rawValue)?.uint64 ?? 0))
+            })
+        return found
+    }
+
+    private func eachElement(
+        of set: String, reset: () -> Void, _ body: (Attributes) -> Void
+    ) throws(DataPlaneError) {
+        try dump(
+            NFT_MSG_GETSETELEM.rawValue, "elements of \(set)",
+            {
+                $0.put(NFTA_SET_ELEM_LIST_TABLE.rawValue, "cordon")
+                $0.put(NFTA_SET_ELEM_LIST_SET.rawValue, set)
+            }, reset: reset,
+            { attributes in
+                guard let list = attributes.first(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) else { return }
+                for element in list.nested { body(element.nested) }
+            })
+    }
+}
+
+/// Digests of the table's parts, to tell whether somebody has changed them.
+struct TableSnapshot: Equatable {
+    enum Part: Hashable {
+        case table
+        case chain(String)
+        case rules(String)
+        case set(String)
+        case elements(String)
+    }
+
+    /// What a chain without a hook looks like.
+    static var plainChain: Int { Hasher().finalize() }
+
+    /// Digests are good for this process only.
+    var parts: [Part: Int] = [:]
+
+    var hasTable: Bool { parts[.table] != nil }
+    var chains: [String] { parts.keys.compactMap { if case .chain(let name) = $0 { name } else { nil } } }
+
+    mutating func add(_ part: Part, _ attributes: Attributes, _ relevant: [UInt32]) {
+        var hasher = Hasher()
+        for attribute in attributes where relevant.contains(UInt32(attribute.type)) {
+            hasher.combine(attribute.type)
+            hasher.combine(bytes: attribute.value)
+        }
+        parts[part] = hasher.finalize()
+    }
+
+    /// How `self`, which is there, differs from what was `expected`, one sentence each.
+    func findings(expected: TableSnapshot) -> [String] {
+        guard hasTable else { return ["the table inet cordon was gone"] }
+        var findings: [String] = []
+        for (part, digest) in expected.parts where parts[part] != digest {
+            let isGone = parts[part] == nil
+            findings.append(
+                switch part {
+                case .table: "the table's flags had been changed"
+                case .chain(let name): "the chain \(name) \(isGone ? "was gone" : "had been changed")"
+                case .rules(let name): "rules of the chain \(name) \(isGone ? "were gone" : "had been changed")"
+                case .set(let name): "the set \(name) \(isGone ? "was gone" : "had been changed")"
+                case .elements(let name): "elements of \(name) had been changed"
+                })
+        }
+        for part in parts.keys where expected.parts[part] == nil {
+            switch part {
+            case .chain(let name): findings.append("a foreign chain \(name) was there")
+            case .rules(let name): findings.append("foreign rules were in the chain \(name)")
+            case .table, .set, .elements: break
+            }
+        }
+        return findings.sorted()
+    }
+}

@@ -1,0 +1,158 @@
+import Domain
+import PolicyCompiler
+
+/// The text of `table inet cordon` in the language of nft.
+///
+/// A packet's mark is first its policy's (the lower half of the numbers), set from its source address before conntrack
+/// sees it; then, once judged, that of its route (the upper half). Mark zero belongs to no device.
+struct TableText {
+    let layout: GatewayLayout
+
+    /// The chains that are always there, in the order of their definition. Policies' chains are named `policy_N`.
+    static let chains = [
+        "to_internet", "blocked", "sgi_source", "sgi_flow", "wan_flow", "sgi_input", "wan_input", "source", "flow",
+        "forward", "input", "nat",
+    ]
+    static let counters = [
+        "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6", "nat_unmapped", "no_policy",
+        "spoofed", "unexpected_reply", "unsolicited",
+    ]
+    static let sets = ["device_policy", "policy_chain", "device_nat", "nas", "pools"]
+
+    /// Commands that define everything which may already be there, and change nothing where it is.
+    var definitions: String {
+        let base = [
+            "source { type filter hook prerouting priority raw; policy accept; }",
+            "flow { type filter hook prerouting priority mangle; policy accept; }",
+            "forward { type filter hook forward priority filter; policy drop; }",
+            "input { type filter hook input priority filter; policy accept; }",
+            "nat { type nat hook postrouting priority srcnat; policy accept; }",
+        ]
+        var lines = ["add table inet cordon"]
+        lines += Self.counters.map { "add counter inet cordon \($0)" }
+        lines += [
+            "add map inet cordon device_policy { type ipv4_addr : mark; }",
+            "add map inet cordon policy_chain { type mark : verdict; }",
+            "add map inet cordon device_nat { type ipv4_addr : interval ipv4_addr . inet_service; }",
+            "add set inet cordon nas { type ipv4_addr; }",
+            "add set inet cordon pools { type ipv4_addr; flags interval; }",
+        ]
+        let bases = Set(base.compactMap { $0.split(separator: " ").first })
+        lines += Self.chains.filter { !bases.contains($0[...]) }.map { "add chain inet cordon \($0)" }
+        lines += base.map { "add chain inet cordon \($0)" }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Commands that add the rules to the empty chains.
+    var rules: String {
+        let sgi = "iifname \"\(layout.sgiInterface)\""
+        let wan = "iifname \"\(layout.wanInterface)\""
+        let internet = Self.number(RouteMark.internet)
+        let devices = Self.number(RouteMark.devices)
+        let radiusPorts = layout.radiusPorts.sorted().map { String($0) }.joined(separator: ", ")
+        let chains: [(name: String, rules: [String])] = [
+            ("to_internet", ["meta mark set \(internet) accept"]),
+            ("blocked", ["counter name blocked drop"]),
+            // A mark that the packet came with is nobody's: it goes first.
+            ("source", ["\(sgi) goto sgi_source", "\(wan) meta mark set 0"]),
+            (
+                "sgi_source",
+                [
+                    "meta mark set 0",
+                    "meta mark set ip saddr map @device_policy",
+                    "meta mark != 0 accept",
+                    "ip saddr @nas fib daddr type local accept",
+                    "meta nfproto ipv6 counter name ipv6 drop",
+                    "counter name spoofed drop",
+                ]
+            ),
+            ("flow", ["\(sgi) goto sgi_flow", "\(wan) goto wan_flow"]),
+            // Each packet of the original direction is judged, not only the first. One to the gateway itself is judged
+            // too, then delivered (the local routing table comes before the marks) and refused by the input chain.
+            (
+                "sgi_flow",
+                [
+                    "meta mark 0 accept",
+                    "ip daddr @pools counter name device_to_device drop",
+                    "ct direction reply counter name unexpected_reply drop",
+                    "ct state new,established meta mark vmap @policy_chain",
+                    "meta l4proto icmp ct state related goto to_internet",
+                    "ct state new,established counter name no_policy drop",
+                    "counter name invalid drop",
+                ]
+            ),
+            (
+                "wan_flow",
+                [
+                    "ct direction reply ct state established,related meta mark set \(devices) accept",
+                    "fib daddr type local accept",
+                    // Neighbours are found by multicast, and conntrack leaves them alone.
+                    "ct state untracked accept",
+                    "counter name unsolicited drop",
+                ]
+            ),
+            (
+                "forward",
+                [
+                    "meta mark \(internet) \(sgi) oifname \"\(layout.wanInterface)\" accept",
+                    "meta mark \(devices) \(wan) oifname \"\(layout.sgiInterface)\" accept",
+                    "counter name forward_denied drop",
+                ]
+            ),
+            ("input", ["\(sgi) goto sgi_input", "\(wan) goto wan_input"]),
+            (
+                "sgi_input",
+                [
+                    "meta mark != 0 counter name input_denied drop",
+                    "ct state established,related accept",
+                    "ip saddr @nas udp dport { \(radiusPorts) } accept",
+                    "ip saddr @nas icmp type echo-request accept",
+                    "counter name input_denied drop",
+                ]
+            ),
+            (
+                "wan_input",
+                [
+                    "ct state established,related accept",
+                    "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
+                    "counter name input_denied drop",
+                ]
+            ),
+            (
+                "nat",
+                [
+                    // Every protocol. nft wants to see those with ports named before it takes a map with ports; for
+                    // the others the kernel translates the address alone.
+                    "oifname \"\(layout.wanInterface)\" meta mark \(internet) "
+                        + "meta l4proto { tcp, udp, 0-5, 7-16, 18-255 } snat ip to ip saddr map @device_nat",
+                    "meta mark \(internet) counter name nat_unmapped drop",
+                ]
+            ),
+        ]
+        return chains.flatMap { chain in chain.rules.map { "add rule inet cordon \(chain.name) \($0)\n" } }.joined()
+    }
+
+    static func number(_ mark: UInt32) -> String { "0x" + String(mark, radix: 16) }
+
+    /// The commands that fill the sets which are seldom changed.
+    func elements(nas: Set<IPv4Address>) -> String {
+        guard !nas.isEmpty else { return "" }
+        return "add element inet cordon nas { \(nas.sorted().map(\.description).joined(separator: ", ")) }\n"
+    }
+
+    func elements(pools: Set<IPv4Prefix>) -> String {
+        // An interval set takes no overlaps.
+        let kept = Self.outermost(pools.union(layout.protectedPrefixes))
+        guard !kept.isEmpty else { return "" }
+        return "add element inet cordon pools { \(kept.map(Self.text).joined(separator: ", ")) }\n"
+    }
+
+    private static func text(_ prefix: IPv4Prefix) -> String { "\(prefix.address)/\(prefix.length)" }
+
+    private static func outermost(_ prefixes: Set<IPv4Prefix>) -> [IPv4Prefix] {
+        var kept: [IPv4Prefix] = []
+        // Sorted, a prefix comes directly before those that it contains.
+        for prefix in prefixes.sorted() where kept.last?.contains(prefix) != true { kept.append(prefix) }
+        return kept
+    }
+}

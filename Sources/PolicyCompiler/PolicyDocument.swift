@@ -1,0 +1,73 @@
+import Yams
+
+/// A policy as its author wrote it, read as YAML (of which JSON is a part) but not yet understood: it has a structure,
+/// and every piece of it knows its place. ``validated()`` makes a policy of it.
+public struct PolicyDocument: Hashable, Sendable {
+    /// What the document is called in diagnostics.
+    public let file: String
+    let root: SourceNode
+
+    /// 256 KiB.
+    public static let maximumOctets = 262_144
+
+    /// Reads one YAML or JSON document.
+    /// - Parameters:
+    ///   - text: at most ``maximumOctets`` octets of UTF-8.
+    ///   - file: the name for diagnostics.
+    /// - Throws: ``PolicyError`` when the text is no YAML, or uses what a policy has no use for: several documents,
+    ///   anchors, aliases, tags, one key twice.
+    public init(parsing text: String, file: String) throws(PolicyError) {
+        self.file = file
+        let failure = { (place: SourcePlace, message: String) in
+            PolicyError([Diagnostic(file: file, place: place, field: "", message: message)])
+        }
+        guard text.utf8.count <= Self.maximumOctets else {
+            throw failure(
+                .start, "the document has \(text.utf8.count) octets; at most \(Self.maximumOctets) are allowed")
+        }
+        let veiled: String
+        do throws(YAMLText.BadCharacter) {
+            veiled = try YAMLText.veiled(text)
+        } catch {
+            throw failure(error.place, error.message)
+        }
+        let node: Node?
+        do {
+            node = try compose(yaml: veiled, .basic, .default, .utf8)
+        } catch {
+            let (place, message) = Self.explain(error, in: veiled)
+            throw failure(place, message)
+        }
+        guard let node else { throw failure(.start, "the document is empty: write at least policy: and rules:") }
+        var reader = SourceReader(file: file)
+        root = reader.read(node)
+        guard reader.diagnostics.isEmpty else { throw PolicyError(reader.diagnostics) }
+    }
+
+    private static func explain(_ error: any Error, in text: String) -> (SourcePlace, String) {
+        guard let error = error as? YamlError else { return (.start, "not YAML: \(error)") }
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _):
+            let place = SourcePlace(mark)
+            return (
+                place, isTab(at: place, in: text) ? "a tab cannot indent YAML: write spaces" : "not YAML: \(problem)"
+            )
+        case .composer(_, _, let mark, _):
+            // The library composes with aliases and several documents; aliases do not reach it.
+            return (SourcePlace(mark), "a second document starts here: write one policy in a file")
+        case .duplicatedKeysInMapping(let keys, let context):
+            let names = keys.map { YAMLText.unveiled($0).quoted }.joined(separator: ", ")
+            return (SourcePlace(context.mark), "\(names) is written more than once in this mapping: write it once")
+        case .reader(let problem, _, _, _), .writer(let problem), .emitter(let problem), .representer(let problem):
+            return (.start, "not YAML: \(problem)")
+        case .no, .memory, .dataCouldNotBeDecoded:
+            return (.start, "not readable as YAML")
+        }
+    }
+
+    private static func isTab(at place: SourcePlace, in text: String) -> Bool {
+        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        guard place.line <= lines.count else { return false }
+        return lines[place.line - 1].dropFirst(place.column - 1).first == "\t"
+    }
+}

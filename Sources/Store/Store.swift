@@ -1,0 +1,241 @@
+public import Domain
+
+/// Everything that Cordon remembers, behind transactions. `SQLiteStore` is the embedded implementation; one contract
+/// test suite runs against each.
+///
+/// Writes are serial. A write's closure runs inside one transaction that is durable (fsync) when `write` returns;
+/// callers that wait at the same time put their work into one closure (`Control.Engine` does), so that they share the
+/// cost of the commit. A closure that throws leaves nothing behind.
+public protocol Store: Sendable {
+    func read<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreReader) throws -> Value
+    ) async throws -> Value
+
+    func write<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
+    ) async throws -> Value
+
+    /// Flushes and closes; later calls throw ``StoreError`` `.unavailable`.
+    func close() async throws
+}
+
+/// Reads of one consistent state. Lists are ordered by their key and read in pages: `after` is the last key of the
+/// page before, `nil` for the first.
+public protocol StoreReader {
+    func tenant(named name: Name) throws(StoreError) -> Tenant?
+    func tenant(_ id: Tenant.ID) throws(StoreError) -> Tenant?
+    func tenants() throws(StoreError) -> [Tenant]
+
+    func group(named name: Name, of tenant: Tenant.ID) throws(StoreError) -> SIMGroup?
+    func group(_ id: SIMGroup.ID) throws(StoreError) -> SIMGroup?
+    func groups(of tenant: Tenant.ID) throws(StoreError) -> [SIMGroup]
+
+    func policy(named name: Name, of tenant: Tenant.ID) throws(StoreError) -> Policy?
+    func policy(_ id: Policy.ID) throws(StoreError) -> Policy?
+    func policies(of tenant: Tenant.ID) throws(StoreError) -> [Policy]
+    /// Every policy of every tenant, with the version in force.
+    func allPolicies() throws(StoreError) -> [Policy]
+    /// All versions of a policy, newest first.
+    func versions(of policy: Policy.ID) throws(StoreError) -> [Policy]
+
+    func sim(imsi: IMSI) throws(StoreError) -> SIM?
+    func sim(_ id: SIM.ID) throws(StoreError) -> SIM?
+    /// SIMs of `tenant` (`nil`: of all), by IMSI.
+    func sims(
+        of tenant: Tenant.ID?, group: SIMGroup.ID?, after: IMSI?, limit: Int
+    ) throws(StoreError) -> [SIM]
+    /// Which policy judges the SIM: its group's, else its tenant's default, else none.
+    func effectivePolicy(of sim: SIM.ID) throws(StoreError) -> Policy.ID?
+
+    func leases(of sim: SIM.ID) throws(StoreError) -> [AddressLease]
+    func lease(of sim: SIM.ID, on apn: APN) throws(StoreError) -> AddressLease?
+
+    func pools() throws(StoreError) -> [AddressPoolUsage]
+    /// The blocks a tenant has.
+    func blocks(of tenant: Tenant.ID) throws(StoreError) -> [IPv4Prefix]
+
+    func nas(named name: Name) throws(StoreError) -> NAS?
+    func nas(_ id: NAS.ID) throws(StoreError) -> NAS?
+    func allNAS() throws(StoreError) -> [NAS]
+    /// The shared secret, decrypted.
+    func secret(of nas: NAS.ID) throws(StoreError) -> Secret?
+
+    func session(_ id: Session.ID) throws(StoreError) -> Session?
+    func session(token: SessionToken) throws(StoreError) -> Session?
+    /// The active session of an address.
+    func activeSession(address: IPv4Address) throws(StoreError) -> Session?
+    func activeSession(of sim: SIM.ID, on apn: APN) throws(StoreError) -> Session?
+    func activeSessions(of sim: SIM.ID) throws(StoreError) -> [Session]
+    func activeSessions(through nas: NAS.ID) throws(StoreError) -> [Session]
+    /// Sessions by id. `tenant` nil: of all tenants.
+    func sessions(
+        of tenant: Tenant.ID?, activeOnly: Bool, after: Session.ID?, limit: Int
+    ) throws(StoreError) -> [Session]
+    /// Every active session with the policy that judges it: what the kernel should hold.
+    func enforcedSessions() throws(StoreError) -> [EnforcedSession]
+    /// Active sessions that the policy judges (through a group or a tenant's default).
+    func enforcedSessions(judgedBy policy: Policy.ID) throws(StoreError) -> [EnforcedSession]
+    func enforcedSessions(of sim: SIM.ID) throws(StoreError) -> [EnforcedSession]
+    func enforcedSessions(ofGroup group: SIMGroup.ID) throws(StoreError) -> [EnforcedSession]
+    func enforcedSessions(ofTenant tenant: Tenant.ID) throws(StoreError) -> [EnforcedSession]
+
+    /// The token with this SHA-256 digest of its secret.
+    func token(digest: [UInt8]) throws(StoreError) -> APIToken?
+    func tokens() throws(StoreError) -> [APIToken]
+    /// Newest first.
+    func audit(before: Int64?, limit: Int) throws(StoreError) -> [AuditRecord]
+    /// Accounting records of a session, oldest first.
+    func accounting(of session: Session.ID) throws(StoreError) -> [AccountingReport]
+    func counts() throws(StoreError) -> StoreCounts
+}
+
+/// A transaction under way. Everything a reader sees, it sees with the changes made so far.
+public protocol StoreTransaction: StoreReader {
+    /// Runs `body` in a savepoint: when it throws, its changes are undone and the transaction goes on.
+    func savepoint<Value>(_ body: () throws -> Value) throws -> Value
+
+    func insertTenant(name: Name, at time: Timestamp) throws(StoreError) -> Tenant
+    /// Throws `.conflict` while the tenant has SIMs; its groups, policies and blocks go with it.
+    func deleteTenant(_ id: Tenant.ID) throws(StoreError)
+    func setDefaultPolicy(_ policy: Policy.ID?, of tenant: Tenant.ID) throws(StoreError)
+
+    func insertGroup(name: Name, of tenant: Tenant.ID, policy: Policy.ID?) throws(StoreError) -> SIMGroup
+    func setPolicy(_ policy: Policy.ID?, ofGroup group: SIMGroup.ID) throws(StoreError)
+    /// Throws `.conflict` while SIMs are in it.
+    func deleteGroup(_ id: SIMGroup.ID) throws(StoreError)
+
+    /// Creates the policy, or makes `document` its next version in force.
+    func putPolicy(
+        name: Name, of tenant: Tenant.ID, document: String, author: String, comment: String, at time: Timestamp
+    ) throws(StoreError) -> Policy
+    /// Throws `.conflict` while a group or the tenant's default uses it.
+    func deletePolicy(_ id: Policy.ID) throws(StoreError)
+
+    /// Throws `.conflict` when the IMSI, ICCID or MSISDN is another SIM's.
+    func insertSIM(_ sim: NewSIM, of tenant: Tenant.ID, at time: Timestamp) throws(StoreError) -> SIM
+    func setState(_ state: SIM.State, of sim: SIM.ID) throws(StoreError)
+    func setGroup(_ group: SIMGroup.ID?, of sim: SIM.ID) throws(StoreError)
+    /// Throws `.conflict` while it has an active session. Its leases are released.
+    func deleteSIM(_ id: SIM.ID) throws(StoreError)
+
+    func insertPool(prefix: IPv4Prefix, blockLength: UInt8) throws(StoreError) -> AddressPool
+    /// Throws `.conflict` while a block of it is given to a tenant.
+    func deletePool(_ id: AddressPool.ID) throws(StoreError)
+    /// The SIM's lease on the APN, made from the tenant's blocks when there is none, from a new block of a pool when
+    /// those are full. Throws `.exhausted` when no pool has a block left.
+    func takeLease(sim: SIM.ID, tenant: Tenant.ID, apn: APN) throws(StoreError) -> AddressLease
+    /// Gives the SIM's addresses back. Throws `.conflict` while it has an active session.
+    func releaseLeases(of sim: SIM.ID) throws(StoreError)
+
+    func insertNAS(
+        name: Name, address: IPv4Address, secret: Secret, requiresMessageAuthenticator: Bool, disconnectPort: UInt16,
+        disconnectKey: NAS.DisconnectKey
+    ) throws(StoreError) -> NAS
+    func updateNAS(_ nas: NAS, secret: Secret?) throws(StoreError)
+    /// Throws `.conflict` while it has active sessions.
+    func deleteNAS(_ id: NAS.ID) throws(StoreError)
+
+    /// Throws `.conflict` when the SIM has an active session on this APN already, or the address is in use.
+    func insertSession(
+        token: SessionToken, sim: SIM, nas: NAS.ID, lease: AddressLease, equipment: Equipment,
+        accountingSessionID: String?, at time: Timestamp
+    ) throws(StoreError) -> Session
+    /// Writes equipment, NAS, accounting id, usage and times of an existing session.
+    func updateSession(_ session: Session) throws(StoreError)
+    func appendAccounting(_ report: AccountingReport, session: Session.ID?, received: Timestamp) throws(StoreError)
+
+    func insertToken(_ token: APIToken, digest: [UInt8]) throws(StoreError)
+    func deleteToken(named name: Name) throws(StoreError)
+    func appendAudit(actor: String, action: String, target: String, detail: String, at time: Timestamp)
+        throws(StoreError)
+}
+
+/// A session with what the kernel needs to know about it.
+public struct EnforcedSession: Hashable, Sendable {
+    public let session: Session.ID
+    public let address: IPv4Address
+    public let natIndex: Int64
+    public let policy: Policy.ID?
+    public init(session: Session.ID, address: IPv4Address, natIndex: Int64, policy: Policy.ID?) {
+        self.session = session
+        self.address = address
+        self.natIndex = natIndex
+        self.policy = policy
+    }
+}
+
+/// Who may use the API. The secret itself is not kept, only its digest.
+public struct APIToken: Hashable, Sendable {
+    public let name: Name
+    public let role: Role
+    public let createdAt: Timestamp
+
+    public enum Role: Hashable, Sendable {
+        /// Sees and changes everything.
+        case `operator`
+        /// Sees and changes only this tenant's things.
+        case tenant(Tenant.ID)
+    }
+
+    public init(name: Name, role: Role, createdAt: Timestamp) {
+        self.name = name
+        self.role = role
+        self.createdAt = createdAt
+    }
+}
+
+/// One change that somebody made.
+public struct AuditRecord: Hashable, Sendable {
+    public let id: Int64
+    public let time: Timestamp
+    public let actor: String
+    public let action: String
+    public let target: String
+    public let detail: String
+    public init(id: Int64, time: Timestamp, actor: String, action: String, target: String, detail: String) {
+        self.id = id
+        self.time = time
+        self.actor = actor
+        self.action = action
+        self.target = target
+        self.detail = detail
+    }
+}
+
+public struct StoreCounts: Hashable, Sendable {
+    public let tenants: Int
+    public let sims: Int
+    public let activeSessions: Int
+    public let policies: Int
+    public init(tenants: Int, sims: Int, activeSessions: Int, policies: Int) {
+        self.tenants = tenants
+        self.sims = sims
+        self.activeSessions = activeSessions
+        self.policies = policies
+    }
+}
+
+/// The store refused or could not be reached.
+public struct StoreError: Error, CustomStringConvertible {
+    public let code: Code
+    /// What is wrong and what to do, one sentence.
+    public let message: String
+
+    public enum Code: Hashable, Sendable {
+        /// What was named does not exist.
+        case notFound
+        /// The change contradicts what is stored.
+        case conflict
+        /// No address block is left.
+        case exhausted
+        /// The disk is full, the file read-only, locked or damaged, or the store closed.
+        case unavailable
+    }
+
+    public init(code: Code, message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}
