@@ -95,7 +95,8 @@ struct BatchTransaction: Sendable {
             session.updatedAt = now
             session.usage = report.kind == .start ? session.usage : session.usage.merging(report.usage)
             session.accountingSessionID = report.accountingSessionID ?? session.accountingSessionID
-            let isDefaultBearer = report.equipment.nsapi == nil || session.equipment.nsapi == nil
+            let isDefaultBearer =
+                report.equipment.nsapi == nil || session.equipment.nsapi == nil
                 || report.equipment.nsapi == session.equipment.nsapi
             session.equipment.update(from: report.equipment)
             // A stop is per bearer: the session ends with its last one (3GPP TS 29.061 §16.4.7.2, VSA 11) or with

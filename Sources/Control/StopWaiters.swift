@@ -8,9 +8,10 @@ final class StopWaiters: Sendable {
 
     /// Tells those who wait for one of `sessions` that it has ended.
     func confirm(_ sessions: [Session.ID]) {
-        for waiter in waiting.withLock({ waiting in sessions.flatMap { Array((waiting.removeValue(forKey: $0) ?? [:]).values) } }) {
-            waiter.resume(returning: true)
+        let waiters = waiting.withLock { waiting in
+            sessions.flatMap { Array((waiting.removeValue(forKey: $0) ?? [:]).values) }
         }
+        for waiter in waiters { waiter.resume(returning: true) }
     }
 
     /// Returns `true` as soon as the session ends, `false` when it has not within `limit`. To miss no stop, the wait
@@ -30,14 +31,14 @@ final class StopWaiters: Sendable {
             group.addTask {
                 for await _ in entered {}
                 if await begin() {
-                    // Cancelled when the stop came first.
+                    // The sleep throws when the stop came first and the group was cancelled: nothing to do then.
                     try? await Task.sleep(for: limit)
                 }
                 self.cancel(session, key)
                 return false
             }
             let isStopped = await group.next() ?? false
-            if isStopped { group.cancelAll() } 
+            group.cancelAll()
             return isStopped
         }
     }

@@ -11,8 +11,9 @@ public final class Kernel: DataPlane {
     /// Opens the sockets; changes nothing yet.
     /// - Parameter namespace: where the gateway is; `nil` is the calling thread's.
     public init(layout: GatewayLayout, namespace: NetworkNamespace? = nil) throws(DataPlaneError) {
-        let namespace = try namespace ?? NetworkNamespace()
-        core = Mutex(try KernelCore(layout: layout, namespace: namespace))
+        let place: NetworkNamespace
+        if let namespace { place = namespace } else { place = try NetworkNamespace() }
+        core = Mutex(try KernelCore(layout: layout, namespace: place))
     }
 
     /// Makes routes, routing rules and kernel settings. May be repeated. Forwarding itself is turned on by the first

@@ -23,7 +23,7 @@ final class NetlinkSocket {
         self.socket = socket
         // Without it every error answer repeats the whole request.
         var on: Int32 = 1
-        mnl_socket_setsockopt(socket, Int32(NETLINK_CAP_ACK.rawValue), &on, 4)
+        mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &on, 4)
         set(SO_RCVBUFFORCE, 8 << 20)
         // The kernel answers while it takes the request, so what takes longer than this will never come.
         var limit = timeval(tv_sec: 10, tv_usec: 0)
@@ -59,7 +59,7 @@ final class NetlinkSocket {
     private func receive(
         waiting isWaiting: Bool, operation: String, _ body: (NetlinkMessage) -> Void
     ) throws(DataPlaneError) -> Bool {
-        let flags = isWaiting ? 0 : Int32(MSG_DONTWAIT.rawValue)
+        let flags = isWaiting ? 0 : Int32(MSG_DONTWAIT)
         var count: Int
         repeat {
             count = buffer.withUnsafeMutableBytes { recv(mnl_socket_get_fd(socket), $0.baseAddress, $0.count, flags) }

@@ -1,3 +1,4 @@
+import Domain
 import PolicyCompiler
 
 /// Which chain of the kernel belongs to which policy. Equal rulesets share one: chains are dear, and many policies of

@@ -38,7 +38,7 @@ struct TableReader {
         request.begin(
             type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type),
             flags: isDump ? NLM_F_REQUEST | NLM_F_DUMP : NLM_F_REQUEST, sequence: socket.nextSequence(),
-            header: [UInt8(NFPROTO_INET.rawValue), UInt8(NFNETLINK_V0), 0, 0])
+            header: [UInt8(NFPROTO_INET), UInt8(NFNETLINK_V0), 0, 0])
         put(&request)
         request.end()
         return request.bytes
@@ -202,14 +202,15 @@ struct TableSnapshot: Equatable {
         var findings: [String] = []
         for (part, digest) in expected.parts where parts[part] != digest {
             let isGone = parts[part] == nil
-            findings.append(
+            let finding =
                 switch part {
                 case .table: "the table's flags had been changed"
                 case .chain(let name): "the chain \(name) \(isGone ? "was gone" : "had been changed")"
                 case .rules(let name): "rules of the chain \(name) \(isGone ? "were gone" : "had been changed")"
                 case .set(let name): "the set \(name) \(isGone ? "was gone" : "had been changed")"
                 case .elements(let name): "elements of \(name) had been changed"
-                })
+                }
+            findings.append(finding)
         }
         for part in parts.keys where expected.parts[part] == nil {
             switch part {

@@ -1,0 +1,155 @@
+public import Domain
+import PolicyCompiler
+import Store
+
+extension ControlPlane {
+    /// What suspending or resuming did, step by step.
+    public struct StateChange: Hashable, Sendable {
+        public let imsi: IMSI
+        public let state: SIM.State
+        public let steps: [Step]
+        /// The traffic has stopped and, where there was a session, its NAS has confirmed the end of it.
+        public let isComplete: Bool
+    }
+
+    public struct Step: Hashable, Sendable {
+        public let name: String
+        /// From the call until the step was done.
+        public let after: Duration
+        public let detail: String
+    }
+
+    /// Stops a SIM: its state is stored (access is rejected from then on), the kernel forgets its addresses (no packet
+    /// passes in either direction from then on), its flows are deleted, its NAS is told to end the session, and the
+    /// Accounting-Stop is awaited. Doing it to a suspended SIM does what is not done yet.
+    public func suspend(_ imsi: IMSI, by principal: Principal) async throws(ControlError) -> StateChange {
+        var record = StepRecord()
+        let sessions = try await change {
+            let now = self.now()
+            let sessions = try await self.store.write { store in
+                let sim = try store.visibleSIM(imsi, to: principal)
+                guard sim.state != .terminated else {
+                    throw ControlError(.conflict, "SIM \(imsi) is terminated; a terminated SIM cannot be suspended")
+                }
+                try store.setState(.suspended, of: sim.id)
+                try store.appendAudit(
+                    actor: principal.name, action: "sim.suspend", target: "\(imsi)", detail: "", at: now)
+                return try store.activeSessions(of: sim.id)
+            }
+            if !sessions.isEmpty { try self.dataPlane.apply(sessions.map { .remove($0.address) }) }
+            return sessions
+        }
+        record.note("kernel", "\(sessions.count) address(es) removed: no packet passes any more")
+        guard !sessions.isEmpty else {
+            return StateChange(imsi: imsi, state: .suspended, steps: record.steps, isComplete: true)
+        }
+        let addresses = Set(sessions.map(\.address))
+        let cut = try await Self.translating {
+            try self.dataPlane.deleteFlows(ofDevices: addresses) { _, _ in true }
+        }
+        record.note("flows", "\(cut) tracked connection(s) deleted")
+
+        var isComplete = true
+        for session in sessions {
+            isComplete = await end(session, &record) && isComplete
+        }
+        return StateChange(imsi: imsi, state: .suspended, steps: record.steps, isComplete: isComplete)
+    }
+
+    /// Undoes ``suspend(_:by:)``: access is accepted again. A session whose end the NAS never confirmed gets its
+    /// traffic back; otherwise the device attaches anew.
+    public func resume(_ imsi: IMSI, by principal: Principal) async throws(ControlError) -> StateChange {
+        var record = StepRecord()
+        let plan = settings.natPlan
+        let restored = try await change {
+            let now = self.now()
+            let sessions = try await self.store.write { store in
+                let sim = try store.visibleSIM(imsi, to: principal)
+                guard sim.state != .terminated else {
+                    throw ControlError(.conflict, "SIM \(imsi) is terminated; a terminated SIM cannot be resumed")
+                }
+                try store.setState(.active, of: sim.id)
+                try store.appendAudit(
+                    actor: principal.name, action: "sim.resume", target: "\(imsi)", detail: "", at: now)
+                return try store.enforcedSessions(of: sim.id)
+            }
+            if !sessions.isEmpty { try self.dataPlane.apply(sessions.map { .set($0.entry(plan)) }) }
+            return sessions.count
+        }
+        record.note("state", "access is accepted again")
+        if restored > 0 { record.note("kernel", "\(restored) session(s) that never ended have their traffic back") }
+        return StateChange(imsi: imsi, state: .active, steps: record.steps, isComplete: true)
+    }
+
+    /// Tells the NAS to end the session and waits for its Accounting-Stop.
+    private func end(_ session: Session, _ record: inout StepRecord) async -> Bool {
+        guard let client = await client(of: session) else {
+            record.note("disconnect", "the session's NAS is not registered any more; nothing was sent")
+            return false
+        }
+        let request = DisconnectRequest(
+            nas: client.nas, secret: client.secret, imsi: session.imsi, apn: session.apn, address: session.address,
+            accountingSessionID: session.accountingSessionID, nsapi: session.equipment.nsapi)
+        let outcome = OutcomeBox()
+        let isStopped = await engine.stops.wait(for: session.id, limit: settings.stopConfirmationWait) {
+            let result = await self.disconnecting.disconnect(request)
+            outcome.set(result)
+            // With 503 there is no session, so no stop will come; without an answer none is to be expected.
+            return result.result == .acknowledged
+        }
+        let answer = outcome.value
+        if let answer { record.note("disconnect", answer.words) }
+        if isStopped {
+            record.note("accounting-stop", "the NAS has confirmed the end of the session")
+            return true
+        }
+        if answer?.result == .contextNotFound {
+            // The NAS has no such session: no Accounting-Stop will ever come, so the end is ours to record.
+            let ended = (try? await engine.exclusively { try await self.recordEnd(of: session.id) }) != nil
+            record.note("session", ended ? "ended" : "could not be recorded as ended; it will be by the next attach")
+            return ended
+        }
+        record.note("accounting-stop", "not seen yet; the session stays listed until the NAS confirms")
+        return false
+    }
+
+    private func recordEnd(of id: Session.ID) async throws {
+        let now = now()
+        try await store.write { store in
+            guard var session = try store.session(id), session.endedAt == nil else { return }
+            session.endedAt = now
+            session.updatedAt = now
+            try store.updateSession(session)
+        }
+    }
+
+    private func client(of session: Session) async -> RADIUSClient? {
+        // A store that cannot be read means that nothing can be sent: reported as such by the caller.
+        guard let nas = try? await store.read({ store in try store.nas(session.nas) }) else { return nil }
+        return radiusClient(at: nas.address)
+    }
+}
+
+/// The steps of one call, with the time since its start.
+struct StepRecord {
+    private let started = ContinuousClock.now
+    private(set) var steps: [ControlPlane.Step] = []
+
+    mutating func note(_ name: String, _ detail: String) {
+        steps.append(ControlPlane.Step(name: name, after: ContinuousClock.now - started, detail: detail))
+    }
+}
+
+extension DisconnectOutcome {
+    fileprivate var words: String {
+        let sent = attempts == 1 ? "1 datagram" : "\(attempts) datagrams"
+        switch result {
+        case .acknowledged: return "Disconnect-ACK after \(sent)"
+        case .contextNotFound: return "the NAS has no such session any more (Error-Cause 503), after \(sent)"
+        case .refused(let cause):
+            return "Disconnect-NAK\(cause.map { ", Error-Cause \($0)" } ?? "") after \(sent)"
+        case .noAnswer: return "no answer to \(sent)"
+        case .notSent(let reason): return "not sent: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,182 @@
+public import Domain
+public import Logging
+public import PolicyCompiler
+public import ServiceLifecycle
+public import Store
+import Synchronization
+
+/// The use cases of Cordon, as the API, the RADIUS servers and the tests call them.
+///
+/// Reads go to the store directly. Whatever changes both store and kernel runs on the engine's loop, in order.
+public final class ControlPlane: Sendable {
+    public let settings: ControlSettings
+    let store: any Store
+    let dataPlane: any DataPlane
+    let disconnecting: any SessionDisconnecting
+    let engine: Engine
+    let book = PolicyBook()
+    let logger: Logger
+    let now: @Sendable () -> Timestamp
+    private let clients = Mutex<[IPv4Address: RADIUSClient]>([:])
+    private let readiness = Atomic<Bool>(false)
+    /// The operator's pools, as the kernel has them.
+    let pools = Mutex<[IPv4Prefix]>([])
+
+    /// A NAS with its secret, as the RADIUS servers need it for every packet.
+    public struct RADIUSClient: Sendable {
+        public let nas: NAS
+        public let secret: Secret
+    }
+
+    public init(
+        store: any Store, dataPlane: any DataPlane, disconnecting: any SessionDisconnecting,
+        settings: ControlSettings, logger: Logger, now: @escaping @Sendable () -> Timestamp
+    ) {
+        self.store = store
+        self.dataPlane = dataPlane
+        self.disconnecting = disconnecting
+        self.settings = settings
+        self.logger = logger
+        self.now = now
+        engine = Engine(store: store, dataPlane: dataPlane, settings: settings, now: now, logger: logger)
+    }
+
+    /// The long-lived parts: the engine's loop, and the watch over the kernel. Run after ``start()``.
+    public var services: [any Service] { [engine, KernelWatch(control: self)] }
+
+    /// Store and kernel are together and requests are answered.
+    public var isReady: Bool { readiness.load(ordering: .acquiring) }
+
+    // MARK: RADIUS
+
+    /// The NAS with this source address, `nil` when none is registered.
+    public func radiusClient(at address: IPv4Address) -> RADIUSClient? { clients.withLock { $0[address] } }
+
+    /// Asks for admission. The completion runs on the engine's loop, once, unless `false` is returned (shed).
+    public func attach(_ request: AttachRequest, completion: @escaping @Sendable (AttachVerdict) -> Void) -> Bool {
+        engine.submit(
+            Request(question: .attach(request), received: .now) { answer in
+                switch answer {
+                case .attach(let verdict): completion(verdict)
+                case .accounted, .dropped: completion(.noAnswer)
+                }
+            })
+    }
+
+    /// Reports accounting. The completion gets `true` when the report is durable. `false` is returned when shed.
+    public func account(_ report: AccountingReport, completion: @escaping @Sendable (Bool) -> Void) -> Bool {
+        engine.submit(
+            Request(question: .accounting(report), received: .now) { answer in completion(answer == .accounted) })
+    }
+
+    // MARK: Start
+
+    /// Brings the kernel to what the store says, keeping every flow that is still allowed.
+    public func start() async throws {
+        let plan = settings.natPlan
+        let (policies, sessions, nas, pools) = try await store.read { store in
+            (try store.allPolicies(), try store.enforcedSessions(), try store.allNAS(), try store.pools())
+        }
+        var rulesets: [PolicyMark: Ruleset] = [.blockAll: .blockAll]
+        for policy in policies {
+            guard let mark = policy.mark else { continue }
+            do {
+                rulesets[mark] = try Self.compiled(policy.document, named: "\(policy.name).yaml").ruleset
+            } catch {
+                // Stored documents were valid when they were stored; one that is not any more blocks its devices.
+                logger.critical(
+                    "a stored policy cannot be compiled; its devices are blocked until it is applied again",
+                    metadata: ["policy": "\(policy.name)", "error": "\(error)"])
+                rulesets[mark] = .blockAll
+            }
+        }
+        book.replaceAll(rulesets)
+        self.pools.withLock { $0 = pools.map(\.pool.prefix) }
+        let report = try dataPlane.reconcile(
+            to: EnforcementState(
+                rulesets: rulesets, devices: sessions.map { $0.entry(plan) }, nas: Set(nas.map(\.address)),
+                pools: Set(pools.map(\.pool.prefix))))
+        logger.info(
+            "kernel and store are together",
+            metadata: [
+                "devices.added": "\(report.devicesAdded)", "devices.removed": "\(report.devicesRemoved)",
+                "devices.kept": "\(report.devicesKept)", "policies": "\(policies.count)",
+            ])
+        try await refreshClients()
+        readiness.store(true, ordering: .releasing)
+        // What a change left half done when the process ended is finished here: flows that are not allowed any more.
+        let swept = try dataPlane.deleteFlows(ofDevices: nil, where: denial())
+        if swept > 0 { logger.info("flows that no policy allows were cut", metadata: ["flows": "\(swept)"]) }
+    }
+
+    func refreshClients() async throws {
+        let all = try await store.read { store in
+            try store.allNAS().compactMap { nas in
+                try store.secret(of: nas.id).map { RADIUSClient(nas: nas, secret: $0) }
+            }
+        }
+        clients.withLock { $0 = Dictionary(all.map { ($0.nas.address, $0) }) { _, last in last } }
+    }
+
+    // MARK: Shared by the facets
+
+    /// Whether a flow is to be cut: its device has no session, or its policy does not let it out.
+    func denial() -> (Flow, PolicyMark?) -> Bool {
+        let rulesets = book.snapshot()
+        let pools = self.pools.withLock { $0 }
+        return { flow, mark in
+            guard let mark else { return pools.contains { $0.contains(flow.source) } }
+            return !(rulesets[mark]?.allows(flow) ?? false)
+        }
+    }
+
+    /// Runs a change on the engine's loop and turns lower errors into ours.
+    func change<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws(ControlError) -> Value {
+        try await Self.translating { try await self.engine.exclusively(body) }
+    }
+
+    /// Reads, with lower errors turned into ours.
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreReader) throws -> Value
+    ) async throws(ControlError) -> Value {
+        try await Self.translating { try await self.store.read(body) }
+    }
+
+    static func translating<Value: Sendable>(_ body: () async throws -> Value) async throws(ControlError) -> Value {
+        do { return try await body() } catch {
+            switch error {
+            case let error as ControlError: throw error
+            case let error as StoreError: throw ControlError(error)
+            case let error as DataPlaneError: throw ControlError(error)
+            default: throw ControlError(.unavailable, "the change could not be made: \(error)")
+            }
+        }
+    }
+}
+
+extension EnforcedSession {
+    func entry(_ plan: NATPlan) -> DeviceEntry {
+        DeviceEntry(
+            address: address, policy: policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll,
+            nat: plan.binding(index: natIndex))
+    }
+}
+
+extension StoreReader {
+    /// The tenant of that name when `principal` may see it. Another's looks exactly like one that does not exist.
+    func visibleTenant(_ name: Name, to principal: Principal) throws -> Tenant {
+        guard let tenant = try tenant(named: name), principal.maySee(tenant.id) else {
+            throw ControlError.notFound("tenant", name)
+        }
+        return tenant
+    }
+
+    func visibleSIM(_ imsi: IMSI, to principal: Principal) throws -> SIM {
+        guard let sim = try sim(imsi: imsi), principal.maySee(sim.tenant) else {
+            throw ControlError.notFound("SIM", imsi)
+        }
+        return sim
+    }
+}
