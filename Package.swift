@@ -76,18 +76,21 @@ let package = Package(
             name: "cordon", dependencies: ["Domain", "Lab", argumentParser, httpClient, nioCore],
             swiftSettings: settings),
 
+        .target(
+            name: "TestSupport", dependencies: ["Domain", "PolicyCompiler"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: settings),
         .testTarget(
-            name: "PolicyCompilerTests", dependencies: ["PolicyCompiler", "Domain"], resources: [.copy("Golden")],
+            name: "PolicyCompilerTests", dependencies: ["PolicyCompiler", "Domain", "TestSupport"], resources: [.copy("Golden")],
             swiftSettings: settings),
-        .testTarget(name: "RADIUSTests", dependencies: ["RADIUS", "Domain"], swiftSettings: settings),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Domain"], swiftSettings: settings),
+        .testTarget(name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "Domain", logging],
             swiftSettings: settings),
         .testTarget(
             name: "SystemTests",
-            dependencies: ["LinuxNet", "PolicyCompiler", "Domain", "Lab", subprocess],
+            dependencies: ["LinuxNet", "PolicyCompiler", "Domain", "Lab", "TestSupport", subprocess],
             swiftSettings: settings),
     ]
 )

@@ -60,9 +60,10 @@ struct BatchTransaction: Sendable {
             outcome.ended.append(old.id)
         }
         let lease: AddressLease
-        do {
+        do throws(StoreError) {
             lease = try store.takeLease(sim: sim.id, tenant: sim.tenant, apn: apn)
-        } catch let error as StoreError where error.code == .exhausted {
+        } catch {
+            guard error.code == .exhausted else { throw error }
             return reject(.addressPoolExhausted)
         }
         let token = SessionToken.random()

@@ -1,5 +1,5 @@
-public import PolicyCompiler
-public import Store
+import PolicyCompiler
+import Store
 
 /// Why a use case was refused or failed, in words for the person who asked. `API` turns it into problem+json, in one
 /// place. Never holds a secret, nor anything of another tenant.

@@ -1,6 +1,6 @@
 public import Domain
 public import PolicyCompiler
-public import Store
+import Store
 
 extension ControlPlane {
     /// A policy that was applied: its version, and when it was in force.

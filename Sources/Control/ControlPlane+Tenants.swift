@@ -1,6 +1,7 @@
 public import Domain
 import PolicyCompiler
-public import Store
+import Store
+import Synchronization
 
 /// Tenants, their groups, the operator's pools and NAS, and tokens.
 extension ControlPlane {

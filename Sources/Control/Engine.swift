@@ -2,7 +2,7 @@ import Domain
 import Logging
 import Metrics
 import PolicyCompiler
-public import ServiceLifecycle
+import ServiceLifecycle
 import Store
 import Synchronization
 

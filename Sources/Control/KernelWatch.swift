@@ -11,7 +11,7 @@ struct KernelWatch: Service {
     init(control: ControlPlane) { self.control = control }
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
+        await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 // Cancelled at shutdown: the loop's condition ends it.
                 try? await Task.sleep(for: control.settings.verificationInterval)

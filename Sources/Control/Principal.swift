@@ -1,4 +1,4 @@
-public import Domain
+import Domain
 public import Store
 
 /// Who asks: the token's name, and what it may see. Every use case takes one; there is no anonymous use.

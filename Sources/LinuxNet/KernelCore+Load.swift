@@ -98,20 +98,24 @@ extension KernelCore {
         guard snapshot != nil else { return nil }
         var findings: [String] = []
         do throws(DataPlaneError) {
-            let current = try linked { link throws(DataPlaneError) in
-                // An answer shows that the others live too.
-                try Routing(layout: layout, socket: link.routes).checkSocket()
-                _ = try Conntrack(socket: link.conntrack).failedInsertions()
-                return try link.reader.generation()
-            }
-            if current != generation { findings += try check() ?? [] }
+            if try linked(probe) != generation { findings += try check() ?? [] }
         } catch {
             guard error.code == .connectionLost else { throw error }
-            findings.append("the netlink socket was lost; a new one is open")
             findings += try check() ?? []
+        }
+        if hasLostSockets {
+            hasLostSockets = false
+            findings.insert("the netlink socket was lost; a new one is open", at: 0)
         }
         if isHostPrepared { findings += try ensureRoutes() }
         return findings.isEmpty ? nil : RepairReport(findings: findings)
+    }
+
+    /// The generation, once each socket has given an answer.
+    private func probe(_ link: Link) throws(DataPlaneError) -> UInt32 {
+        try Routing(layout: layout, socket: link.routes).checkSocket()
+        _ = try Conntrack(socket: link.conntrack).failedInsertions()
+        return try link.reader.generation()
     }
 
     /// Compares the kernel with the mirror, and loads everything again when they differ.

@@ -16,6 +16,8 @@ final class KernelCore {
     /// The ruleset's generation that our own commits explain; `nil` when somebody else has committed in between.
     var generation: UInt32?
     var isHostPrepared = false
+    /// Set when the sockets were lost, until ``verify()`` has reported it.
+    var hasLostSockets = false
     private var openLink: Link?
 
     /// The sockets, all in the gateway's namespace.
@@ -56,6 +58,7 @@ final class KernelCore {
         } catch {
             if error.code == .connectionLost {
                 openLink = nil
+                hasLostSockets = true
                 // Whether the last change is in force is not known.
                 generation = nil
             }

@@ -10,8 +10,8 @@ struct TableText {
 
     /// The chains that are always there, in the order of their definition. Policies' chains are named `policy_N`.
     static let chains = [
-        "to_internet", "blocked", "sgi_source", "sgi_flow", "wan_flow", "sgi_input", "wan_input", "source", "flow",
-        "forward", "input", "nat",
+        "to_internet", "blocked", "sgi_source", "sgi_flow", "wan_flow", "sgi_input", "wan_input", "raw_prerouting", "mangle_prerouting",
+        "filter_forward", "filter_input", "nat_postrouting",
     ]
     static let counters = [
         "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6", "nat_unmapped", "no_policy",
@@ -22,11 +22,11 @@ struct TableText {
     /// Commands that define everything which may already be there, and change nothing where it is.
     var definitions: String {
         let base = [
-            "source { type filter hook prerouting priority raw; policy accept; }",
-            "flow { type filter hook prerouting priority mangle; policy accept; }",
-            "forward { type filter hook forward priority filter; policy drop; }",
-            "input { type filter hook input priority filter; policy accept; }",
-            "nat { type nat hook postrouting priority srcnat; policy accept; }",
+            "raw_prerouting { type filter hook prerouting priority raw; policy accept; }",
+            "mangle_prerouting { type filter hook prerouting priority mangle; policy accept; }",
+            "filter_forward { type filter hook forward priority filter; policy drop; }",
+            "filter_input { type filter hook input priority filter; policy accept; }",
+            "nat_postrouting { type nat hook postrouting priority srcnat; policy accept; }",
         ]
         var lines = ["add table inet cordon"]
         lines += Self.counters.map { "add counter inet cordon \($0)" }
@@ -54,7 +54,7 @@ struct TableText {
             ("to_internet", ["meta mark set \(internet) accept"]),
             ("blocked", ["counter name blocked drop"]),
             // A mark that the packet came with is nobody's: it goes first.
-            ("source", ["\(sgi) goto sgi_source", "\(wan) meta mark set 0"]),
+            ("raw_prerouting", ["\(sgi) goto sgi_source", "\(wan) meta mark set 0"]),
             (
                 "sgi_source",
                 [
@@ -66,7 +66,7 @@ struct TableText {
                     "counter name spoofed drop",
                 ]
             ),
-            ("flow", ["\(sgi) goto sgi_flow", "\(wan) goto wan_flow"]),
+            ("mangle_prerouting", ["\(sgi) goto sgi_flow", "\(wan) goto wan_flow"]),
             // Each packet of the original direction is judged, not only the first. One to the gateway itself is judged
             // too, then delivered (the local routing table comes before the marks) and refused by the input chain.
             (
@@ -92,14 +92,14 @@ struct TableText {
                 ]
             ),
             (
-                "forward",
+                "filter_forward",
                 [
                     "meta mark \(internet) \(sgi) oifname \"\(layout.wanInterface)\" accept",
                     "meta mark \(devices) \(wan) oifname \"\(layout.sgiInterface)\" accept",
                     "counter name forward_denied drop",
                 ]
             ),
-            ("input", ["\(sgi) goto sgi_input", "\(wan) goto wan_input"]),
+            ("filter_input", ["\(sgi) goto sgi_input", "\(wan) goto wan_input"]),
             (
                 "sgi_input",
                 [
@@ -119,7 +119,7 @@ struct TableText {
                 ]
             ),
             (
-                "nat",
+                "nat_postrouting",
                 [
                     // Every protocol. nft wants to see those with ports named before it takes a map with ports; for
                     // the others the kernel translates the address alone.

@@ -1,6 +1,9 @@
 #ifndef CNETFILTER_H
 #define CNETFILTER_H
 
+// First, so that the kernel's headers leave out what the C library defines too: Swift would see two of each.
+#include <netinet/in.h>
+
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
 #include <libnftnl/set.h>

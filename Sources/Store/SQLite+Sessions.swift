@@ -1,0 +1,124 @@
+import Domain
+import GRDB
+
+extension SQLiteReading {
+    private static var sessionColumns: String {
+        """
+        SELECT id, token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
+            accounting_session_id, started_at, updated_at, ended_at, \(SessionUsage.columns)
+        FROM sessions
+        """
+    }
+
+    func session(_ id: Session.ID) throws(StoreError) -> Session? {
+        try row("\(Self.sessionColumns) WHERE id = ?", [id.sql], Session.init(columns:))
+    }
+
+    func session(token: SessionToken) throws(StoreError) -> Session? {
+        try row("\(Self.sessionColumns) WHERE token = ?", [token.sql], Session.init(columns:))
+    }
+
+    func activeSession(address: IPv4Address) throws(StoreError) -> Session? {
+        try row("\(Self.sessionColumns) WHERE open_address = ?", [address.sql], Session.init(columns:))
+    }
+
+    func activeSession(of sim: SIM.ID, on apn: APN) throws(StoreError) -> Session? {
+        try row(
+            "\(Self.sessionColumns) WHERE open_sim = ? AND apn = ?", [sim.sql, apn.sql], Session.init(columns:))
+    }
+
+    func activeSessions(of sim: SIM.ID) throws(StoreError) -> [Session] {
+        try rows("\(Self.sessionColumns) WHERE open_sim = ? ORDER BY id", [sim.sql], Session.init(columns:))
+    }
+
+    func activeSessions(through nas: NAS.ID) throws(StoreError) -> [Session] {
+        try rows("\(Self.sessionColumns) WHERE open_nas = ? ORDER BY id", [nas.sql], Session.init(columns:))
+    }
+
+    func sessions(
+        of tenant: Tenant.ID?, activeOnly: Bool, after: Session.ID?, limit: Int
+    ) throws(StoreError) -> [Session] {
+        var sql = Self.sessionColumns
+        var arguments: [DatabaseValue] = []
+        // Named, because the planner would take the row numbers' order, and read all that has ended.
+        if activeOnly { sql += " INDEXED BY \(tenant == nil ? "sessions_open" : "sessions_open_tenant")" }
+        sql += " WHERE id > ?"
+        arguments.append((after?.rawValue ?? .min).sql)
+        if activeOnly { sql += " AND ended_at IS NULL" }
+        if let tenant {
+            sql += " AND tenant = ?"
+            arguments.append(tenant.sql)
+        }
+        arguments.append(Int64(max(0, limit)).sql)
+        return try rows("\(sql) ORDER BY id LIMIT ?", arguments, Session.init(columns:))
+    }
+}
+
+extension SQLiteTransaction {
+    func insertSession(
+        token: SessionToken, sim: SIM, nas: NAS.ID, lease: AddressLease, equipment: Equipment,
+        accountingSessionID: String?, at time: Timestamp
+    ) throws(StoreError) -> Session {
+        let usage = SessionUsage()
+        let id = try insert(
+            """
+            INSERT INTO sessions (token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
+                accounting_session_id, started_at, updated_at, \(SessionUsage.columns))
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                token.sql, sim.id.sql, sim.imsi.sql, sim.tenant.sql, nas.sql, lease.apn.sql, lease.address.sql,
+                lease.natIndex.sql,
+            ] + equipment.sql + [accountingSessionID.sql, time.sql, time.sql] + usage.sql,
+            refusal: Self.sessionRefusal)
+        return Session(
+            id: Session.ID(id), token: token, sim: sim.id, imsi: sim.imsi, tenant: sim.tenant, nas: nas,
+            apn: lease.apn, address: lease.address, natIndex: lease.natIndex, equipment: equipment,
+            accountingSessionID: accountingSessionID, startedAt: time, updatedAt: time, endedAt: nil, usage: usage)
+    }
+
+    func updateSession(_ session: Session) throws(StoreError) {
+        let report =
+            session.equipment.sql + [session.accountingSessionID.sql, session.updatedAt.sql] + session.usage.sql
+        let columns =
+            "\(Self.assignments(Equipment.columns)), accounting_session_id = ?, updated_at = ?, "
+            + Self.assignments(SessionUsage.columns)
+        // The most frequent report changes no column that an index or a foreign key looks at; SQLite would write six
+        // indexes anew when they were named.
+        let isWritten = try execute(
+            "UPDATE sessions SET \(columns) WHERE id = ? AND nas = ? AND ended_at IS ?",
+            report + [session.id.sql, session.nas.sql, session.endedAt.sql])
+        guard isWritten == 0 else { return }
+        try change(
+            "UPDATE sessions SET \(columns), nas = ?, ended_at = ? WHERE id = ?",
+            report + [session.nas.sql, session.endedAt.sql, session.id.sql], missing: "there is no such session",
+            refusal: Self.sessionRefusal)
+    }
+
+    private static func assignments(_ columns: String) -> String {
+        columns.split(separator: ",").map { "\($0) = ?" }.joined(separator: ",")
+    }
+
+    private static func sessionRefusal(_ violation: ConstraintViolation) -> StoreError? {
+        if violation.concerns("sessions.open_sim") {
+            return .conflict("the SIM has an active session on this APN already: end it first")
+        }
+        if violation.concerns("sessions.open_address") {
+            return .conflict("the address is another active session's: end it first")
+        }
+        if violation.concerns("sessions.token") { return .conflict("the token is another session's: take a new one") }
+        return violation.isForeignKey
+            ? .notFound("the session's SIM, NAS or address lease is gone: attach again") : nil
+    }
+}
+
+extension Session {
+    fileprivate init(columns: Columns) throws(StoreError) {
+        self.init(
+            id: try columns.id(0), token: try columns.token(1), sim: try columns.id(2), imsi: try columns.imsi(3),
+            tenant: try columns.id(4), nas: try columns.id(5), apn: try columns.apn(6),
+            address: try columns.address(7), natIndex: try columns.integer(8), equipment: try columns.equipment(9),
+            accountingSessionID: columns.optionalText(15), startedAt: try columns.time(16),
+            updatedAt: try columns.time(17), endedAt: columns.optionalTime(18), usage: try columns.usage(19))
+    }
+}

@@ -1,0 +1,93 @@
+public import Domain
+import GRDB
+
+/// The store in one SQLite file: WAL, every commit on the disk (synchronous FULL) before `write` returns, one writer
+/// and several readers at a time. Only one process may have the file open to write.
+public struct SQLiteStore: Store {
+    private let pool: DatabasePool
+    private let sealer: Sealer
+
+    /// Opens the file, made with mode 0600 when missing, and brings its tables up to date.
+    ///
+    /// - Parameter key: what ``SecretKeyFile`` gives; encrypts the secrets in the file.
+    /// - Throws: ``StoreError`` `.unavailable` when the file cannot be opened, was written by a newer version, or
+    ///   holds secrets under another key.
+    public static func open(path: String, key: Secret) throws(StoreError) -> SQLiteStore {
+        let sealer = try Sealer(key: key)
+        try StoreFiles.prepareDatabase(path)
+        do {
+            let pool = try DatabasePool(path: path, configuration: configuration())
+            let migrator = SQLiteSchema.migrator
+            // GRDB sets NORMAL when it turns WAL on; that may lose the last commits in a power cut.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            guard try !pool.read(migrator.hasBeenSuperseded) else {
+                throw StoreError.unavailable("the database was written by a newer version of Cordon: install that one")
+            }
+            try migrator.migrate(pool)
+            try pool.write { try checkKey(SQLiteTransaction(database: $0, sealer: sealer)) }
+            return SQLiteStore(pool: pool, sealer: sealer)
+        } catch {
+            throw StoreError(sqlite: error)
+        }
+    }
+
+    public func read<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreReader) throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await pool.read { [sealer] in try body(SQLiteReader(database: $0, sealer: sealer)) }
+        } catch let error as DatabaseError {
+            throw StoreError(sqlite: error)
+        }
+    }
+
+    public func write<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await pool.write { [sealer] in try body(SQLiteTransaction(database: $0, sealer: sealer)) }
+        } catch let error as DatabaseError {
+            throw StoreError(sqlite: error)
+        }
+    }
+
+    public func close() async throws {
+        // The last connection to close is a reader, which cannot empty the WAL. What stays in it is not lost, only
+        // read at the next start, so a failure here (closed already, or a reader at work) is none of the caller's.
+        _ = try? await pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        do { try pool.close() } catch { throw StoreError(sqlite: error) }
+    }
+
+    private static func configuration() -> Configuration {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = true
+        configuration.busyMode = .timeout(5)
+        configuration.readonlyBusyMode = .timeout(5)
+        configuration.label = "cordon.store"
+        configuration.prepareDatabase { db in
+            // A negative size is in KiB. The writer touches random pages of the indexes over IMSI, token and address.
+            try db.execute(
+                sql: """
+                    PRAGMA cache_size = \(db.configuration.readonly ? -8_192 : -65_536);
+                    PRAGMA temp_store = MEMORY;
+                    PRAGMA trusted_schema = OFF;
+                    """)
+        }
+        return configuration
+    }
+
+    /// Compares the key with the one the file was first opened with, before anything is sealed with another.
+    private static func checkKey(_ transaction: SQLiteTransaction) throws(StoreError) {
+        let row = "key-check"
+        let known = Array("cordon".utf8)
+        guard let sealed = try transaction.row("SELECT sealed FROM key_check", [], { try $0.bytes(0) }) else {
+            let sealed = try transaction.sealer.seal(known, row: row)
+            try transaction.execute("INSERT INTO key_check (id, sealed) VALUES (1, ?)", [sealed.sql])
+            return
+        }
+        guard transaction.sealer.open(sealed, row: row) == known else {
+            throw .unavailable(
+                "the key is not the one this database was made with: give the key file that belongs to it")
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import Control
+import Domain
+import LinuxNet
+import Logging
+
+/// `cordon.yaml`, read once. `docs/operator.md` lists every key.
+struct Configuration {
+    let stateDirectory: String
+    let apiSocket: String
+    /// Host and port, `nil` for the Unix socket alone.
+    let apiListen: HostAndPort?
+    let radiusAddress: IPv4Address
+    let authenticationPort: Int
+    let accountingPort: Int
+    let dnsServers: [IPv4Address]
+    let layout: GatewayLayout
+    let control: ControlSettings
+    /// Made at first start.
+    let pools: [Pool]
+    let logLevel: Logger.Level
+
+    struct Pool {
+        let prefix: IPv4Prefix
+        let blockLength: UInt8
+    }
+
+    struct HostAndPort {
+        let host: String
+        let port: Int
+
+        init(parsing text: String) throws(ParseError) {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty, let port = UInt16(parts[1]), port > 0 else {
+                throw ParseError(kind: "an address and port", text: text, expected: "write host:port")
+            }
+            host = String(parts[0])
+            self.port = Int(port)
+        }
+    }
+
+    init(parsing text: String, file: String) throws(ConfigurationError) {
+        var root = try ConfigurationSection(parsing: text, file: file)
+        stateDirectory = try root.string("state", or: "/var/lib/cordon")
+        logLevel = try root.value("log-level", or: .info) { text in
+            guard let level = Logger.Level(rawValue: text) else {
+                throw ParseError(
+                    kind: "a log level", text: text,
+                    expected: "write one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            return level
+        }
+
+        var api = try root.section("api")
+        apiSocket = try api.string("socket", or: "/run/cordon/api.sock")
+        apiListen = try api.optional("listen") { try HostAndPort(parsing: $0) }
+        try api.finish()
+
+        var radius = try root.section("radius")
+        radiusAddress = try radius.value("listen") { try IPv4Address(parsing: $0) }
+        authenticationPort = Int(try radius.number("authentication-port", or: UInt16(1812), in: 1...65_535))
+        accountingPort = Int(try radius.number("accounting-port", or: UInt16(1813), in: 1...65_535))
+        let queueCapacity = try radius.number("queue-capacity", or: 8192, in: 1...1_000_000)
+        try radius.finish()
+
+        var dns = try root.section("dns")
+        dnsServers = try dns.list("servers", or: [radiusAddress]) { try IPv4Address(parsing: $0) }
+        try dns.finish()
+
+        var gateway = try root.section("gateway")
+        var sgi = try gateway.section("sgi")
+        var wan = try gateway.section("wan")
+        let protected = try gateway.list("protected", or: []) { try IPv4Prefix(parsing: $0) }
+        let sgiInterface = try sgi.string("interface")
+        let sgiPeer = try sgi.value("peer") { try IPv4Address(parsing: $0) }
+        let wanInterface = try wan.string("interface")
+        let wanNextHop = try wan.value("next-hop") { try IPv4Address(parsing: $0) }
+        try sgi.finish()
+        try wan.finish()
+        try gateway.finish()
+        do {
+            layout = try GatewayLayout(
+                sgiInterface: sgiInterface, sgiPeer: sgiPeer, wanInterface: wanInterface, wanNextHop: wanNextHop,
+                protectedPrefixes: protected, radiusPorts: [UInt16(authenticationPort), UInt16(accountingPort)])
+        } catch let failure {
+            throw ConfigurationError(file: file, line: nil, key: "gateway", message: "\(failure)")
+        }
+
+        var nat = try root.section("nat")
+        let publicPrefixes = try nat.list("public", or: []) { try IPv4Prefix(parsing: $0) }
+        let ports = try nat.number("ports-per-device", or: UInt16(512), in: 1...32_768)
+        let firstPort = try nat.number("first-port", or: UInt16(1024), in: 1024...32_768)
+        try nat.finish()
+        do {
+            control = ControlSettings(
+                natPlan: try NATPlan(publicPrefixes: publicPrefixes, portsPerDevice: ports, firstPort: firstPort),
+                queueCapacity: queueCapacity)
+        } catch let failure {
+            throw ConfigurationError(file: file, line: nil, key: "nat", message: "\(failure)")
+        }
+
+        var pools: [Pool] = []
+        if let sections = try root.sections("pools") {
+            for var section in sections {
+                let prefix = try section.value("prefix") { try IPv4Prefix(parsing: $0) }
+                let block = try section.number("block", or: UInt8(24), in: 1...30)
+                try section.finish()
+                pools.append(Pool(prefix: prefix, blockLength: block))
+            }
+        } else {
+            // RFC 6598's shared space, with room for four million devices.
+            pools = [Pool(prefix: IPv4Prefix(containing: IPv4Address(bits: 100 << 24 | 64 << 16), length: 10), blockLength: 24)]
+        }
+        self.pools = pools
+        try root.finish()
+    }
+}

@@ -1,0 +1,146 @@
+import Domain
+import Glibc
+import LinuxNet
+import PolicyCompiler
+import Synchronization
+import Testing
+
+/// Three namespaces in a row: devices, the gateway with the kernel under test, the internet. Removed with the object.
+final class KernelRig: Sendable {
+    let kernel: Kernel
+    let layout: GatewayLayout
+    let devices: NetworkNamespace
+    let gateway: NetworkNamespace
+    let internet: NetworkNamespace
+    let gatewayName: String
+    private let names: [String]
+
+    static let pool = prefix("100.64.0.0/10")
+    static let nas = address("198.18.0.2")
+    static let server = address("192.0.2.10")
+    static let gatewayInside = address("198.18.0.1")
+    private static let serial = Atomic<Int>(0)
+
+    init() throws {
+        try #require(geteuid() == 0, "system tests need root: they make network namespaces")
+        let serial = Self.serial.add(1, ordering: .relaxed).newValue
+        let base = "ct-\(getpid())-\(serial)"
+        let (dev, gw, net) = ("\(base)-dev", "\(base)-gw", "\(base)-net")
+        names = [dev, gw, net]
+        gatewayName = gw
+        do {
+            try ip(names.map { "netns add \($0)" })
+            try ip([
+                "link add sgi0 netns \(gw) address 02:00:00:00:00:01 type veth peer name dev0 netns \(dev)",
+                "link add wan0 netns \(gw) address 02:00:00:00:00:03 type veth peer name net0 netns \(net)",
+            ])
+            // Neighbours are fixed: a burst must not be lost in the queue of an address that is being resolved.
+            try ip(
+                [
+                    "link set lo up", "link set dev0 address 02:00:00:00:00:02 up", "addr add 198.18.0.2/30 dev dev0",
+                    "route add default via 198.18.0.1",
+                    "neigh replace 198.18.0.1 lladdr 02:00:00:00:00:01 dev dev0 nud permanent",
+                ] + (1...20).map { "addr add 100.64.0.\($0)/32 dev lo" }, in: dev)
+            try ip(
+                [
+                    "link set lo up", "link set sgi0 up", "link set wan0 up", "addr add 198.18.0.1/30 dev sgi0",
+                    "addr add 198.18.1.1/30 dev wan0", "route add default via 198.18.1.2",
+                    "neigh replace 198.18.0.2 lladdr 02:00:00:00:00:02 dev sgi0 nud permanent",
+                    "neigh replace 198.18.1.2 lladdr 02:00:00:00:00:04 dev wan0 nud permanent",
+                ], in: gw)
+            try ip(
+                [
+                    "link set lo up", "link set net0 address 02:00:00:00:00:04 up", "addr add 198.18.1.2/30 dev net0",
+                    "addr add 192.0.2.10/32 dev lo", "addr add 192.0.2.11/32 dev lo", "route add default via 198.18.1.1",
+                    "neigh replace 198.18.1.1 lladdr 02:00:00:00:00:03 dev net0 nud permanent",
+                ], in: net)
+            devices = try NetworkNamespace(named: dev)
+            gateway = try NetworkNamespace(named: gw)
+            internet = try NetworkNamespace(named: net)
+            layout = GatewayLayout(
+                sgiInterface: try InterfaceName(parsing: "sgi0"), sgiPeer: Self.nas,
+                wanInterface: try InterfaceName(parsing: "wan0"), wanNextHop: address("198.18.1.2"),
+                protectedPrefixes: [prefix("198.18.0.0/24")])
+            kernel = try Kernel(layout: layout, namespace: gateway)
+        } catch {
+            for name in names { shell("ip netns delete \(name) 2>/dev/null") }
+            throw error
+        }
+    }
+
+    deinit { for name in names { shell("ip netns delete \(name)") } }
+
+    /// Prepares the host and loads a state with the usual NAS and pool.
+    func start(_ rulesets: [PolicyMark: Ruleset], _ entries: [DeviceEntry]) throws {
+        #expect(try kernel.prepareHost() == [])
+        _ = try kernel.reconcile(to: state(rulesets, entries))
+    }
+
+    func state(_ rulesets: [PolicyMark: Ruleset], _ entries: [DeviceEntry]) -> EnforcementState {
+        EnforcementState(rulesets: rulesets, devices: entries, nas: [Self.nas], pools: [Self.pool])
+    }
+
+    /// Runs nft in the gateway's namespace.
+    @discardableResult
+    func nft(_ command: String) throws -> String {
+        let (status, output) = shell("ip netns exec \(gatewayName) nft \(command) 2>&1")
+        try #require(status == 0, "nft \(command): \(output)")
+        return output
+    }
+
+    func counter(_ name: String) throws -> UInt64 {
+        try #require(try kernel.counters().first { $0.name == name }, "no counter \(name)").packets
+    }
+}
+
+func address(_ text: String) -> IPv4Address {
+    do { return try IPv4Address(parsing: text) } catch { preconditionFailure("\(error)") }
+}
+
+func prefix(_ text: String) -> IPv4Prefix {
+    do { return try IPv4Prefix(parsing: text) } catch { preconditionFailure("\(error)") }
+}
+
+/// `100.64.0.n` with the n-th block of eight ports at 203.0.113.1.
+func kernelDevice(_ number: Int, _ mark: PolicyMark, ports: UInt16 = 8) -> DeviceEntry {
+    let first = 10_000 + UInt16(number) * ports
+    return DeviceEntry(
+        address: IPv4Address(bits: KernelRig.pool.first.bits + UInt32(number)), policy: mark,
+        nat: NATBinding(publicAddress: address("203.0.113.1"), firstPort: first, lastPort: first + ports - 1))
+}
+
+func kernelMark(_ number: Int64) -> PolicyMark {
+    guard let mark = PolicyMark(policy: Policy.ID(number)) else { preconditionFailure("no mark for \(number)") }
+    return mark
+}
+
+extension Ruleset {
+    static func allowing(_ destination: String, protocols: ClosedRange<UInt8> = 0...255) -> Ruleset {
+        Ruleset(layers: [
+            [
+                Entry(
+                    destination: prefix(destination), protocols: protocols, ports: 0...65_535, verdict: .internet)
+            ]
+        ])
+    }
+}
+
+@discardableResult
+func shell(_ command: String) -> (status: Int32, output: String) {
+    guard let pipe = popen(command, "r") else { return (-1, "popen: error \(errno)") }
+    var output: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+        let count = fread(&buffer, 1, buffer.count, pipe)
+        guard count > 0 else { break }
+        output += buffer[..<count]
+    }
+    return (pclose(pipe), String(decoding: output, as: UTF8.self))
+}
+
+private func ip(_ lines: [String], in namespace: String? = nil) throws {
+    let text = lines.joined(separator: "\n")
+    let place = namespace.map { "-n \($0) " } ?? ""
+    let (status, output) = shell("ip \(place)-batch - 2>&1 <<'END'\n\(text)\nEND")
+    try #require(status == 0, "ip: \(output)")
+}

@@ -1,0 +1,202 @@
+import Domain
+import Glibc
+import LinuxNet
+import Testing
+
+/// A UDP socket in a namespace.
+final class KernelUDP {
+    private let descriptor: Int32
+
+    init(in namespace: NetworkNamespace, _ source: IPv4Address, port: UInt16 = 0) throws {
+        descriptor = try namespace.run { socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0) }
+        try #require(descriptor >= 0)
+        waitAtMost(descriptor, milliseconds: 1000)
+        try #require(withSocketAddress(source, port) { bind(descriptor, $0, $1) } == 0, "bind: \(errno)")
+    }
+
+    deinit { close(descriptor) }
+
+    /// Errors of earlier datagrams come to the sender only when it is connected.
+    func connect(_ destination: IPv4Address, port: UInt16) {
+        _ = withSocketAddress(destination, port) { Glibc.connect(descriptor, $0, $1) }
+    }
+
+    func sendConnected(_ bytes: [UInt8]) -> Int { Glibc.send(descriptor, bytes, bytes.count, 0) }
+
+    func send(_ bytes: [UInt8], to destination: IPv4Address, port: UInt16) {
+        _ = withSocketAddress(destination, port) { sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
+    }
+
+    struct Datagram: Equatable {
+        let bytes: [UInt8]
+        let source: IPv4Address
+        let port: UInt16
+    }
+
+    /// `nil` after the time, or on an error, which is then in `errno`.
+    func receive(milliseconds: Int = 1000) -> Datagram? {
+        waitAtMost(descriptor, milliseconds: milliseconds)
+        var source = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        var bytes = [UInt8](repeating: 0, count: 2048)
+        let count = withUnsafeMutablePointer(to: &source) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                recvfrom(descriptor, &bytes, bytes.count, 0, $0, &length)
+            }
+        }
+        guard count >= 0 else { return nil }
+        return Datagram(
+            bytes: Array(bytes.prefix(count)), source: IPv4Address(bits: UInt32(bigEndian: source.sin_addr.s_addr)),
+            port: UInt16(bigEndian: source.sin_port))
+    }
+}
+
+/// Sends whole IPv4 packets, whatever their source.
+final class KernelRawSender {
+    private let descriptor: Int32
+
+    init(in namespace: NetworkNamespace) throws {
+        descriptor = try namespace.run { socket(AF_INET, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_RAW)) }
+        try #require(descriptor >= 0)
+    }
+
+    deinit { close(descriptor) }
+
+    func send(_ packet: KernelPacket) {
+        let bytes = packet.bytes
+        _ = withSocketAddress(packet.destination, 0) { sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
+    }
+}
+
+/// Sees the IPv4 packets that come in on one interface.
+final class KernelCapture {
+    private let descriptor: Int32
+
+    init(in namespace: NetworkNamespace, interface: String) throws {
+        let ipv4 = UInt16(0x0800)
+        let (descriptor, index) = try namespace.run {
+            (socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue), Int32(ipv4.bigEndian)), if_nametoindex(interface))
+        }
+        self.descriptor = descriptor
+        try #require(descriptor >= 0 && index > 0)
+        var size: Int32 = 64 << 20
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &size, 4)
+        // sockaddr_ll, which Glibc's module lacks: family, protocol, interface, and 12 octets that do not matter.
+        var place = [UInt8](repeating: 0, count: 20)
+        place.withUnsafeMutableBytes {
+            $0.storeBytes(of: UInt16(AF_PACKET), toByteOffset: 0, as: UInt16.self)
+            $0.storeBytes(of: ipv4.bigEndian, toByteOffset: 2, as: UInt16.self)
+            $0.storeBytes(of: Int32(index), toByteOffset: 4, as: Int32.self)
+        }
+        let bound = place.withUnsafeBytes { bytes in
+            bytes.withMemoryRebound(to: sockaddr.self) { bind(descriptor, $0.baseAddress, 20) }
+        }
+        try #require(bound == 0, "bind: \(errno)")
+    }
+
+    deinit { close(descriptor) }
+
+    /// The next packet from the IPv4 header on, `nil` after the time.
+    func next(milliseconds: Int = 1000) -> [UInt8]? {
+        waitAtMost(descriptor, milliseconds: milliseconds)
+        var bytes = [UInt8](repeating: 0, count: 2048)
+        while true {
+            var place = [UInt8](repeating: 0, count: 20)
+            var length: socklen_t = 20
+            let count = place.withUnsafeMutableBytes { placeBytes in
+                placeBytes.withMemoryRebound(to: sockaddr.self) {
+                    recvfrom(descriptor, &bytes, bytes.count, 0, $0.baseAddress, &length)
+                }
+            }
+            guard count >= 0 else { return nil }
+            // Octet 10 of sockaddr_ll: 4 is a packet that this host itself sends.
+            if place[10] != 4 { return Array(bytes.prefix(count)) }
+        }
+    }
+
+    /// All packets until one that carries `sequence`, as their sequences; stops after the time without any.
+    func sequences(until sequence: UInt32, milliseconds: Int = 1000) -> Set<UInt32> {
+        var seen: Set<UInt32> = []
+        while let bytes = next(milliseconds: milliseconds) {
+            guard let found = KernelPacket.sequence(in: bytes) else { continue }
+            seen.insert(found)
+            if found == sequence { break }
+        }
+        return seen
+    }
+}
+
+/// An IPv4 packet whose last octets are a number by which it is known again.
+struct KernelPacket {
+    var source: IPv4Address
+    var destination: IPv4Address
+    var `protocol`: UInt8
+    /// The identifier for ICMP.
+    var sourcePort: UInt16 = 0
+    var destinationPort: UInt16 = 0
+    var sequence: UInt32
+
+    private static let magic: [UInt8] = [0xc0, 0x4d, 0x0f, 0xf1]
+
+    static func sequence(in bytes: [UInt8]) -> UInt32? {
+        guard bytes.count >= 28, Array(bytes.suffix(8).prefix(4)) == magic else { return nil }
+        return bytes.suffix(4).reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
+    var bytes: [UInt8] {
+        let payload = Self.magic + Self.octets(sequence)
+        var body: [UInt8]
+        switch `protocol` {
+        case 6:
+            // SYN, window 1024.
+            body = Self.octets(sourcePort) + Self.octets(destinationPort) + Self.octets(sequence) + [0, 0, 0, 0]
+            body += [0x50, 2, 4, 0, 0, 0, 0, 0] + payload
+            let pseudo = addresses + [0, 6] + Self.octets(UInt16(body.count))
+            body.replaceSubrange(16..<18, with: Self.checksum(pseudo + body))
+        case 17:
+            body = Self.octets(sourcePort) + Self.octets(destinationPort)
+            body += Self.octets(UInt16(8 + payload.count)) + [0, 0] + payload
+        case 1:
+            body = [8, 0, 0, 0] + Self.octets(sourcePort) + [0, 1] + payload
+            body.replaceSubrange(2..<4, with: Self.checksum(body))
+        default: body = [0, 0, 0x65, 0x58] + payload
+        }
+        // The kernel fills in the identification and the header's checksum.
+        return [0x45, 0] + Self.octets(UInt16(20 + body.count)) + [0, 0, 0, 0, 64, `protocol`, 0, 0] + addresses + body
+    }
+
+    private var addresses: [UInt8] { Self.octets(source.bits) + Self.octets(destination.bits) }
+
+    private static func octets(_ value: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: value.bigEndian) { Array($0) }
+    }
+
+    /// RFC 1071.
+    private static func checksum(_ bytes: [UInt8]) -> [UInt8] {
+        var sum: UInt32 = 0
+        for index in stride(from: 0, to: bytes.count, by: 2) {
+            sum += UInt32(bytes[index]) << 8 | (index + 1 < bytes.count ? UInt32(bytes[index + 1]) : 0)
+        }
+        while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
+        return octets(~UInt16(sum))
+    }
+}
+
+private func waitAtMost(_ descriptor: Int32, milliseconds: Int) {
+    var limit = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+}
+
+private func withSocketAddress<Result>(
+    _ address: IPv4Address, _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+) -> Result {
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_addr.s_addr = address.bits.bigEndian
+    name.sin_port = port.bigEndian
+    return withUnsafePointer(to: &name) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import Domain
+import Glibc
+import LinuxNet
+import PolicyCompiler
+import Testing
+
+extension KernelTests {
+    @Suite(.serialized) struct Table {
+        private let one = kernelMark(1)
+
+        /// What the kernel has, as nft lists it: the text that was loaded, and that it was understood as meant.
+        @Test func `the kernel lists the table as recorded`() throws {
+            let rig = try KernelRig()
+            try rig.start([one: .allowing("192.0.2.0/24", protocols: 6...6)], [kernelDevice(1, one)])
+            let listing = try rig.nft("--numeric-protocol list ruleset")
+            // Counters' values are not part of it.
+            let lines = listing.split(separator: "\n").filter { !$0.contains("packets") }.map { line in
+                String(line.drop { $0 == "\t" })
+            }
+            #expect(lines.joined(separator: "\n") == Self.recorded)
+        }
+
+        @Test func `a golden ruleset is loaded and read back the same`() throws {
+            let tests = #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+            let golden = "/\(tests)/PolicyCompilerTests/Golden"
+            let files = shell("ls \(golden)/*/ruleset.nft").output.split(separator: "\n")
+            try #require(!files.isEmpty, "no golden rulesets in \(golden)")
+            let rig = try KernelRig()
+            for file in files {
+                let chain = shell("cat \(file)").output
+                let text = """
+                    table inet cordon {
+                        chain to_internet { accept; }
+                        chain blocked { drop; }
+                        \(chain)
+                    }
+                    """
+                try load(text, in: rig)
+                let listing = try rig.nft("list table inet cordon")
+                let marker = " : goto "
+                #expect(count(of: marker, in: listing) == count(of: marker, in: chain), "\(file)")
+                try rig.nft("delete table inet cordon")
+                try load(listing, in: rig)
+                #expect(try rig.nft("list table inet cordon") == listing, "\(file)")
+                try rig.nft("delete table inet cordon")
+            }
+        }
+
+        private func load(_ text: String, in rig: KernelRig) throws {
+            let (status, output) = shell(
+                "ip netns exec \(rig.gatewayName) nft -f - 2>&1 <<'END'\n\(text)\nEND")
+            try #require(status == 0, "\(output)")
+        }
+
+        private func count(of marker: String, in text: String) -> Int {
+            var count = 0
+            var rest = Substring(text)
+            while let range = rest.firstRange(of: marker) {
+                count += 1
+                rest = rest[range.upperBound...]
+            }
+            return count
+        }
+
+        @Test func `equal policies share a chain, and unused chains go`() throws {
+            let rig = try KernelRig()
+            let (two, three) = (kernelMark(2), kernelMark(3))
+            let open = Ruleset.allowing("192.0.2.0/24")
+            try rig.start([one: open, two: open, three: .allowing("192.0.2.1")], [])
+            // One for "block everything", two for the others.
+            #expect(try policyChains(rig) == 3)
+            try rig.kernel.install([three: open], removing: [])
+            #expect(try policyChains(rig) == 2)
+            try rig.kernel.install([two: .allowing("192.0.2.7")], removing: [one])
+            #expect(try policyChains(rig) == 3)
+            try rig.kernel.install([:], removing: [two, three, .blockAll])
+            #expect(try policyChains(rig) == 1)
+            #expect(try rig.kernel.verify() == nil)
+        }
+
+        private func policyChains(_ rig: KernelRig) throws -> Int {
+            count(of: "chain policy_", in: try rig.nft("list ruleset"))
+        }
+
+        @Test func `a large ruleset is loaded`() throws {
+            let rig = try KernelRig()
+            let entries = (UInt32(0)..<20_000).map { number in
+                Ruleset.Entry(
+                    destination: IPv4Prefix(containing: IPv4Address(bits: 0xc000_0000 + number * 2), length: 32),
+                    protocols: 6...6, ports: 443...443, verdict: .internet)
+            }
+            let clock = ContinuousClock()
+            try rig.start([:], [])
+            let time = try clock.measure {
+                try rig.kernel.install([one: Ruleset(layers: [entries])], removing: [])
+            }
+            print("a policy of \(entries.count) boxes: installed in \(time)")
+            #expect(try rig.kernel.verify() == nil)
+        }
+
+        /// Prints what changes cost; asserts only that the kernel has the devices.
+        @Test func `a device among 100,000 is changed`() throws {
+            let rig = try KernelRig()
+            let clock = ContinuousClock()
+            try rig.start([one: .allowing("192.0.2.0/24")], [])
+            let entries = (UInt32(1)...100_000).map { number -> DeviceEntry in
+                let firstPort = 1024 + UInt16(number % 100) * 512
+                let nat = NATBinding(
+                    publicAddress: IPv4Address(bits: 0xcb00_0000 + number / 100), firstPort: firstPort,
+                    lastPort: firstPort + 511)
+                let address = IPv4Address(bits: KernelRig.pool.first.bits + number)
+                return DeviceEntry(address: address, policy: one, nat: nat)
+            }
+            let bulk = try clock.measure { try rig.kernel.apply(entries.map { DeviceChange.set($0) }) }
+            let changed = entries.prefix(200).map { DeviceEntry(address: $0.address, policy: .blockAll, nat: $0.nat) }
+            let single = try clock.measure { for entry in changed { try rig.kernel.apply([.set(entry)]) } }
+            var findings: [RepairReport?] = []
+            let quiet = try clock.measure { findings.append(try rig.kernel.verify()) }
+            try rig.nft("add table inet foreign")
+            let full = try clock.measure { findings.append(try rig.kernel.verify()) }
+            #expect(findings == [nil, nil])
+            let swap = try clock.measure { try rig.kernel.install([one: .allowing("192.0.2.7")], removing: []) }
+            let second = try Kernel(layout: rig.layout, namespace: rig.gateway)
+            let state = rig.state([one: .allowing("192.0.2.7")], changed + entries.dropFirst(200))
+            var report: ReconcileReport?
+            let adopt = try clock.measure { report = try second.reconcile(to: state) }
+            #expect(report == ReconcileReport(devicesAdded: 0, devicesRemoved: 0, devicesKept: 100_000))
+            print(
+                """
+                100,000 devices: loaded in \(bulk), one changed in \(single / 200), a policy changed in \(swap),
+                verified in \(quiet), compared in full in \(full), adopted in \(adopt)
+                """)
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import Domain
+import Glibc
+import LinuxNet
+import PolicyCompiler
+import Testing
+
+/// Everything that makes namespaces runs one after the other.
+@Suite(.serialized) struct KernelTests {}
+
+extension KernelTests {
+    @Suite(.serialized) struct Traffic {
+        private let one = kernelMark(1)
+
+        /// Devices 1 and 2 may reach everything.
+        private func openRig() throws -> KernelRig {
+            let rig = try KernelRig()
+            try rig.start([one: .allowing("0.0.0.0/0")], [kernelDevice(1, one), kernelDevice(2, one)])
+            return rig
+        }
+
+        private func packet(
+            _ sequence: UInt32, from source: String, to destination: String, protocol number: UInt8 = 17,
+            port: UInt16 = 4000, sourcePort: UInt16 = 5000
+        ) -> KernelPacket {
+            KernelPacket(
+                source: address(source), destination: address(destination), protocol: number, sourcePort: sourcePort,
+                destinationPort: port, sequence: sequence)
+        }
+
+        @Test func `a reply comes back through a port of the device's block`() throws {
+            let rig = try openRig()
+            let device = try KernelUDP(in: rig.devices, address("100.64.0.1"), port: 5000)
+            let server = try KernelUDP(in: rig.internet, KernelRig.server, port: 4000)
+            device.send([1, 2, 3], to: KernelRig.server, port: 4000)
+            let request = try #require(server.receive())
+            #expect(request.bytes == [1, 2, 3])
+            #expect(request.source == address("203.0.113.1"))
+            #expect((10_008...10_015).contains(request.port))
+            server.send([4, 5], to: request.source, port: request.port)
+            let reply = try #require(device.receive())
+            #expect(reply == KernelUDP.Datagram(bytes: [4, 5], source: KernelRig.server, port: 4000))
+        }
+
+        @Test func `an ICMP error comes back to the device it is for`() throws {
+            let rig = try openRig()
+            let device = try KernelUDP(in: rig.devices, address("100.64.0.2"), port: 5000)
+            device.connect(KernelRig.server, port: 4001)
+            #expect(device.sendConnected([1]) == 1)
+            // Nobody listens there: the server's host says so.
+            #expect(device.receive() == nil)
+            #expect(errno == ECONNREFUSED)
+        }
+
+        @Test func `a source that is no device's goes nowhere`() throws {
+            let rig = try openRig()
+            let (sender, capture) = try rawPair(rig)
+            sender.send(packet(1, from: "100.64.0.3", to: "192.0.2.10"))
+            sender.send(packet(2, from: "203.0.113.1", to: "192.0.2.10"))
+            sender.send(packet(3, from: "198.18.0.2", to: "192.0.2.10"))
+            sender.send(packet(9, from: "100.64.0.1", to: "192.0.2.10"))
+            #expect(capture.sequences(until: 9) == [9])
+            #expect(try rig.counter("spoofed") == 3)
+        }
+
+        @Test func `no device reaches another, nor what is protected, nor the gateway`() throws {
+            let rig = try openRig()
+            let (sender, capture) = try rawPair(rig)
+            let inside = try KernelCapture(in: rig.devices, interface: "dev0")
+            try rig.kernel.apply([.set(kernelDevice(30, one))])
+            sender.send(packet(1, from: "100.64.0.1", to: "100.64.0.30"))
+            sender.send(packet(2, from: "100.64.0.1", to: "100.127.1.2", protocol: 6))
+            sender.send(packet(3, from: "100.64.0.1", to: "198.18.0.9", port: 3799))
+            sender.send(packet(4, from: "100.64.0.1", to: "198.18.0.1", port: 1812))
+            sender.send(packet(5, from: "100.64.0.1", to: "198.18.1.1", port: 1812))
+            // Nobody has this address, so that no error comes back.
+            sender.send(packet(9, from: "100.64.0.1", to: "192.0.2.99"))
+            #expect(capture.sequences(until: 9) == [9])
+            while let bytes = inside.next(milliseconds: 100) { #expect(KernelPacket.sequence(in: bytes) == nil) }
+            #expect(try rig.counter("device_to_device") == 4)
+            #expect(try rig.counter("input_denied") == 1)
+        }
+
+        @Test func `the NAS reaches RADIUS and nothing else`() throws {
+            let rig = try openRig()
+            let nas = try KernelUDP(in: rig.devices, KernelRig.nas)
+            let radius = try KernelUDP(in: rig.gateway, KernelRig.gatewayInside, port: 1812)
+            let other = try KernelUDP(in: rig.gateway, KernelRig.gatewayInside, port: 1811)
+            nas.send([1], to: KernelRig.gatewayInside, port: 1812)
+            nas.send([2], to: KernelRig.gatewayInside, port: 1811)
+            #expect(radius.receive()?.bytes == [1])
+            #expect(other.receive(milliseconds: 100) == nil)
+            #expect(try rig.counter("input_denied") == 1)
+            try rig.kernel.setNAS([])
+            nas.send([3], to: KernelRig.gatewayInside, port: 1812)
+            #expect(radius.receive(milliseconds: 100) == nil)
+            #expect(try rig.kernel.verify() == nil)
+        }
+
+        @Test func `nothing from outside starts anything`() throws {
+            let rig = try openRig()
+            let sender = try KernelRawSender(in: rig.internet)
+            let inside = try KernelCapture(in: rig.devices, interface: "dev0")
+            let service = try KernelUDP(in: rig.gateway, address("198.18.1.1"), port: 1812)
+            for number: UInt8 in [1, 6, 17, 47] {
+                sender.send(packet(1, from: "192.0.2.10", to: "100.64.0.1", protocol: number))
+                sender.send(packet(2, from: "192.0.2.10", to: "203.0.113.1", protocol: number, port: 10_008))
+                sender.send(packet(3, from: "192.0.2.10", to: "198.18.0.2", protocol: number))
+                // A device's address does not make it one on this side.
+                sender.send(packet(4, from: "100.64.0.1", to: "192.0.2.99", protocol: number))
+            }
+            sender.send(packet(5, from: "192.0.2.10", to: "198.18.1.1", port: 1812))
+            while let bytes = inside.next(milliseconds: 200) { #expect(KernelPacket.sequence(in: bytes) == nil) }
+            #expect(service.receive(milliseconds: 100) == nil)
+            #expect(try rig.counter("unsolicited") == 16)
+            #expect(try rig.counter("input_denied") == 1)
+        }
+
+        @Test func `flows beyond a device's ports are dropped and counted`() throws {
+            let rig = try openRig()
+            let (sender, capture) = try rawPair(rig)
+            #expect(try rig.counter("nat_ports_exhausted") == 0)
+            for number in UInt32(1)...30 {
+                sender.send(packet(number, from: "100.64.0.1", to: "192.0.2.10", sourcePort: UInt16(6000 + number)))
+            }
+            // Another destination is another matter: the ports serve again.
+            sender.send(packet(99, from: "100.64.0.1", to: "192.0.2.11", sourcePort: 7000))
+            let seen = capture.sequences(until: 99)
+            #expect(seen.count == 9)
+            #expect(seen.contains(99))
+            #expect(try rig.counter("nat_ports_exhausted") == 22)
+        }
+
+        @Test func `a device without a NAT binding reaches nothing and is counted`() throws {
+            let rig = try openRig()
+            let (sender, capture) = try rawPair(rig)
+            try rig.kernel.apply([.set(DeviceEntry(address: address("100.64.0.5"), policy: one, nat: nil))])
+            sender.send(packet(1, from: "100.64.0.5", to: "192.0.2.10"))
+            sender.send(packet(9, from: "100.64.0.1", to: "192.0.2.10"))
+            #expect(capture.sequences(until: 9) == [9])
+            #expect(try rig.counter("nat_unmapped") == 1)
+        }
+
+        @Test func `a policy's change stops its flows both ways and leaves the others their ports`() throws {
+            let rig = try KernelRig()
+            let two = kernelMark(2)
+            let open = Ruleset.allowing("192.0.2.0/24")
+            try rig.start([one: open, two: open], [kernelDevice(1, one), kernelDevice(2, two)])
+            let server = try KernelUDP(in: rig.internet, KernelRig.server, port: 4000)
+            let first = try KernelUDP(in: rig.devices, address("100.64.0.1"), port: 5000)
+            let second = try KernelUDP(in: rig.devices, address("100.64.0.2"), port: 5000)
+            first.send([1], to: KernelRig.server, port: 4000)
+            let before1 = try #require(server.receive())
+            second.send([2], to: KernelRig.server, port: 4000)
+            let before2 = try #require(server.receive())
+
+            let closed = Ruleset.allowing("192.0.2.11")
+            try rig.kernel.install([one: closed], removing: [])
+            first.send([3], to: KernelRig.server, port: 4000)
+            #expect(server.receive(milliseconds: 100) == nil)
+            var asked: [Flow: PolicyMark?] = [:]
+            let deleted = try rig.kernel.deleteFlows(ofDevices: nil) { flow, mark in
+                asked[flow] = mark
+                return mark == one
+            }
+            #expect(deleted == 1)
+            let flow = Flow(
+                source: address("100.64.0.1"), destination: KernelRig.server, protocol: 17, sourcePort: 5000,
+                destinationPort: 4000)
+            #expect(asked[flow] == one)
+            #expect(asked.count == 2)
+            server.send([4], to: before1.source, port: before1.port)
+            #expect(first.receive(milliseconds: 100) == nil)
+
+            second.send([5], to: KernelRig.server, port: 4000)
+            #expect(try #require(server.receive()) == .init(bytes: [5], source: before2.source, port: before2.port))
+            server.send([6], to: before2.source, port: before2.port)
+            #expect(second.receive()?.bytes == [6])
+            // One device: the kernel filters.
+            #expect(try rig.kernel.deleteFlows(ofDevices: [address("100.64.0.2")]) { _, _ in true } == 1)
+            #expect(try rig.kernel.verify() == nil)
+        }
+
+        @Test func `a removed device is cut off`() throws {
+            let rig = try openRig()
+            let (sender, capture) = try rawPair(rig)
+            try rig.kernel.apply([.remove(address("100.64.0.2")), .remove(address("100.64.0.77"))])
+            sender.send(packet(1, from: "100.64.0.2", to: "192.0.2.10"))
+            sender.send(packet(9, from: "100.64.0.1", to: "192.0.2.10"))
+            #expect(capture.sequences(until: 9) == [9])
+        }
+
+        private func rawPair(_ rig: KernelRig) throws -> (KernelRawSender, KernelCapture) {
+            (try KernelRawSender(in: rig.devices), try KernelCapture(in: rig.internet, interface: "net0"))
+        }
+    }
+}
