@@ -86,7 +86,7 @@ let package = Package(
         .testTarget(name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "Domain", logging],
+            name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "Domain", logging, lifecycle],
             swiftSettings: settings),
         .testTarget(
             name: "SystemTests",

@@ -87,9 +87,10 @@ struct ElementBatch {
         let sequence = socket.nextSequence()
         operations[sequence] = (type == NFT_MSG_NEWSETELEM.rawValue ? "adding to " : "deleting from ") + map
         let message = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
-            guard let header = nftnl_nlmsg_build_hdr(
-                UnsafeMutableRawPointer(buffer.baseAddress)?.assumingMemoryBound(to: CChar.self),
-                UInt16(type), UInt16(NFPROTO_INET), flags | UInt16(NLM_F_ACK), sequence)
+            guard
+                let header = nftnl_nlmsg_build_hdr(
+                    UnsafeMutableRawPointer(buffer.baseAddress)?.assumingMemoryBound(to: CChar.self),
+                    UInt16(type), UInt16(NFPROTO_INET), flags | UInt16(NLM_F_ACK), sequence)
             else { return }
             nftnl_set_elems_nlmsg_build_payload(header, set)
             count = Int(header.pointee.nlmsg_len)

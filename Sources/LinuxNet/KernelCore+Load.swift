@@ -23,7 +23,7 @@ extension KernelCore {
     }
 
     /// Brings the table to these contents, whatever it holds now. Structure and policies go in one transaction, which
-    /// takes the place of the old ones while packets are being judged; then the devices that differ go in another.
+    /// takes the place of the old while packets are being judged; then the devices that differ go in another.
     private func load(_ contents: Contents) throws(DataPlaneError) -> ReconcileReport {
         var first: ReconcileReport?
         // A foreign commit between ours and the reading of the result would be taken for ours: then it is done again.
@@ -50,15 +50,17 @@ extension KernelCore {
             var chains = PolicyChains(after: found.chains.compactMap(PolicyChains.serial).max() ?? 0)
             let change = chains.change(to: contents.rulesets, removing: [])
             let filling =
-                text.rules + change.text + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
+                text.rules + change.swap + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
             let before = try reader.generation()
             do throws(DataPlaneError) {
-                try run(text.definitions + clearing(found) + filling + removal(found), operation: "loading the table")
+                try run(text.definitions + change.additions, operation: "adding policies' chains")
+                try run(clearing(found) + filling + removal(found), operation: "loading the table")
             } catch {
                 guard found.hasTable, error.code == .refused else { throw error }
                 // Something of another kind has one of our names. Nothing that is not ours may stay there.
                 try run(
-                    "delete table inet cordon\n" + text.definitions + filling, operation: "replacing the table")
+                    "delete table inet cordon\n" + text.definitions + change.additions + filling,
+                    operation: "replacing the table")
                 (policies, bindings) = ([:], [:])
             }
             var difference = DeviceDifference()
@@ -73,7 +75,7 @@ extension KernelCore {
             let kept = policies.keys.count { contents.devices[IPv4Address(bits: $0)] != nil }
             let report = ReconcileReport(
                 devicesAdded: contents.devices.count - kept, devicesRemoved: policies.count - kept, devicesKept: kept)
-            let commits: UInt32 = difference.isEmpty ? 1 : 2
+            let commits: UInt32 = difference.isEmpty ? 2 : 3
             return (report, after == before &+ commits && generation == after)
         }
     }
@@ -130,7 +132,8 @@ extension KernelCore {
             if found.hasTable {
                 var difference = DeviceDifference()
                 difference.change(
-                    policies: found.parts[.set("device_policy")] == nil ? [:] : try reader.elements(of: "device_policy"),
+                    policies: found.parts[.set("device_policy")] == nil
+                        ? [:] : try reader.elements(of: "device_policy"),
                     bindings: found.parts[.set("device_nat")] == nil ? [:] : try reader.elements(of: "device_nat"),
                     to: devices)
                 findings += difference.findings

@@ -39,7 +39,8 @@ final class KernelCore {
     private static func open(in namespace: NetworkNamespace) throws(DataPlaneError) -> Link {
         try namespace.run { () throws(DataPlaneError) in
             Link(
-                nftables: try NetlinkSocket(bus: NETLINK_NETFILTER), conntrack: try NetlinkSocket(bus: NETLINK_NETFILTER),
+                nftables: try NetlinkSocket(bus: NETLINK_NETFILTER),
+                conntrack: try NetlinkSocket(bus: NETLINK_NETFILTER),
                 routes: try NetlinkSocket(bus: NETLINK_ROUTE))
         }
     }
@@ -126,10 +127,21 @@ final class KernelCore {
         let removed = removed.subtracting([.blockAll])
         var chains = chains
         let change = chains.change(to: rulesets, removing: removed)
-        guard !change.text.isEmpty else { return }
+        guard !change.swap.isEmpty else { return }
         try linked { link throws(DataPlaneError) in
-            try committing(link) { () throws(DataPlaneError) in
-                try run(change.text, operation: "installing policies in the kernel")
+            if !change.added.isEmpty {
+                try committing(link) { () throws(DataPlaneError) in
+                    try run(change.additions, operation: "adding policies' chains")
+                }
+            }
+            do throws(DataPlaneError) {
+                try committing(link) { () throws(DataPlaneError) in
+                    try run(change.swap, operation: "putting policies in force")
+                }
+            } catch {
+                // The new chains are left without use, which the next full check finds and mends.
+                generation = nil
+                throw error
             }
             self.chains = chains
             for name in change.removed {

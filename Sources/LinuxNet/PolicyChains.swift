@@ -19,9 +19,14 @@ struct PolicyChains {
         name.hasPrefix(prefix) && name != "policy_chain" ? UInt64(name.dropFirst(prefix.count)) : nil
     }
 
+    /// Two transactions, and why not one: a packet reads rules of the generation that it met first, but elements of
+    /// the newest. Under way during a commit it may be led to a chain that has no rules yet in its own generation, and
+    /// be lost. So chains are complete before anything leads to them.
     struct Change {
-        /// Commands for one transaction.
-        var text = ""
+        /// Commands that add chains to which nothing leads.
+        var additions = ""
+        /// Commands that lead there, and delete the chains to which nothing leads any more.
+        var swap = ""
         var added: [String] = []
         var removed: [String] = []
     }
@@ -41,7 +46,7 @@ struct PolicyChains {
                 let name = "\(Self.prefix)\(serial)"
                 names[ruleset] = name
                 change.added.append(name)
-                change.text += ruleset.nftCommands(chain: name)
+                change.additions += ruleset.nftCommands(chain: name)
             }
             users[ruleset, default: 0] += 1
             rulesets[mark] = ruleset
@@ -52,14 +57,14 @@ struct PolicyChains {
             swaps += "delete element inet cordon policy_chain { \(element(mark, old)) }\n"
             released.append(old)
         }
-        change.text += swaps
+        change.swap += swaps
         for ruleset in released {
             let left = (users[ruleset] ?? 1) - 1
             users[ruleset] = left
             guard left == 0, let name = names.removeValue(forKey: ruleset) else { continue }
             users[ruleset] = nil
             change.removed.append(name)
-            change.text += "delete chain inet cordon \(name)\n"
+            change.swap += "delete chain inet cordon \(name)\n"
         }
         return change
     }

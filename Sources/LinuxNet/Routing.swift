@@ -106,7 +106,8 @@ struct Routing {
         request.begin(
             type: UInt16(type), flags: NLM_F_REQUEST | NLM_F_ACK | flags, sequence: socket.nextSequence(),
             header: [
-                UInt8(AF_INET), route.destination.length, 0, 0, 0, UInt8(RTPROT_STATIC), UInt8(RT_SCOPE_UNIVERSE.rawValue),
+                UInt8(AF_INET), route.destination.length, 0, 0, 0, UInt8(RTPROT_STATIC),
+                UInt8(RT_SCOPE_UNIVERSE.rawValue),
                 UInt8(RTN_UNICAST), 0, 0, 0, 0,
             ])
         request.put(RTA_TABLE.rawValue, native: route.table)

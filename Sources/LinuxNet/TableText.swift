@@ -10,7 +10,8 @@ struct TableText {
 
     /// The chains that are always there, in the order of their definition. Policies' chains are named `policy_N`.
     static let chains = [
-        "to_internet", "blocked", "sgi_source", "sgi_flow", "wan_flow", "sgi_input", "wan_input", "raw_prerouting", "mangle_prerouting",
+        "to_internet", "blocked", "sgi_source", "sgi_flow", "wan_flow", "sgi_input", "wan_input", "raw_prerouting",
+        "mangle_prerouting",
         "filter_forward", "filter_input", "nat_postrouting",
     ]
     static let counters = [

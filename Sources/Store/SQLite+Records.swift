@@ -3,7 +3,7 @@ import GRDB
 
 // What is written for the record: accounting, audit, tokens, counts.
 extension SQLiteReading {
-    private static var accountingColumns: String {
+    fileprivate static var accountingColumns: String {
         """
         nas, kind, token, imsi, apn, address, accounting_session_id, \(Equipment.columns), \(SessionUsage.columns),
             terminate_cause, is_last_bearer, time

@@ -62,7 +62,6 @@ public struct SQLiteStore: Store {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(5)
-        configuration.readonlyBusyMode = .timeout(5)
         configuration.label = "cordon.store"
         configuration.prepareDatabase { db in
             // A negative size is in KiB. The writer touches random pages of the indexes over IMSI, token and address.
@@ -80,7 +79,8 @@ public struct SQLiteStore: Store {
     private static func checkKey(_ transaction: SQLiteTransaction) throws(StoreError) {
         let row = "key-check"
         let known = Array("cordon".utf8)
-        guard let sealed = try transaction.row("SELECT sealed FROM key_check", [], { try $0.bytes(0) }) else {
+        let decode = { (columns: Columns) throws(StoreError) in try columns.bytes(0) }
+        guard let sealed = try transaction.row("SELECT sealed FROM key_check", [], decode) else {
             let sealed = try transaction.sealer.seal(known, row: row)
             try transaction.execute("INSERT INTO key_check (id, sealed) VALUES (1, ?)", [sealed.sql])
             return

@@ -10,8 +10,8 @@ struct Configuration {
     /// Host and port, `nil` for the Unix socket alone.
     let apiListen: HostAndPort?
     let radiusAddress: IPv4Address
-    let authenticationPort: Int
-    let accountingPort: Int
+    let authenticationPort: UInt16
+    let accountingPort: UInt16
     let dnsServers: [IPv4Address]
     let layout: GatewayLayout
     let control: ControlSettings
@@ -57,8 +57,8 @@ struct Configuration {
 
         var radius = try root.section("radius")
         radiusAddress = try radius.value("listen") { try IPv4Address(parsing: $0) }
-        authenticationPort = Int(try radius.number("authentication-port", or: UInt16(1812), in: 1...65_535))
-        accountingPort = Int(try radius.number("accounting-port", or: UInt16(1813), in: 1...65_535))
+        authenticationPort = try radius.number("authentication-port", or: UInt16(1812), in: 1...65_535)
+        accountingPort = try radius.number("accounting-port", or: UInt16(1813), in: 1...65_535)
         let queueCapacity = try radius.number("queue-capacity", or: 8192, in: 1...1_000_000)
         try radius.finish()
 
@@ -70,20 +70,18 @@ struct Configuration {
         var sgi = try gateway.section("sgi")
         var wan = try gateway.section("wan")
         let protected = try gateway.list("protected", or: []) { try IPv4Prefix(parsing: $0) }
-        let sgiInterface = try sgi.string("interface")
+        let sgiInterface = try sgi.value("interface") { try InterfaceName(parsing: $0) }
         let sgiPeer = try sgi.value("peer") { try IPv4Address(parsing: $0) }
-        let wanInterface = try wan.string("interface")
+        let wanInterface = try wan.value("interface") { try InterfaceName(parsing: $0) }
         let wanNextHop = try wan.value("next-hop") { try IPv4Address(parsing: $0) }
         try sgi.finish()
         try wan.finish()
         try gateway.finish()
-        do {
-            layout = try GatewayLayout(
-                sgiInterface: sgiInterface, sgiPeer: sgiPeer, wanInterface: wanInterface, wanNextHop: wanNextHop,
-                protectedPrefixes: protected, radiusPorts: [UInt16(authenticationPort), UInt16(accountingPort)])
-        } catch let failure {
-            throw ConfigurationError(file: file, line: nil, key: "gateway", message: "\(failure)")
-        }
+        var layout = GatewayLayout(
+            sgiInterface: sgiInterface, sgiPeer: sgiPeer, wanInterface: wanInterface, wanNextHop: wanNextHop,
+            protectedPrefixes: Set(protected))
+        layout.radiusPorts = [authenticationPort, accountingPort]
+        self.layout = layout
 
         var nat = try root.section("nat")
         let publicPrefixes = try nat.list("public", or: []) { try IPv4Prefix(parsing: $0) }
@@ -108,7 +106,8 @@ struct Configuration {
             }
         } else {
             // RFC 6598's shared space, with room for four million devices.
-            pools = [Pool(prefix: IPv4Prefix(containing: IPv4Address(bits: 100 << 24 | 64 << 16), length: 10), blockLength: 24)]
+            let shared = IPv4Prefix(containing: IPv4Address(bits: 100 << 24 | 64 << 16), length: 10)
+            pools = [Pool(prefix: shared, blockLength: 24)]
         }
         self.pools = pools
         try root.finish()

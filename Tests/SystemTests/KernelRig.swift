@@ -51,7 +51,8 @@ final class KernelRig: Sendable {
             try ip(
                 [
                     "link set lo up", "link set net0 address 02:00:00:00:00:04 up", "addr add 198.18.1.2/30 dev net0",
-                    "addr add 192.0.2.10/32 dev lo", "addr add 192.0.2.11/32 dev lo", "route add default via 198.18.1.1",
+                    "addr add 192.0.2.10/32 dev lo", "addr add 192.0.2.11/32 dev lo",
+                    "route add default via 198.18.1.1",
                     "neigh replace 198.18.1.1 lladdr 02:00:00:00:00:03 dev net0 nud permanent",
                 ], in: net)
             devices = try NetworkNamespace(named: dev)

@@ -1,6 +1,124 @@
 extension KernelTests.Table {
     /// `nft list ruleset` of version 1.0.6, without indentation and counters' values.
     static let recorded = """
-        RECORDED
+        table inet cordon {
+        counter blocked {
+        }
+        counter device_to_device {
+        }
+        counter forward_denied {
+        }
+        counter input_denied {
+        }
+        counter invalid {
+        }
+        counter ipv6 {
+        }
+        counter nat_unmapped {
+        }
+        counter no_policy {
+        }
+        counter spoofed {
+        }
+        counter unexpected_reply {
+        }
+        counter unsolicited {
+        }
+        map device_policy {
+        type ipv4_addr : mark
+        elements = { 100.64.0.1 : 0x00000011 }
+        }
+        map policy_chain {
+        type mark : verdict
+        elements = { 0x00000001 : goto policy_1, 0x00000011 : goto policy_2 }
+        }
+        map device_nat {
+        type ipv4_addr : interval ipv4_addr . inet_service
+        elements = { 100.64.0.1 : 203.0.113.1 . 10008-10015 }
+        }
+        set nas {
+        type ipv4_addr
+        elements = { 198.18.0.2 }
+        }
+        set pools {
+        type ipv4_addr
+        flags interval
+        elements = { 100.64.0.0/10, 198.18.0.0/24 }
+        }
+        chain to_internet {
+        meta mark set 0x80000001 accept
+        }
+        chain blocked {
+        counter name "blocked" drop
+        }
+        chain sgi_source {
+        meta mark set 0x00000000
+        meta mark set ip saddr map @device_policy
+        meta mark != 0x00000000 accept
+        ip saddr @nas fib daddr type local accept
+        meta nfproto ipv6 counter name "ipv6" drop
+        counter name "spoofed" drop
+        }
+        chain sgi_flow {
+        meta mark 0x00000000 accept
+        ip daddr @pools counter name "device_to_device" drop
+        ct direction reply counter name "unexpected_reply" drop
+        ct state established,new meta mark vmap @policy_chain
+        meta l4proto 1 ct state related goto to_internet
+        ct state established,new counter name "no_policy" drop
+        counter name "invalid" drop
+        }
+        chain wan_flow {
+        ct direction reply ct state established,related meta mark set 0x80000002 accept
+        fib daddr type local accept
+        ct state untracked accept
+        counter name "unsolicited" drop
+        }
+        chain sgi_input {
+        meta mark != 0x00000000 counter name "input_denied" drop
+        ct state established,related accept
+        ip saddr @nas udp dport { 1812, 1813 } accept
+        ip saddr @nas icmp type echo-request accept
+        counter name "input_denied" drop
+        }
+        chain wan_input {
+        ct state established,related accept
+        icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
+        counter name "input_denied" drop
+        }
+        chain raw_prerouting {
+        type filter hook prerouting priority raw; policy accept;
+        iifname "sgi0" goto sgi_source
+        iifname "wan0" meta mark set 0x00000000
+        }
+        chain mangle_prerouting {
+        type filter hook prerouting priority mangle; policy accept;
+        iifname "sgi0" goto sgi_flow
+        iifname "wan0" goto wan_flow
+        }
+        chain filter_forward {
+        type filter hook forward priority filter; policy drop;
+        meta mark 0x80000001 iifname "sgi0" oifname "wan0" accept
+        meta mark 0x80000002 iifname "wan0" oifname "sgi0" accept
+        counter name "forward_denied" drop
+        }
+        chain filter_input {
+        type filter hook input priority filter; policy accept;
+        iifname "sgi0" goto sgi_input
+        iifname "wan0" goto wan_input
+        }
+        chain nat_postrouting {
+        type nat hook postrouting priority srcnat; policy accept;
+        oifname "wan0" meta mark 0x80000001 meta l4proto { 0-255 } snat ip to ip saddr map @device_nat
+        meta mark 0x80000001 counter name "nat_unmapped" drop
+        }
+        chain policy_1 {
+        goto blocked
+        }
+        chain policy_2 {
+        ip daddr . meta l4proto vmap { 192.0.2.0/24 . 6 : goto to_internet }
+        goto blocked
+        }
+        }
         """
 }

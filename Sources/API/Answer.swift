@@ -1,0 +1,64 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension Response {
+    /// A body of JSON on one line, names in snake_case, absent values left out.
+    static func json(_ body: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            let data = try encoder.encode(body)
+            return Response(
+                status: status, headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
+        } catch {
+            // The wire types hold strings, integers and finite numbers: those always encode.
+            preconditionFailure("a wire type cannot be encoded: \(error)")
+        }
+    }
+
+    /// 201 with the place of what was made.
+    static func created(_ body: some Encodable, at path: [String]) -> Response {
+        var response = json(body, status: .created)
+        response.headers[.location] = "/v1/" + path.map(\.pathComponent).joined(separator: "/")
+        return response
+    }
+
+    static func text(_ text: String, status: HTTPResponse.Status = .ok, type: String = "text/plain") -> Response {
+        Response(
+            status: status, headers: [.contentType: "\(type); charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
+    static var noContent: Response { Response(status: .noContent) }
+}
+
+extension String {
+    /// Percent-encoded so that it is one component of a path.
+    var pathComponent: String {
+        utf8.reduce(into: "") { text, byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e:
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            default: text += (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+            }
+        }
+    }
+}
+
+/// A whole list, or one page of it. `next_cursor` is there when more may follow: ask again with `cursor` set to it.
+struct Page<Item: Encodable>: Encodable {
+    let items: [Item]
+    var nextCursor: String?
+}
+
+extension Duration {
+    /// Milliseconds, to the microsecond.
+    var milliseconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) * 1000 + Double(attoseconds / 1_000_000_000_000) / 1000
+    }
+}

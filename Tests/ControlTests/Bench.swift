@@ -1,0 +1,122 @@
+import Control
+import Domain
+import Foundation
+import Logging
+import ServiceLifecycle
+import Store
+import Synchronization
+
+/// A control plane on a real store in a directory of its own, with a recording data plane and a scripted NAS.
+/// Everything is gone when the body has returned.
+struct Bench: Sendable {
+    let control: ControlPlane
+    let store: any Store
+    let kernel: RecordingDataPlane
+    let nas: ScriptedNAS
+    let nasID: NAS.ID
+
+    static let plan = try? NATPlan(publicPrefixes: [IPv4Prefix(containing: IPv4Address(bits: 0xC613_0000), length: 28)])
+
+    static func run(
+        pool: String = "100.64.0.0/16", settings: ((inout ControlSettings) -> Void)? = nil,
+        _ body: @escaping @Sendable (Bench) async throws -> Void
+    ) async throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("cordon-control-\(UUID())").path
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let key = try SecretKeyFile.loadOrCreate(directory + "/key")
+        let store = try SQLiteStore.open(path: directory + "/cordon.db", key: key)
+        let kernel = RecordingDataPlane()
+        let nas = ScriptedNAS()
+        guard let plan else { throw Missing() }
+        var chosen = ControlSettings(natPlan: plan, stopConfirmationWait: .milliseconds(300))
+        settings?(&chosen)
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let control = ControlPlane(
+            store: store, dataPlane: kernel, disconnecting: nas, settings: chosen, logger: logger,
+            now: { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) })
+        try await control.start()
+        let group = ServiceGroup(services: control.services, logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            do {
+                let pgw = try await control.createNAS(
+                    Name(parsing: "pgw"), address: IPv4Address(parsing: "198.18.0.2"),
+                    secret: Secret(bytes: Array("a secret of some length".utf8)), by: .system)
+                _ = try await control.createPool(IPv4Prefix(parsing: pool), blockLength: 24, by: .system)
+                try await body(Bench(control: control, store: store, kernel: kernel, nas: nas, nasID: pgw.id))
+            } catch {
+                await group.triggerGracefulShutdown()
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+        try await store.close()
+    }
+
+    struct Missing: Error {}
+
+    // MARK: Shorthand
+
+    func tenant(_ name: String, sims: Int = 0, prefix: String = "99970") async throws -> Tenant {
+        let tenant = try await control.createTenant(Name(parsing: name), by: .system)
+        for number in 0..<sims {
+            _ = try await control.createSIM(
+                imsi: Self.imsi(number, prefix), iccid: ICCID(parsing: "8999\(prefix)\(Self.padded(number, 9))"),
+                msisdn: nil, group: nil, label: "", of: tenant.name, by: .system)
+        }
+        return tenant
+    }
+
+    static func imsi(_ number: Int, _ prefix: String = "99970") throws -> IMSI {
+        try IMSI(parsing: prefix + padded(number, 10))
+    }
+
+    private static func padded(_ number: Int, _ width: Int) -> String {
+        String(repeating: "0", count: width - String(number).count) + String(number)
+    }
+
+    func attach(_ imsi: IMSI?, apn: String? = "iot.example", accountingSessionID: String? = "A1") async throws
+        -> AttachVerdict
+    {
+        let apn = try apn.map { try APN(parsing: $0) }
+        let request = AttachRequest(
+            nas: nasID, imsi: imsi, apn: apn, accountingSessionID: accountingSessionID,
+            equipment: Equipment(nsapi: 5))
+        return await withCheckedContinuation { continuation in
+            let isQueued = control.attach(request) { continuation.resume(returning: $0) }
+            if !isQueued { continuation.resume(returning: .noAnswer) }
+        }
+    }
+
+    func account(
+        _ kind: AccountingReport.Kind, token: SessionToken? = nil, imsi: IMSI? = nil, nsapi: UInt8? = 5,
+        isLast: Bool = false, accountingSessionID: String? = "A1", usage: SessionUsage = SessionUsage()
+    ) async throws -> Bool {
+        let apn = try APN(parsing: "iot.example")
+        let report = AccountingReport(
+            nas: nasID, kind: kind, token: token, imsi: imsi, apn: apn, address: nil,
+            accountingSessionID: accountingSessionID, equipment: Equipment(nsapi: nsapi), usage: usage,
+            terminateCause: nil, isLastBearer: isLast, time: Timestamp(milliseconds: 0))
+        return await withCheckedContinuation { continuation in
+            let isQueued = control.account(report) { continuation.resume(returning: $0) }
+            if !isQueued { continuation.resume(returning: false) }
+        }
+    }
+}
+
+/// A NAS that answers Disconnect-Requests as the test says.
+final class ScriptedNAS: SessionDisconnecting {
+    private let script = Mutex<(@Sendable (DisconnectRequest) async -> DisconnectOutcome)?>(nil)
+
+    func answer(_ script: @escaping @Sendable (DisconnectRequest) async -> DisconnectOutcome) {
+        self.script.withLock { $0 = script }
+    }
+
+    func disconnect(_ request: DisconnectRequest) async -> DisconnectOutcome {
+        guard let script = script.withLock({ $0 }) else { return DisconnectOutcome(result: .noAnswer, attempts: 3) }
+        return await script(request)
+    }
+}

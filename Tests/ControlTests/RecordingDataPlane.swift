@@ -1,0 +1,76 @@
+import Domain
+import PolicyCompiler
+import Synchronization
+
+/// A data plane that remembers what it was given. It can be told to refuse, as a kernel does.
+final class RecordingDataPlane: DataPlane {
+    struct State {
+        var devices: [IPv4Address: DeviceEntry] = [:]
+        var rulesets: [PolicyMark: Ruleset] = [:]
+        var nas: Set<IPv4Address> = []
+        var pools: Set<IPv4Prefix> = []
+        var flows: [Flow] = []
+        var batches = 0
+        var refusals = 0
+    }
+
+    private let state = Mutex(State())
+
+    var now: State { state.withLock { $0 } }
+    func change(_ body: (inout sending State) -> Void) { state.withLock { body(&$0) } }
+
+    private func refuseIfTold(_ state: inout State) throws(DataPlaneError) {
+        guard state.refusals > 0 else { return }
+        state.refusals -= 1
+        throw DataPlaneError(code: .refused, operation: "test", detail: "told to refuse")
+    }
+
+    func reconcile(to wanted: EnforcementState) throws(DataPlaneError) -> ReconcileReport {
+        try state.withLock { state throws(DataPlaneError) in
+            try refuseIfTold(&state)
+            state.devices = Dictionary(uniqueKeysWithValues: wanted.devices.map { ($0.address, $0) })
+            state.rulesets = wanted.rulesets
+            state.nas = wanted.nas
+            state.pools = wanted.pools
+            return ReconcileReport(devicesAdded: wanted.devices.count, devicesRemoved: 0, devicesKept: 0)
+        }
+    }
+
+    func apply(_ changes: [DeviceChange]) throws(DataPlaneError) {
+        try state.withLock { state throws(DataPlaneError) in
+            try refuseIfTold(&state)
+            state.batches += 1
+            for change in changes {
+                switch change {
+                case .set(let entry): state.devices[entry.address] = entry
+                case .remove(let address): state.devices[address] = nil
+                }
+            }
+        }
+    }
+
+    func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) throws(DataPlaneError) {
+        try state.withLock { state throws(DataPlaneError) in
+            try refuseIfTold(&state)
+            state.rulesets.merge(rulesets) { _, new in new }
+            for mark in removed { state.rulesets[mark] = nil }
+        }
+    }
+
+    func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { state.withLock { $0.nas = addresses } }
+    func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { state.withLock { $0.pools = prefixes } }
+
+    func deleteFlows(
+        ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool
+    ) throws(DataPlaneError) -> Int {
+        let snapshot = now
+        let denied = snapshot.flows.filter { flow in
+            (devices?.contains(flow.source) ?? true) && isDenied(flow, snapshot.devices[flow.source]?.policy)
+        }
+        state.withLock { state in state.flows.removeAll { denied.contains($0) } }
+        return denied.count
+    }
+
+    func verify() throws(DataPlaneError) -> RepairReport? { nil }
+    func counters() throws(DataPlaneError) -> [DataPlaneCounter] { [] }
+}
