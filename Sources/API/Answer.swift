@@ -49,6 +49,33 @@ extension String {
     }
 }
 
+extension String {
+    /// Undoes percent-encoding (RFC 3986 §2.1); `nil` when a percent sign is not followed by two hexadecimal digits or
+    /// the octets are not UTF-8.
+    var percentDecoded: String? {
+        var octets: [UInt8] = []
+        var rest = utf8.makeIterator()
+        while let byte = rest.next() {
+            guard byte == UInt8(ascii: "%") else {
+                octets.append(byte)
+                continue
+            }
+            guard let high = rest.next().flatMap(Self.hexadecimal), let low = rest.next().flatMap(Self.hexadecimal)
+            else { return nil }
+            octets.append(high << 4 | low)
+        }
+        return String(validating: octets, as: UTF8.self)
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46, 0x61...0x66: (byte & 0xdf) - 0x37
+        default: nil
+        }
+    }
+}
+
 /// A whole list, or one page of it. `next_cursor` is there when more may follow: ask again with `cursor` set to it.
 struct Page<Item: Encodable>: Encodable {
     let items: [Item]

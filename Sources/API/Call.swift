@@ -16,7 +16,7 @@ struct Call: Sendable {
     /// A component of the path.
     func path<Value: TextParsable>(_ name: String, as type: Value.Type = Value.self) throws(ControlError) -> Value {
         let raw = context.parameters.get(name) ?? ""
-        guard let text = raw.removingPercentEncoding else {
+        guard let text = raw.percentDecoded else {
             throw .wrong(name, "\"\(raw.shortened)\" is not percent-encoded UTF-8")
         }
         return try Self.parse(text, name)
@@ -43,7 +43,7 @@ struct Call: Sendable {
     /// The body as JSON of exactly the fields that `type` has.
     func json<Body: RequestBody>(_ type: Body.Type) async throws -> Body {
         try requireContentType(["application/json"])
-        return try type.decoded(from: Data(buffer: try await body(limit: Limits.json)))
+        return try type.decoded(from: Data(try await body(limit: Limits.json).readableBytesView))
     }
 
     /// The body as text.

@@ -3,6 +3,7 @@ import Domain
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
+import Logging
 import Metrics
 
 /// An error as RFC 9457 has it: the only form in which the API answers one.

@@ -10,7 +10,7 @@ extension KernelCore {
         let report = try load(Contents(rulesets: rulesets, devices: devices, nas: state.nas, pools: state.pools))
         if isHostPrepared {
             _ = try ensureRoutes()
-            try startForwarding()
+            _ = try startForwarding()
         }
         return report
     }
@@ -109,7 +109,10 @@ extension KernelCore {
             hasLostSockets = false
             findings.insert("the netlink socket was lost; a new one is open", at: 0)
         }
-        if isHostPrepared { findings += try ensureRoutes() }
+        if isHostPrepared {
+            findings += try ensureRoutes()
+            if try startForwarding() { findings.append("forwarding was turned off") }
+        }
         return findings.isEmpty ? nil : RepairReport(findings: findings)
     }
 

@@ -181,10 +181,12 @@ final class KernelCore {
     // MARK: The host
 
     func prepareHost() throws(DataPlaneError) -> [String] {
+        // The question makes a modular kernel load conntrack, whose settings would not be there otherwise.
+        _ = try linked { link throws(DataPlaneError) in try Conntrack(socket: link.conntrack).failedInsertions() }
         let warnings = try namespace.run { () throws(DataPlaneError) in Sysctls(layout: layout).apply() }
         isHostPrepared = true
         _ = try ensureRoutes()
-        if snapshot != nil { try startForwarding() }
+        if snapshot != nil { _ = try startForwarding() }
         return warnings
     }
 
@@ -198,7 +200,8 @@ final class KernelCore {
         }
     }
 
-    func startForwarding() throws(DataPlaneError) {
+    /// - Returns: whether it was off.
+    func startForwarding() throws(DataPlaneError) -> Bool {
         try namespace.run { () throws(DataPlaneError) in try Sysctls(layout: layout).startForwarding() }
     }
 

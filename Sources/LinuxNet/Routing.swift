@@ -37,6 +37,24 @@ struct Routing {
     private struct Route: Hashable {
         let destination: IPv4Prefix
         let table: UInt32
+        var nextHop: IPv4Address
+        /// The interface's number.
+        var interface: UInt32
+    }
+
+    private func route(to pool: IPv4Prefix) throws(DataPlaneError) -> Route {
+        Route(
+            destination: pool, table: layout.devicesTable, nextHop: layout.sgiPeer,
+            interface: try index(of: layout.sgiInterface))
+    }
+
+    private func index(of interface: InterfaceName) throws(DataPlaneError) -> UInt32 {
+        let index = if_nametoindex(interface.description)
+        guard index != 0 else {
+            throw DataPlaneError(
+                errno: errno, operation: "routing through \(interface)", detail: "there is no interface \(interface)")
+        }
+        return index
     }
 
     /// Adds what is missing and removes routes to pools that are no more.
@@ -47,16 +65,19 @@ struct Routing {
         for rule in rules where try change(rule, type: RTM_NEWRULE, Int32(NLM_F_CREATE | NLM_F_EXCL), [EEXIST]) {
             added.append("the routing rule \(rule.name) was missing")
         }
-        var wanted = Set((pools ?? []).map { Route(destination: $0, table: layout.devicesTable) })
-        wanted.insert(Route(destination: .any, table: layout.internetTable))
+        var wanted: Set<Route> = [
+            Route(
+                destination: .any, table: layout.internetTable, nextHop: layout.wanNextHop,
+                interface: try index(of: layout.wanInterface))
+        ]
+        for pool in pools ?? [] { wanted.insert(try route(to: pool)) }
         let present = try routes()
-        // One that is there may lead elsewhere; replacing it with itself changes nothing for packets.
-        for route in wanted {
+        for route in wanted.subtracting(present).sorted(by: { $0.destination < $1.destination }) {
             try change(route, RTM_NEWROUTE, Int32(NLM_F_CREATE | NLM_F_REPLACE), [])
-            if !present.contains(route) { added.append("the route to \(route.destination) was missing") }
+            added.append("the route to \(route.destination) was missing")
         }
         guard pools != nil else { return added }
-        for route in present.subtracting(wanted) { try change(route, RTM_DELROUTE, 0, [ESRCH]) }
+        for route in try routes().subtracting(wanted) { try change(route, RTM_DELROUTE, 0, [ESRCH]) }
         return added
     }
 
@@ -94,13 +115,7 @@ struct Routing {
     private func change(
         _ route: Route, _ type: Int, _ flags: Int32, _ harmless: Set<Int32>
     ) throws(DataPlaneError) -> Bool {
-        let isInternet = route.table == layout.internetTable
-        let interface = isInternet ? layout.wanInterface : layout.sgiInterface
-        let operation = "changing the route to \(route.destination) through \(interface)"
-        let index = if_nametoindex(interface.description)
-        guard index != 0 else {
-            throw DataPlaneError(errno: errno, operation: operation, detail: "there is no interface \(interface)")
-        }
+        let operation = "changing the route to \(route.destination)"
         var request = NetlinkRequest()
         // rtmsg: family, two lengths, TOS, table, protocol, scope, type, flags.
         request.begin(
@@ -114,11 +129,8 @@ struct Routing {
         if route.destination.length > 0 {
             request.put(RTA_DST.rawValue, route.destination.address.bits.networkOctets)
         }
-        if type == RTM_NEWROUTE {
-            request.put(RTA_OIF.rawValue, native: index)
-            let nextHop = isInternet ? layout.wanNextHop : layout.sgiPeer
-            request.put(RTA_GATEWAY.rawValue, nextHop.bits.networkOctets)
-        }
+        request.put(RTA_OIF.rawValue, native: route.interface)
+        request.put(RTA_GATEWAY.rawValue, route.nextHop.bits.networkOctets)
         request.end()
         return try exchange(request, operation: operation, harmless)
     }
@@ -152,7 +164,11 @@ struct Routing {
                 else { return }
                 let bits = attributes.first(RTA_DST.rawValue)?.uint32 ?? 0
                 let prefix = IPv4Prefix(containing: IPv4Address(bits: bits), length: message.payload[1])
-                found.insert(Route(destination: prefix, table: table))
+                found.insert(
+                    Route(
+                        destination: prefix, table: table,
+                        nextHop: IPv4Address(bits: attributes.first(RTA_GATEWAY.rawValue)?.uint32 ?? 0),
+                        interface: attributes.first(RTA_OIF.rawValue)?.native32 ?? 0))
             }
         }
         return found

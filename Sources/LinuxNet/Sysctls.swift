@@ -41,10 +41,21 @@ struct Sysctls {
     }
 
     /// Only once the table is loaded.
-    func startForwarding() throws(DataPlaneError) {
+    /// - Returns: whether it was off.
+    func startForwarding() throws(DataPlaneError) -> Bool {
+        if isForwarding { return false }
         if let warning = write("ipv4/ip_forward", 1) {
             throw DataPlaneError(code: .notPermitted, operation: "turning forwarding on", detail: warning)
         }
+        return true
+    }
+
+    private var isForwarding: Bool {
+        let descriptor = open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var digit: UInt8 = 0
+        return read(descriptor, &digit, 1) == 1 && digit == UInt8(ascii: "1")
     }
 
     func stopForwarding() -> [String] { [write("ipv4/ip_forward", 0)].compactMap { $0 } }

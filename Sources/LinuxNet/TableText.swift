@@ -96,7 +96,10 @@ struct TableText {
                 "filter_forward",
                 [
                     "meta mark \(internet) \(sgi) oifname \"\(layout.wanInterface)\" accept",
-                    "meta mark \(devices) \(wan) oifname \"\(layout.sgiInterface)\" accept",
+                    // The address has been translated back: one without a session ends the rule, so that a session's
+                    // end stops both directions in one commit, whatever conntrack still holds.
+                    "meta mark \(devices) \(wan) oifname \"\(layout.sgiInterface)\" "
+                        + "meta mark set ip daddr map @device_policy accept",
                     "counter name forward_denied drop",
                 ]
             ),

@@ -5,14 +5,14 @@ public import Domain
 /// Calls block for as long as the kernel takes (a device change: well under a millisecond), so they are made from the
 /// one consumer loop that owns ordered work, never from an event loop. When a call returns, the kernel has the change.
 public protocol DataPlane: Sendable {
-    /// Brings the kernel to exactly `state` in one transaction, whatever it holds now. Packets of devices that are in
+    /// Brings the kernel to exactly `state`, whatever it holds now. Packets of devices that are in
     /// the kernel and in `state` with the same policy keep passing meanwhile; no conntrack entry is touched.
     func reconcile(to state: EnforcementState) throws(DataPlaneError) -> ReconcileReport
 
     /// One batch, one commit: sets and removes devices. All or nothing. Removing an absent device is no error.
     func apply(_ changes: [DeviceChange]) throws(DataPlaneError)
 
-    /// One transaction: the given policies get these rulesets, the removed ones are forgotten.
+    /// The given policies get these rulesets, all in one transaction, and the removed ones are forgotten.
     /// A policy must not be removed while a device has its mark.
     func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) throws(DataPlaneError)
 

@@ -43,7 +43,8 @@ extension Explanation: CustomStringConvertible {
             case .internet: "goes to the internet"
             }
         let why = decision.rule.map { "by rule \"\($0)\"" } ?? "by the default: no rule matches"
-        return (["\(packet) \(what) \(why) of policy \"\(policy)\""]
+        return
+            (["\(packet) \(what) \(why) of policy \"\(policy)\""]
             + passed.map { "  rule \"\($0.rule)\" does not match: \($0.reason)" }).joined(separator: "\n")
     }
 }

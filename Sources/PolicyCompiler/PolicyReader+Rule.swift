@@ -77,11 +77,10 @@ extension PolicyReader {
     private static func laterDestination(_ text: String) -> String? {
         if text.hasPrefix("list:") { return "lists" }
         if text.hasPrefix("group:") { return "groups" }
-        let isHexadecimal = { (scalar: Unicode.Scalar) in scalar.properties.isASCIIHexDigit }
-        if text.contains(":"), text.unicodeScalars.allSatisfy({ isHexadecimal($0) || ":./%".unicodeScalars.contains($0) })
-        {
-            return "IPv6 addresses"
+        let isIPv6Character = { (scalar: Unicode.Scalar) in
+            scalar.properties.isASCIIHexDigit || ":./%".unicodeScalars.contains(scalar)
         }
+        if text.contains(":"), text.unicodeScalars.allSatisfy(isIPv6Character) { return "IPv6 addresses" }
         let isHostCharacter = { (byte: UInt8) in
             (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20) || "-_.*".utf8.contains(byte)
         }

@@ -25,27 +25,44 @@ extension ValidatedPolicy {
 
     /// The same with the reasons, for people.
     public func explain(_ packet: PacketQuery) -> Explanation {
-        let matching = rules.firstIndex { $0.mismatch(with: packet) == nil }
-        let passed = rules[..<(matching ?? rules.endIndex)].compactMap { rule in
-            rule.mismatch(with: packet).map { Explanation.PassedRule(rule: rule.name, reason: $0) }
+        var passed: [Explanation.PassedRule] = []
+        for rule in rules {
+            guard let mismatch = rule.mismatch(with: packet) else { break }
+            passed.append(.init(rule: rule.name, reason: rule.reason(for: mismatch, of: packet)))
         }
         return Explanation(policy: name, packet: packet, decision: verdict(for: packet), passed: passed)
     }
 }
 
+/// The first part of a rule that a packet does not match.
+private enum Mismatch {
+    case destination
+    case `protocol`(UInt8)
+    case port
+}
+
 extension ValidatedPolicy.Rule {
-    /// Why the rule does not match, in words; `nil` when it matches.
-    fileprivate func mismatch(with packet: PacketQuery) -> String? {
+    fileprivate func mismatch(with packet: PacketQuery) -> Mismatch? {
         guard destinations.contains(where: { $0.first <= packet.destination && packet.destination <= $0.last }) else {
-            return "\(packet.destination) is not in \(Self.list(destinations.map(\.description)))"
+            return .destination
         }
-        if let number = `protocol`, number != packet.protocol {
-            return "the protocol is \(IPProtocol.name(packet.protocol)), not \(IPProtocol.name(number))"
-        }
+        if let number = `protocol`, number != packet.protocol { return .protocol(number) }
         guard !ports.isEmpty else { return nil }
-        let names = Self.list(ports.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" })
-        guard let port = packet.port else { return "the packet has no port, the rule is for \(names)" }
-        return ports.contains { $0.contains(port) } ? nil : "port \(port) is not in \(names)"
+        guard let port = packet.port, ports.contains(where: { $0.contains(port) }) else { return .port }
+        return nil
+    }
+
+    fileprivate func reason(for mismatch: Mismatch, of packet: PacketQuery) -> String {
+        switch mismatch {
+        case .destination: return "\(packet.destination) is not in \(Self.list(destinations.map(\.description)))"
+        case .protocol(let number):
+            return "the protocol is \(IPProtocol.name(packet.protocol)), not \(IPProtocol.name(number))"
+        case .port:
+            let names = Self.list(
+                ports.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" })
+            return packet.port.map { "port \($0) is not in \(names)" }
+                ?? "the packet has no port, the rule is for \(names)"
+        }
     }
 
     private static func list(_ items: [String]) -> String {

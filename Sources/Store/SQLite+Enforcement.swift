@@ -7,10 +7,10 @@ extension SQLiteReading {
     private static var enforcedColumns: String {
         "SELECT s.id, s.address, s.nat_index, coalesce(g.policy, t.default_policy)"
     }
-    /// From a session to what judges it.
+    /// From a session to what judges it. A SIM that is not active has no traffic, whatever its sessions say.
     private static var judge: String {
         """
-        CROSS JOIN sims m ON m.id = s.sim CROSS JOIN tenants t ON t.id = m.tenant
+        CROSS JOIN sims m ON m.id = s.sim AND m.state = 'active' CROSS JOIN tenants t ON t.id = m.tenant
         LEFT JOIN sim_groups g ON g.id = m.group_id
         """
     }
@@ -22,7 +22,7 @@ extension SQLiteReading {
     func enforcedSessions(judgedBy policy: Policy.ID) throws(StoreError) -> [EnforcedSession] {
         try enforced(
             """
-            FROM sim_groups g CROSS JOIN tenants t ON t.id = g.tenant CROSS JOIN sims m ON m.group_id = g.id
+            FROM sim_groups g CROSS JOIN tenants t ON t.id = g.tenant CROSS JOIN sims m ON m.group_id = g.id AND m.state = 'active'
                 CROSS JOIN sessions s ON s.open_sim = m.id
             WHERE g.policy = ?
             UNION ALL
@@ -39,7 +39,7 @@ extension SQLiteReading {
     func enforcedSessions(ofGroup group: SIMGroup.ID) throws(StoreError) -> [EnforcedSession] {
         try enforced(
             """
-            FROM sim_groups g CROSS JOIN tenants t ON t.id = g.tenant CROSS JOIN sims m ON m.group_id = g.id
+            FROM sim_groups g CROSS JOIN tenants t ON t.id = g.tenant CROSS JOIN sims m ON m.group_id = g.id AND m.state = 'active'
                 CROSS JOIN sessions s ON s.open_sim = m.id
             WHERE g.id = ?
             """, [group.sql])

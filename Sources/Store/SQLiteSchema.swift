@@ -17,6 +17,9 @@ enum SQLiteSchema {
         return migrator
     }
 
+    /// Their names, oldest first: when each was written, and what it is for.
+    static var migrations: [String] { migrator.migrations }
+
     // AUTOINCREMENT where rows are deleted and something outside the table remembers the number: history, audit,
     // tokens, and a policy's mark in the kernel. A number must not come back with another meaning.
     private static let tenants = """

@@ -54,7 +54,10 @@ public struct SQLiteStore: Store {
     public func close() async throws {
         // The last connection to close is a reader, which cannot empty the WAL. What stays in it is not lost, only
         // read at the next start, so a failure here (closed already, or a reader at work) is none of the caller's.
-        _ = try? await pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        _ = try? await pool.writeWithoutTransaction { db in
+            // SQLite does not look whether the connection is there.
+            if db.sqliteConnection != nil { _ = try db.checkpoint(.truncate) }
+        }
         do { try pool.close() } catch { throw StoreError(sqlite: error) }
     }
 

@@ -71,9 +71,9 @@ public protocol StoreReader {
     func sessions(
         of tenant: Tenant.ID?, activeOnly: Bool, after: Session.ID?, limit: Int
     ) throws(StoreError) -> [Session]
-    /// Every active session with the policy that judges it: what the kernel should hold.
+    /// Every active session of an active SIM with the policy that judges it: what the kernel should hold.
     func enforcedSessions() throws(StoreError) -> [EnforcedSession]
-    /// Active sessions that the policy judges (through a group or a tenant's default).
+    /// Those that the policy judges (through a group or a tenant's default).
     func enforcedSessions(judgedBy policy: Policy.ID) throws(StoreError) -> [EnforcedSession]
     func enforcedSessions(of sim: SIM.ID) throws(StoreError) -> [EnforcedSession]
     func enforcedSessions(ofGroup group: SIMGroup.ID) throws(StoreError) -> [EnforcedSession]

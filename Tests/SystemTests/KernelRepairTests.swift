@@ -102,18 +102,43 @@ extension KernelTests {
             #expect(try rig.kernel.verify() == nil)
         }
 
-        @Test func `lost routes come back`() throws {
+        @Test func `lost routes come back, and forwarding too`() throws {
             let rig = try rig()
             #expect(shell("ip -n \(rig.gatewayName) route flush table 4001").status == 0)
             #expect(shell("ip -n \(rig.gatewayName) rule del pref 101").status == 0)
+            #expect(shell("ip netns exec \(rig.gatewayName) sysctl -qw net.ipv4.ip_forward=0").status == 0)
             #expect(try !passes(rig))
             let report = try #require(try rig.kernel.verify())
             #expect(
                 report.findings == [
                     "the routing rule to devices was missing", "the route to 0.0.0.0/0 was missing",
+                    "forwarding was turned off",
                 ])
             #expect(try passes(rig))
             #expect(try rig.kernel.verify() == nil)
+        }
+
+        @Test func `a pool's route comes and goes with it`() throws {
+            let rig = try rig()
+            try rig.kernel.setPools([KernelRig.pool, prefix("10.0.0.0/8")])
+            let routes = { shell("ip -n \(rig.gatewayName) route show table 4002").output }
+            #expect(routes().contains("10.0.0.0/8 via 198.18.0.2 dev sgi0"))
+            try rig.kernel.setPools([KernelRig.pool])
+            #expect(!routes().contains("10.0.0.0/8"))
+            #expect(routes().contains("100.64.0.0/10 via 198.18.0.2 dev sgi0"))
+            #expect(try rig.kernel.verify() == nil)
+        }
+
+        @Test func `a table of another kind is replaced`() throws {
+            let rig = try KernelRig()
+            try rig.nft("add table inet cordon")
+            try rig.nft("add map inet cordon device_policy '{ type ipv4_addr : ipv4_addr; }'")
+            try rig.nft("add element inet cordon device_policy '{ 100.64.0.7 : 192.0.2.1 }'")
+            try rig.nft("add chain inet cordon filter_forward '{ type filter hook forward priority 7; }'")
+            try rig.start([one: .allowing("192.0.2.0/24"), two: .blockAll], [kernelDevice(1, one)])
+            #expect(try passes(rig))
+            #expect(try rig.kernel.verify() == nil)
+            #expect(try !rig.nft("list ruleset").contains("100.64.0.7"))
         }
 
         @Test func `lost netlink sockets are opened again`() throws {

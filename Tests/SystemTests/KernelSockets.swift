@@ -21,6 +21,14 @@ final class KernelUDP {
         _ = withSocketAddress(destination, port) { Glibc.connect(descriptor, $0, $1) }
     }
 
+    func setTimeToLive(_ hops: Int32) {
+        var hops = hops
+        setsockopt(descriptor, Int32(IPPROTO_IP), IP_TTL, &hops, 4)
+        // Without it the error of a hop on the way is not told.
+        var on: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_IP), IP_RECVERR, &on, 4)
+    }
+
     func sendConnected(_ bytes: [UInt8]) -> Int { Glibc.send(descriptor, bytes, bytes.count, 0) }
 
     func send(_ bytes: [UInt8], to destination: IPv4Address, port: UInt16) {

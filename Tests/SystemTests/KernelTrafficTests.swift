@@ -51,6 +51,16 @@ extension KernelTests {
             #expect(errno == ECONNREFUSED)
         }
 
+        @Test func `the gateway's own ICMP error comes to the device`() throws {
+            let rig = try openRig()
+            let device = try KernelUDP(in: rig.devices, address("100.64.0.1"), port: 5000)
+            device.setTimeToLive(1)
+            device.connect(KernelRig.server, port: 4001)
+            #expect(device.sendConnected([1]) == 1)
+            #expect(device.receive() == nil)
+            #expect(errno == EHOSTUNREACH)
+        }
+
         @Test func `a source that is no device's goes nowhere`() throws {
             let rig = try openRig()
             let (sender, capture) = try rawPair(rig)

@@ -1,0 +1,177 @@
+import Domain
+import PolicyCompiler
+import TestSupport
+import Testing
+
+@Suite struct CompileTests {
+    @Test(arguments: GoldenCase.all)
+    func `compiles to the recorded chain`(_ golden: GoldenCase) throws {
+        try golden.expect(compile(golden.policy()).nftChain(named: "policy_1"), in: "ruleset.nft")
+    }
+
+    @Test func `there are eleven recorded cases`() {
+        #expect(GoldenCase.all.count == 11)
+    }
+
+    @Test func `the commands say the same as the block`() throws {
+        let golden = try #require(GoldenCase.all.first { $0.name == "key-widens" })
+        #expect(
+            try compile(golden.policy()).nftCommands(chain: "p7") == """
+                add chain inet cordon p7
+                add rule inet cordon p7 ip daddr . meta l4proto . th dport vmap { 0.0.0.0/0 . 6 . 25 : goto blocked }
+                add rule inet cordon p7 ip daddr . meta l4proto . th dport vmap \
+                { 0.0.0.0/0 . 0-255 . 0-65535 : goto to_internet }
+                add rule inet cordon p7 goto blocked
+
+                """)
+    }
+
+    @Test func `a policy without rules is the ruleset that blocks everything`() throws {
+        let policy = try PolicyDocument(parsing: "policy: p\nrules: []", file: "p").validated()
+        #expect(compile(policy) == .blockAll)
+    }
+
+    @Test func `block rules with nothing to guard leave no trace`() throws {
+        let text = """
+            policy: p
+            rules:
+              - {name: a, to: 10.0.0.0/8, action: block}
+              - {name: b, to: 192.0.2.0/24, protocol: udp, route: internet}
+              - {name: c, to: any, action: block}
+            """
+        let ruleset = try compile(PolicyDocument(parsing: text, file: "p").validated())
+        #expect(ruleset.layers.map(\.count) == [1])
+    }
+
+    @Test func `interpreter, compiler and reference agree on every packet of a small universe`() throws {
+        try forAll(600) { random in
+            let policy = try RandomPolicy.policy(using: &random)
+            let ruleset = compile(policy)
+            for packet in Self.universe {
+                let (compiled, reference) = (ruleset.verdict(for: packet), policy.verdict(for: packet).verdict)
+                guard compiled == reference else { throw Disagreement(packet, reference: reference, got: compiled) }
+            }
+            for packet in RandomPolicy.queries(for: policy, using: &random, count: 200) {
+                let (compiled, reference) = (ruleset.verdict(for: packet), policy.verdict(for: packet).verdict)
+                guard compiled == reference else { throw Disagreement(packet, reference: reference, got: compiled) }
+            }
+        }
+    }
+
+    @Test func `random policies are worth testing with`() throws {
+        var (layers, allowed, blocked, blockedByRule) = (0, 0, 0, 0)
+        try forAll(300) { random in
+            let policy = try RandomPolicy.policy(using: &random)
+            layers = max(layers, compile(policy).layers.count)
+            for packet in RandomPolicy.queries(for: policy, using: &random, count: 20) {
+                let decision = policy.verdict(for: packet)
+                if decision.verdict == .internet { allowed += 1 } else { blocked += 1 }
+                if decision.verdict == .block, decision.rule != nil { blockedByRule += 1 }
+            }
+        }
+        #expect(layers >= 5)
+        #expect(min(allowed, blocked) * 4 > allowed + blocked, "\(allowed) allowed, \(blocked) blocked")
+        #expect(blockedByRule * 10 > blocked, "\(blockedByRule) of \(blocked) blocked by a rule")
+    }
+
+    @Test func `the boxes of a layer never overlap and are in order`() throws {
+        try forAll(600) { random in
+            for layer in compile(try RandomPolicy.policy(using: &random)).layers {
+                try #require(!layer.isEmpty)
+                for (index, a) in layer.enumerated() {
+                    for b in layer[(index + 1)...] {
+                        let overlap =
+                            a.destination.overlaps(b.destination) && a.protocols.overlaps(b.protocols)
+                            && a.ports.overlaps(b.ports)
+                        try #require(!overlap && a.destination <= b.destination, "\(a) and \(b)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `the order inside a rule's lists means nothing`() throws {
+        try forAll(500) { random in
+            let text = RandomPolicy.document(using: &random)
+            let shuffled = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+                guard let open = line.firstIndex(of: "["), let close = line.firstIndex(of: "]") else {
+                    return String(line)
+                }
+                let items = line[line.index(after: open)..<close].split(separator: ", ").map(String.init)
+                let doubled = (items + items.prefix(items == ["any"] ? 0 : 1)).shuffled(using: &random)
+                return "\(line[...open])\(doubled.joined(separator: ", "))]"
+            }.joined(separator: "\n")
+            let (a, b) = (
+                try PolicyDocument(parsing: text, file: "a").validated(),
+                try PolicyDocument(parsing: shuffled, file: "b").validated()
+            )
+            try #require(compile(a) == compile(b))
+        }
+    }
+
+    @Test func `a layer too long to scan is searched with the same result`() throws {
+        try forAll(20) { random in
+            let rules = (0..<3).map { number in
+                let prefixes = (0..<200).map { _ in
+                    IPv4Prefix(
+                        containing: IPv4Address(bits: 0xC633_0000 | UInt32.random(in: 0...0xffff, using: &random)),
+                        length: UInt8.random(in: 25...32, using: &random)
+                    ).description
+                }
+                return "  - {name: r\(number), to: [\(prefixes.joined(separator: ", "))], protocol: \(6 + number), "
+                    + "route: internet}"
+            }
+            let text = "policy: p\nrules:\n" + rules.joined(separator: "\n")
+            let policy = try PolicyDocument(parsing: text, file: "p").validated()
+            let ruleset = compile(policy)
+            try #require(ruleset.layers.contains { $0.count > 64 })
+            for packet in RandomPolicy.queries(for: policy, using: &random, count: 200) {
+                try #require(ruleset.verdict(for: packet) == policy.verdict(for: packet).verdict, "\(packet)")
+            }
+        }
+    }
+
+    @Test func `a policy at its limit compiles in seconds even without optimisation`() throws {
+        // 256 rules × 4 destinations × 64 port ranges: 65,536 boxes of 16,384 shapes, on prefixes inside each other.
+        let rules = (0..<256).map { rule in
+            let to = (0..<4).map { "\($0 + 1 << 4).0.0.0/\(8 + rule % 8)" }.joined(separator: ", ")
+            let ports = (0..<64).map { "\(1 + $0 * 1000 + rule)-\(501 + $0 * 1000 + rule)" }
+            return "  - {name: r\(rule), to: [\(to)], protocol: tcp, ports: [\(ports.joined(separator: ", "))], "
+                + "\(rule % 3 == 0 ? "action: block" : "route: internet")}"
+        }
+        let text = "policy: p\nrules:\n" + rules.joined(separator: "\n")
+        var policy: ValidatedPolicy?
+        var ruleset = Ruleset.blockAll
+        let clock = ContinuousClock()
+        let validation = try clock.measure { policy = try PolicyDocument(parsing: text, file: "p").validated() }
+        let compilation = clock.measure { ruleset = policy.map(compile) ?? ruleset }
+        #expect(ruleset.layers.count > 100)
+        #expect(validation < .seconds(120) && compilation < .seconds(120), "\(validation), \(compilation)")
+        print("worst case: validated in \(validation), compiled in \(compilation)")
+    }
+
+    // MARK: -
+
+    /// Every packet that can tell apart what ``RandomPolicy`` writes, but for addresses outside its usual /24.
+    private static let universe: [PacketQuery] = (UInt32(0)...31).flatMap { host in
+        let address = IPv4Address(bits: 0xC633_6400 + host * 8 + host % 8)
+        let ports: [UInt16] = [1, 2, 5, 17, 39, 40, 41, 60, 61, 65_499, 65_500, 65_535]
+        let withPorts = ports.flatMap { port in
+            [6, 17].map { PacketQuery(destination: address, protocol: $0, port: port) }
+        }
+        return withPorts + [0, 1, 6, 47, 255].map { PacketQuery(destination: address, protocol: $0, port: nil) }
+    }
+
+    private struct Disagreement: Error, CustomStringConvertible {
+        let description: String
+        init(_ packet: PacketQuery, reference: Verdict, got: Verdict) {
+            description = "\(packet): the reference says \(reference), the ruleset \(got)"
+        }
+    }
+}
+
+extension RandomPolicy {
+    static func policy(using random: inout Generator) throws -> ValidatedPolicy {
+        try PolicyDocument(parsing: document(using: &random), file: "random.yaml").validated()
+    }
+}
