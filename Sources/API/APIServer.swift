@@ -45,7 +45,8 @@ public struct APIServer: Sendable {
                 // Until this call the mode is the process's umask's; a token is needed in any case.
                 guard chmod(path, 0o660) != 0 else { return }
                 logger.error(
-                    "the API's socket could not be opened to its group", metadata: ["path": "\(path)", "errno": "\(errno)"])
+                    "the API's socket could not be opened to its group",
+                    metadata: ["path": "\(path)", "errno": "\(errno)"])
             }
         ]
         if let address = settings.address {

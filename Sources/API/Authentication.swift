@@ -14,7 +14,8 @@ struct AuthenticationMiddleware: RouterMiddleware {
         if Self.openPaths.contains(request.uri.path) { return try await next(request, context) }
         let given = request.headers[values: .authorization]
         guard let header = given.first else {
-            throw Refusal.unauthenticated("send a token: Authorization: Bearer TOKEN", challenge: "Bearer realm=\"cordon\"")
+            throw Refusal.unauthenticated(
+                "send a token: Authorization: Bearer TOKEN", challenge: "Bearer realm=\"cordon\"")
         }
         let parts = header.split(separator: " ", omittingEmptySubsequences: true)
         guard given.count == 1, parts.count == 2, parts[0].lowercased() == "bearer",

@@ -98,7 +98,8 @@ struct ProblemMiddleware: RouterMiddleware {
             return (Problem(error.status, code: error.code, detail: error.detail), error.headers)
         case let error as HTTPError where error.status == .notFound:
             return (
-                Problem(.notFound, code: "not-found", detail: "the API has nothing at \(request.uri.path.shortened)"), [:]
+                Problem(.notFound, code: "not-found", detail: "the API has nothing at \(request.uri.path.shortened)"),
+                [:]
             )
         case let error as HTTPError where (400..<500).contains(error.status.code):
             return (Problem(error.status, code: "invalid", detail: error.body ?? error.status.reasonPhrase), [:])

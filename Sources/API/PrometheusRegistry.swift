@@ -1,4 +1,4 @@
-public import CoreMetrics
+public import Metrics
 import Synchronization
 
 /// Collects the metrics of this process and writes them in Prometheus's text format. Give it to

@@ -14,7 +14,8 @@ extension RouteTable {
                 imsi: body.imsi.value, iccid: body.iccid.value, msisdn: body.msisdn?.value, group: body.group?.value,
                 label: label, of: tenant, by: call.principal)
             return .created(
-                SIMAnswer(sim, tenant: "\(tenant)", group: body.group.map { "\($0.value)" }), at: ["sims", "\(sim.imsi)"])
+                SIMAnswer(sim, tenant: "\(tenant)", group: body.group.map { "\($0.value)" }),
+                at: ["sims", "\(sim.imsi)"])
         }
         post("/v1/tenants/{tenant}/sims/import") { call in
             let isAtomic = try call.query("atomic").flag("atomic", default: false)

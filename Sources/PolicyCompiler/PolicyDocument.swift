@@ -49,9 +49,12 @@ public struct PolicyDocument: Hashable, Sendable {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _):
             let place = SourcePlace(mark)
-            return (
-                place, isTab(at: place, in: text) ? "a tab cannot indent YAML: write spaces" : "not YAML: \(problem)"
-            )
+            let line = line(place.line, of: text)
+            if line.dropFirst(place.column - 1).first == "\t" {
+                return (place, "a tab cannot indent YAML: write spaces")
+            }
+            let hint = line.contains(where: YAMLText.isVeil) ? ". \(YAMLText.noIndirection)" : ""
+            return (place, "not YAML: \(problem)\(hint)")
         case .composer(_, _, let mark, _):
             // The library composes with aliases and several documents; aliases do not reach it.
             return (SourcePlace(mark), "a second document starts here: write one policy in a file")
@@ -65,9 +68,8 @@ public struct PolicyDocument: Hashable, Sendable {
         }
     }
 
-    private static func isTab(at place: SourcePlace, in text: String) -> Bool {
+    private static func line(_ number: Int, of text: String) -> Substring.UnicodeScalarView {
         let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
-        guard place.line <= lines.count else { return false }
-        return lines[place.line - 1].dropFirst(place.column - 1).first == "\t"
+        return number <= lines.count ? lines[number - 1] : ""[...].unicodeScalars
     }
 }

@@ -96,6 +96,10 @@ extension PolicyReader {
         guard let text = text(node, field: field, example: example) else { return nil }
         if let known = Self.protocols.first(where: { $0.name == text }) { return .some(known.number) }
         if let number = Self.number(text), let value = UInt8(exactly: number) { return .some(value) }
+        if let number = IPProtocol.others[text] {
+            report(node.place, field, "\(text.quoted) is not known by name: write its number, \(number)")
+            return nil
+        }
         let hint = Suggestion.text(for: text, among: Self.protocols.map(\.name))
         report(node.place, field, "\(text.quoted) is not a protocol\(hint): write \(example)")
         return nil
@@ -190,6 +194,9 @@ enum IPProtocol {
     static let icmp: UInt8 = 1
     static let tcp: UInt8 = 6
     static let udp: UInt8 = 17
+
+    /// Those that people may well name, but documents give by number.
+    static let others: [String: UInt8] = ["igmp": 2, "gre": 47, "esp": 50, "ah": 51, "sctp": 132]
 
     /// The name that a document uses, or the number.
     static func name(_ number: UInt8) -> String {

@@ -37,7 +37,7 @@ struct SourceNode: Hashable, Sendable {
     /// What it is, for messages.
     var kind: String {
         switch content {
-        case .scalar(let text): text.isEmpty ? "empty" : "text"
+        case .scalar(let text): text.isEmpty ? "nothing" : "text"
         case .sequence: "a list"
         case .mapping: "a mapping"
         }
@@ -84,14 +84,14 @@ struct SourceReader {
             }
             return SourceNode(place: place, content: .mapping(pairs))
         case .alias:
-            report(place, field, Self.noIndirection)
+            report(place, field, YAMLText.noIndirection)
             return SourceNode(place: place, content: .scalar(""))
         }
     }
 
     private mutating func text(of scalar: Node.Scalar, field: String) -> String {
         if scalar.style == .plain, let first = scalar.string.unicodeScalars.first, YAMLText.isVeil(first) {
-            report(SourcePlace(scalar.mark), field, Self.noIndirection)
+            report(SourcePlace(scalar.mark), field, YAMLText.noIndirection)
         }
         return YAMLText.unveiled(scalar.string)
     }
@@ -99,8 +99,4 @@ struct SourceReader {
     private mutating func report(_ place: SourcePlace, _ field: String, _ message: String) {
         diagnostics.append(Diagnostic(file: file, place: place, field: field, message: message))
     }
-
-    private static let noIndirection =
-        "YAML anchors (&), aliases (*) and tags (!) are not supported: write the value itself, "
-        + "in quotation marks if it starts so"
 }

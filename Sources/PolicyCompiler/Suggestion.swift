@@ -8,9 +8,9 @@ enum Suggestion {
     }
 
     /// How many letters must be inserted, removed, replaced or swapped with their neighbour to get from one to the
-    /// other; 99 for words longer than 32 octets.
+    /// other, whatever the case; 99 for words longer than 32 octets.
     private static func distance(_ a: String, _ b: String) -> Int {
-        let (a, b) = (Array(a.utf8), Array(b.utf8))
+        let (a, b) = (Array(a.lowercased().utf8), Array(b.utf8))
         guard a.count <= 32, b.count <= 32 else { return 99 }
         var beforeLast: [Int] = []
         var last = Array(0...b.count)

@@ -9,6 +9,10 @@ enum YAMLText {
         ("&", "\u{E026}"), ("*", "\u{E02A}"), ("!", "\u{E021}"),
     ]
 
+    static let noIndirection =
+        "YAML anchors (&), aliases (*) and tags (!) are not supported: write the value itself, "
+        + "in quotation marks if it starts so"
+
     static func isVeil(_ scalar: Unicode.Scalar) -> Bool { veils.contains { $0.veil == scalar } }
 
     static func unveiled(_ text: String) -> String {

