@@ -16,6 +16,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
@@ -68,7 +69,7 @@ let package = Package(
             name: "cordond",
             dependencies: [
                 "Domain", "PolicyCompiler", "LinuxNet", "Store", "Control", "Servers", "API", logging, metrics,
-                lifecycle, nioCore, nioPosix, yams,
+                lifecycle, unixSignals, nioPosix, yams, argumentParser,
             ],
             swiftSettings: settings),
         .target(name: "Lab", dependencies: ["Domain", subprocess], swiftSettings: settings),
@@ -87,6 +88,13 @@ let package = Package(
         .testTarget(name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "Domain", logging, lifecycle],
+            swiftSettings: settings),
+        .testTarget(
+            name: "APITests",
+            dependencies: [
+                "API", "Control", "Store", "PolicyCompiler", "Domain", hummingbird, httpClient, logging, metrics, lifecycle,
+                nioCore,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "SystemTests",

@@ -16,7 +16,8 @@ public final class ControlPlane: Sendable {
     let engine: Engine
     let book = PolicyBook()
     let logger: Logger
-    let now: @Sendable () -> Timestamp
+    /// The clock of records and reports.
+    public let now: @Sendable () -> Timestamp
     private let clients = Mutex<[IPv4Address: RADIUSClient]>([:])
     private let readiness = Atomic<Bool>(false)
     /// The operator's pools, as the kernel has them.

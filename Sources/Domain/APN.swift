@@ -17,8 +17,12 @@ public struct APN: Hashable, Comparable, Sendable, CustomStringConvertible {
         guard !bytes.isEmpty, bytes.count <= 100 else { return nil }
         var labels = bytes.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }
             .split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        let isCode = { (label: ArraySlice<UInt8>, kind: String) in
+            label.count == 6 && label.starts(with: kind.utf8)
+                && label.dropFirst(3).allSatisfy { (0x30...0x39).contains($0) }
+        }
         if labels.count > 3, labels[labels.count - 1].elementsEqual("gprs".utf8),
-            labels[labels.count - 2].starts(with: "mcc".utf8), labels[labels.count - 3].starts(with: "mnc".utf8)
+            isCode(labels[labels.count - 2], "mcc"), isCode(labels[labels.count - 3], "mnc")
         {
             labels.removeLast(3)
         }

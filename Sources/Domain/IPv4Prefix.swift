@@ -28,7 +28,7 @@ public struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertibl
         }
         let digits = parts[1]
         guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), digits.utf8.count <= 2,
-            let length = UInt8(digits), length <= 32
+            digits.utf8.count == 1 || digits.utf8.first != UInt8(ascii: "0"), let length = UInt8(digits), length <= 32
         else {
             throw ParseError(
                 kind: "an IPv4 prefix", text: text, expected: "the length after the slash is a number from 0 to 32")

@@ -4,8 +4,8 @@ public struct MSISDN: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// Parses digits, with or without a leading `+`.
     public init(parsing text: some StringProtocol) throws(ParseError) {
-        let number = text.utf8.first == UInt8(ascii: "+") ? text.dropFirst() : text[...]
-        guard let msisdn = Self(utf8: number.utf8) else {
+        let sign = text.utf8.first == UInt8(ascii: "+") ? 1 : 0
+        guard let msisdn = Self(utf8: text.utf8.dropFirst(sign)) else {
             throw ParseError(
                 kind: "an MSISDN", text: text, expected: "write 3 to 15 digits, country code first, without spaces")
         }

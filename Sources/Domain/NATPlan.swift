@@ -6,7 +6,7 @@ public struct NATPlan: Hashable, Sendable {
     public let portsPerDevice: UInt16
 
     /// - Parameters:
-    ///   - publicPrefixes: every address of these is used.
+    ///   - publicPrefixes: every address of these is used; none may be in two of them.
     ///   - portsPerDevice: 1...32768.
     ///   - firstPort: ports below are not used; 1024 at least.
     public init(
@@ -14,6 +14,11 @@ public struct NATPlan: Hashable, Sendable {
     ) throws(ParseError) {
         guard !publicPrefixes.isEmpty else {
             throw ParseError(kind: "a NAT plan", text: "", expected: "give at least one public address")
+        }
+        let sorted = publicPrefixes.sorted()
+        for (prefix, next) in zip(sorted, sorted.dropFirst()) where prefix.overlaps(next) {
+            throw ParseError(
+                kind: "a NAT plan", text: "\(prefix), \(next)", expected: "give each public address once")
         }
         guard (1...32_768).contains(portsPerDevice) else {
             throw ParseError(

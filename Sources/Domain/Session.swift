@@ -53,8 +53,10 @@ public struct SessionToken: Hashable, Sendable, CustomStringConvertible {
         let digits = String(bits, radix: 16)
         return String(repeating: "0", count: 32 - digits.utf8.count) + digits
     }
+    /// Reads ``description``, in either case; `nil` for anything else.
     public init?(hex: some StringProtocol) {
-        guard hex.utf8.count == 32, let bits = UInt128(hex, radix: 16) else { return nil }
+        // The standard library's reader takes a sign as well.
+        guard hex.utf8.count == 32, hex.utf8.first != UInt8(ascii: "+"), let bits = UInt128(hex, radix: 16) else { return nil }
         self.bits = bits
     }
 }

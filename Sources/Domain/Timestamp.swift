@@ -28,8 +28,8 @@ extension Timestamp: CustomStringConvertible {
     }
 
     private static func pad(_ number: Int64, _ width: Int) -> String {
-        let text = String(number)
-        return String(repeating: "0", count: max(0, width - text.utf8.count)) + text
+        let text = String(number.magnitude)
+        return (number < 0 ? "-" : "") + String(repeating: "0", count: max(0, width - text.utf8.count)) + text
     }
 }
 

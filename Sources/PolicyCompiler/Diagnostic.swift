@@ -65,6 +65,14 @@ extension String {
         return result
     }
 
-    /// In quotation marks, cut to 80 characters.
-    var quoted: String { count > 80 ? "\"\(prefix(77))...\"" : "\"\(self)\"" }
+    /// In quotation marks, cut to 80 Unicode scalars (one character can hold any number of them).
+    var quoted: String { "\"\(cut(to: 80))\"" }
+
+    /// The path of `key` inside the mapping at this path. Keys are cut to 40 Unicode scalars: each thing that is wrong
+    /// below a key repeats it, so a long key over a long list would multiply.
+    func path(to key: String) -> String { isEmpty ? key.cut(to: 40) : "\(self).\(key.cut(to: 40))" }
+
+    private func cut(to limit: Int) -> String {
+        unicodeScalars.count > limit ? String(unicodeScalars.prefix(limit - 3)) + "..." : self
+    }
 }

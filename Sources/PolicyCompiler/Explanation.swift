@@ -42,9 +42,11 @@ extension Explanation: CustomStringConvertible {
             case .block: "is blocked"
             case .internet: "goes to the internet"
             }
-        let why = decision.rule.map { "by rule \"\($0)\"" } ?? "by the default: no rule matches"
+        let why =
+            decision.rule.map { "by rule \"\($0)\" of policy \"\(policy)\"" }
+            ?? "by the default of policy \"\(policy)\", since no rule matches"
         return
-            (["\(packet) \(what) \(why) of policy \"\(policy)\""]
+            (["\(packet) \(what) \(why)"]
             + passed.map { "  rule \"\($0.rule)\" does not match: \($0.reason)" }).joined(separator: "\n")
     }
 }

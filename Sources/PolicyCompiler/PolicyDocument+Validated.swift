@@ -116,7 +116,7 @@ struct PolicyReader {
         }
         var entries: [String: SourceNode] = [:]
         for pair in pairs {
-            let path = field.isEmpty ? pair.key : "\(field).\(pair.key)"
+            let path = field.path(to: pair.key)
             if known.contains(pair.key) {
                 entries[pair.key] = pair.value
             } else if later.contains(pair.key) {

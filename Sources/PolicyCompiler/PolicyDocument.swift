@@ -48,13 +48,16 @@ public struct PolicyDocument: Hashable, Sendable {
         guard let error = error as? YamlError else { return (.start, "not YAML: \(error)") }
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _):
-            let place = SourcePlace(mark)
-            let line = line(place.line, of: text)
+            let lines = YAMLText.lines(of: text)
+            let place = SourcePlace(mark, inside: lines)
+            let line = lines[place.line - 1]
             if line.dropFirst(place.column - 1).first == "\t" {
                 return (place, "a tab cannot indent YAML: write spaces")
             }
-            let hint = line.contains(where: YAMLText.isVeil) ? ". \(YAMLText.noIndirection)" : ""
-            return (place, "not YAML: \(problem)\(hint)")
+            let cure =
+                line.contains(where: YAMLText.isVeil)
+                ? ". \(YAMLText.noIndirection)" : YAMLText.cure(for: problem).map { ": \($0)" } ?? ""
+            return (place, "not YAML: \(problem)\(cure)")
         case .composer(_, _, let mark, _):
             // The library composes with aliases and several documents; aliases do not reach it.
             return (SourcePlace(mark), "a second document starts here: write one policy in a file")
@@ -66,10 +69,5 @@ public struct PolicyDocument: Hashable, Sendable {
         case .no, .memory, .dataCouldNotBeDecoded:
             return (.start, "not readable as YAML")
         }
-    }
-
-    private static func line(_ number: Int, of text: String) -> Substring.UnicodeScalarView {
-        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
-        return number <= lines.count ? lines[number - 1] : ""[...].unicodeScalars
     }
 }

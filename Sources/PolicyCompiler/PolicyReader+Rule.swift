@@ -169,6 +169,8 @@ extension PolicyReader {
         if text == "internet" { return .internet }
         if text.hasPrefix("vpn:") {
             report(node.place, field, "\(text.quoted): VPNs are not supported by this version: write internet")
+        } else if text == "block" {
+            report(node.place, field, "\"block\" is not a route: write action: block instead")
         } else {
             let hint = Suggestion.text(for: text, among: ["internet"])
             report(node.place, field, "\(text.quoted) is not a route\(hint): write internet")

@@ -14,6 +14,15 @@ struct SourcePlace: Hashable, Comparable, Sendable {
     static func < (a: Self, b: Self) -> Bool { (a.line, a.column) < (b.line, b.column) }
 
     init(_ mark: Mark?) { self.init(line: mark?.line ?? 1, column: mark?.column ?? 1) }
+
+    /// The mark, or the end of the document when it lies behind it: to the library the end is a line of its own.
+    init(_ mark: Mark, inside lines: [Substring.UnicodeScalarView]) {
+        if mark.line <= lines.count {
+            self.init(line: mark.line, column: mark.column)
+        } else {
+            self.init(line: lines.count, column: (lines.last?.count ?? 0) + 1)
+        }
+    }
 }
 
 /// A piece of a document with its place. Scalars are their text: YAML's rules that `no` is false and `1:30` is ninety
@@ -79,8 +88,8 @@ struct SourceReader {
                     continue
                 }
                 let name = text(of: scalar, field: field)
-                let path = field.isEmpty ? name : "\(field).\(name)"
-                pairs.append(.init(key: name, place: keyPlace, value: read(value, field: path, depth: depth + 1)))
+                let value = read(value, field: field.path(to: name), depth: depth + 1)
+                pairs.append(.init(key: name, place: keyPlace, value: value))
             }
             return SourceNode(place: place, content: .mapping(pairs))
         case .alias:

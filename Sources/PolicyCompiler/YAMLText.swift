@@ -45,14 +45,42 @@ enum YAMLText {
                     message: "the character U+0000 may not stand in a policy document, nor be escaped in it")
             }
             result.unicodeScalars.append(veils.first { $0.plain == scalar }?.veil ?? scalar)
-            if scalar == "\n" {
-                (line, column) = (line + 1, 1)
+            if isBreak(scalar) {
+                let isSecondHalf = scalar == "\n" && index > 0 && scalars[index - 1] == "\r"
+                (line, column) = (isSecondHalf ? line : line + 1, 1)
             } else {
                 column += 1
             }
         }
         result.makeContiguousUTF8()
         return result
+    }
+
+    /// The lines as the YAML library counts them (YAML 1.1 §5.5), without what ends them.
+    static func lines(of text: String) -> [Substring.UnicodeScalarView] {
+        let scalars = text.unicodeScalars
+        var lines: [Substring.UnicodeScalarView] = []
+        var start = scalars.startIndex
+        var index = start
+        while index < scalars.endIndex {
+            let next = scalars.index(after: index)
+            if isBreak(scalars[index]) {
+                lines.append(scalars[start..<index])
+                let isPair = scalars[index] == "\r" && next < scalars.endIndex && scalars[next] == "\n"
+                start = isPair ? scalars.index(after: next) : next
+                index = start
+            } else {
+                index = next
+            }
+        }
+        return lines + [scalars[start...]]
+    }
+
+    private static func isBreak(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "\n", "\r", "\u{85}", "\u{2028}", "\u{2029}": true
+        default: false
+        }
     }
 
     /// YAML 1.2 §5.1, without the byte order mark.

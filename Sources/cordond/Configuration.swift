@@ -26,7 +26,7 @@ struct Configuration {
 
     struct HostAndPort {
         let host: String
-        let port: Int
+        let port: UInt16
 
         init(parsing text: String) throws(ParseError) {
             let parts = text.split(separator: ":", omittingEmptySubsequences: false)
@@ -34,7 +34,7 @@ struct Configuration {
                 throw ParseError(kind: "an address and port", text: text, expected: "write host:port")
             }
             host = String(parts[0])
-            self.port = Int(port)
+            self.port = port
         }
     }
 

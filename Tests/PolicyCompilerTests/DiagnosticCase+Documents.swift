@@ -122,7 +122,7 @@ extension DiagnosticCase {
                 rules: [
                 """,
             messages: [
-                "3:1: not YAML: did not find expected node content"
+                "2:9: not YAML: did not find expected node content: a value is missing here"
             ]),
         .init(
             name: "two docs",
@@ -236,7 +236,7 @@ extension DiagnosticCase {
                 rules: []
                 """,
             messages: [
-                "2:10: not YAML: found unexpected end of stream"
+                "2:10: not YAML: found unexpected end of stream: the quotation mark that closes the text is missing"
             ]),
     ]
 }

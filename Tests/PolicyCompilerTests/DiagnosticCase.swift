@@ -7,5 +7,5 @@ struct DiagnosticCase: CustomTestStringConvertible {
     let messages: [String]
     var testDescription: String { name }
 
-    static let all = ofDocuments + ofRules
+    static let all = ofDocuments + ofSyntax + ofRules
 }

@@ -161,40 +161,23 @@ import Testing
         }
     }
 
-    @Test func `twenty thousand mutated documents are read or refused`() throws {
-        let alphabet = Array("[]{},:-?&*!|>'\"%@`#\n \t\\0/.9aZ~<=\u{0}\u{85}\u{2028}\u{FEFF}\u{E02A}é😀".unicodeScalars)
-        let seeds = GoldenCase.all.compactMap { try? $0.text("policy.yaml") }  // A test of its own reads them all.
-        try #require(seeds.count == 11)
-        var (accepted, refused) = (0, 0)
-        try forAll(20_000) { random in
-            let original = random.oneIn(3) ? RandomPolicy.document(using: &random) : seeds[Int(random.seed % 11)]
-            var scalars = Array(original.unicodeScalars)
-            for _ in 0..<Int.random(in: 1...6, using: &random) {
-                let place = Int.random(in: 0...scalars.count, using: &random)
-                switch Int.random(in: 0..<5, using: &random) {
-                case 0: scalars.insert(alphabet.randomElement(using: &random) ?? "x", at: place)
-                case 1 where place < scalars.count: scalars.remove(at: place)
-                case 2 where place < scalars.count: scalars[place] = alphabet.randomElement(using: &random) ?? "x"
-                case 3: scalars.removeLast(min(scalars.count - place, Int.random(in: 0...40, using: &random)))
-                default:
-                    let other = Int.random(in: 0...scalars.count, using: &random)
-                    scalars.insert(contentsOf: scalars[min(place, other)..<max(place, other)].prefix(60), at: place)
-                }
-            }
-            var text = String.UnicodeScalarView()
-            text.append(contentsOf: scalars)
-            do {
-                let policy = try Self.policy(String(text))
-                accepted += 1
-                let packet = PacketQuery(destination: IPv4Address(bits: 0xC633_6407), protocol: 6, port: 443)
-                try #require(compile(policy).verdict(for: packet) == policy.verdict(for: packet).verdict)
-            } catch let error as PolicyError {
-                refused += 1
-                try #require(!error.diagnostics.isEmpty)
-                try #require(error.diagnostics.allSatisfy { !"\($0)".contains(where: \.isNewline) })
+    @Test func `a long key over a long list is not repeated in full for each item`() {
+        let key = String(repeating: "k", count: 100_000)
+        let items = Array(repeating: "*x", count: 40_000).joined(separator: ", ")
+        let diagnostics = Self.diagnostics("policy: p\n? \(key)\n: [\(items)]")
+        #expect(diagnostics.count == 101)
+        #expect(diagnostics.first?.field == String(repeating: "k", count: 37) + "...[0]")
+    }
+
+    @Test func `what is quoted is cut to eighty scalars, however they combine`() {
+        for scalar in ["x", "\u{301}", "\u{1F468}\u{200D}"] {
+            let text = "a" + String(repeating: scalar, count: 20_000)
+            for document in ["policy: \(text)\nrules: []", "policy: p\n\(text.prefix(1))\u{301}: 1\nrules: \(text)"] {
+                let diagnostics = Self.diagnostics(document)
+                #expect(!diagnostics.isEmpty)
+                #expect(diagnostics.allSatisfy { "\($0)".unicodeScalars.count < 1000 })
             }
         }
-        #expect(accepted > 1000 && refused > 1000, "\(accepted) read, \(refused) refused")
     }
 
     // MARK: -

@@ -5,10 +5,15 @@ public import PolicyCompiler
 /// overlap often and packets meet them often.
 public enum RandomPolicy {
     /// A document that is always right, of 0 to 12 rules.
-    public static func document(using random: inout Generator) -> String {
-        let rules = (0..<Int.random(in: 0...12, using: &random)).map { rule(number: $0, using: &random) }
-        return (["policy: random", "default: block", rules.isEmpty ? "rules: []" : "rules:"] + rules)
-            .joined(separator: "\n") + "\n"
+    public static func document(using random: inout Generator) -> String { pieces(using: &random).yaml }
+
+    /// The same before it is written.
+    public static func pieces(using random: inout Generator) -> RandomDocument {
+        var document = RandomDocument()
+        for number in 0..<Int.random(in: 0...12, using: &random) {
+            document.rules.append(rule(number: number, using: &random))
+        }
+        return document
     }
 
     /// Packets to the edges of the policy's prefixes and port ranges, and one step outside them, with protocols that it
@@ -48,27 +53,26 @@ public enum RandomPolicy {
         return max(1, port)
     }
 
-    private static func rule(number: Int, using random: inout Generator) -> String {
-        var lines = ["  - name: rule-\(number)", "    to: \(destinations(using: &random))"]
+    private static func rule(number: Int, using random: inout Generator) -> RandomDocument.Rule {
+        let to = destinations(using: &random)
         let named = random.pick("tcp", "tcp", "udp", "udp", "icmp", "any", "6", "17", "47", "")
-        if !named.isEmpty { lines.append("    protocol: \(named)") }
+        var ports: [String] = []
         if ["tcp", "udp", "6", "17"].contains(named), !random.oneIn(4) {
-            let ports = (0..<Int.random(in: 1...4, using: &random)).map { _ in portRange(using: &random) }
-            lines.append("    ports: [\(ports.joined(separator: ", "))]")
+            for _ in 0..<Int.random(in: 1...4, using: &random) { ports.append(portRange(using: &random)) }
         }
-        lines.append(random.pick("    route: internet", "    route: internet", "    action: block"))
-        return lines.joined(separator: "\n")
+        return RandomDocument.Rule(
+            name: "rule-\(number)", to: to, protocol: named, ports: ports,
+            isBlocking: random.pick(false, false, true))
     }
 
-    private static func destinations(using random: inout Generator) -> String {
-        if random.oneIn(8) { return "[any]" }
-        let prefixes = (0..<Int.random(in: 1...5, using: &random)).map { _ in
+    private static func destinations(using random: inout Generator) -> [String] {
+        if random.oneIn(8) { return ["any"] }
+        return (0..<Int.random(in: 1...5, using: &random)).map { _ in
             IPv4Prefix(
                 containing: IPv4Address(bits: 0xC633_6400 + UInt32.random(in: 0...255, using: &random)),
                 length: random.pick(24, 25, 26, 28, 30, 31, 32, 32, 8, 1)
             ).description
         }
-        return "[\(prefixes.joined(separator: ", "))]"
     }
 
     private static func portRange(using random: inout Generator) -> String {

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct LabCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "lab", abstract: "The laboratory.")
+}

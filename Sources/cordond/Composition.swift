@@ -1,0 +1,78 @@
+import API
+import Control
+import Domain
+import Foundation
+import LinuxNet
+import Logging
+import Metrics
+import NIOPosix
+import Servers
+import ServiceLifecycle
+import Store
+import UnixSignals
+
+/// Puts the parts together, in the order in which they need each other, and runs them.
+struct Composition {
+    let configuration: Configuration
+    let logger: Logger
+
+    func run() async throws {
+        let registry = PrometheusRegistry()
+        MetricsSystem.bootstrap(registry)
+
+        let key = try SecretKeyFile.loadOrCreate(configuration.stateDirectory + "/cordon.key")
+        let store = try SQLiteStore.open(path: configuration.stateDirectory + "/cordon.sqlite", key: key)
+        let kernel = try Kernel(layout: configuration.layout, namespace: nil)
+        for warning in try kernel.prepareHost() {
+            logger.warning("the host is not as it should be", metadata: ["finding": "\(warning)"])
+        }
+
+        let group = MultiThreadedEventLoopGroup.singleton
+        let now: @Sendable () -> Timestamp = {
+            Timestamp(milliseconds: Int64((Date().timeIntervalSince1970 * 1000).rounded(.down)))
+        }
+        let disconnecting = try await DisconnectClient.bind(
+            address: configuration.radiusAddress, group: group, now: now, logger: logger)
+        let control = ControlPlane(
+            store: store, dataPlane: kernel, disconnecting: disconnecting, settings: configuration.control,
+            logger: logger, now: now)
+        try await control.start()
+
+        let radius = RADIUSServer(
+            control: control, address: configuration.radiusAddress,
+            authenticationPort: configuration.authenticationPort, accountingPort: configuration.accountingPort,
+            dnsServers: configuration.dnsServers, group: group, logger: logger)
+        let api = APIServer(
+            control: control, registry: registry,
+            settings: APIServer.Settings(
+                socketPath: configuration.apiSocket, address: configuration.apiListen.map { ($0.host, $0.port) }),
+            logger: logger)
+        let surfaces = Surfaces(
+            firstStart: FirstStart(control: control, configuration: configuration, logger: logger),
+            services: [radius] + api.services, logger: logger)
+
+        // Shut down from the end: first nothing new comes in, then what is under way ends.
+        try await ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: control.services + [disconnecting, surfaces],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        ).run()
+        try await store.close()
+    }
+}
+
+/// What listens. It opens when there is something to serve: pools, and a token to come in with.
+struct Surfaces: Service {
+    let firstStart: FirstStart
+    let services: [any Service]
+    let logger: Logger
+
+    func run() async throws {
+        try await firstStart.run()
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for service in services { tasks.addTask { try await service.run() } }
+            logger.notice("cordond is up")
+            try await tasks.waitForAll()
+        }
+    }
+}
