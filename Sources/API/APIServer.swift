@@ -1,6 +1,6 @@
 public import Control
 import Glibc
-import Hummingbird
+package import Hummingbird
 import HummingbirdCore
 public import Logging
 import NIOCore
@@ -27,7 +27,7 @@ public struct APIServer: Sendable {
 
     private let settings: Settings
     private let logger: Logger
-    let responder: RouterResponder<APIContext>
+    package let responder: RouterResponder<APIContext>
 
     /// Build it after `MetricsSystem.bootstrap`: its own counters are made here.
     public init(control: ControlPlane, registry: PrometheusRegistry, settings: Settings, logger: Logger) {
@@ -71,7 +71,7 @@ public struct APIServer: Sendable {
     }
 
     /// All routes. The order of the middlewares matters: what the first returns is what the client gets.
-    static func router(control: ControlPlane, registry: PrometheusRegistry) -> Router<APIContext> {
+    package static func router(control: ControlPlane, registry: PrometheusRegistry) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
         router.add(middleware: AuthenticationMiddleware(control: control))

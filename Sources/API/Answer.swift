@@ -38,7 +38,7 @@ extension Response {
 
 extension String {
     /// Percent-encoded so that it is one component of a path.
-    var pathComponent: String {
+    package var pathComponent: String {
         utf8.reduce(into: "") { text, byte in
             switch byte {
             case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e:
@@ -52,7 +52,7 @@ extension String {
 extension String {
     /// Undoes percent-encoding (RFC 3986 §2.1); `nil` when a percent sign is not followed by two hexadecimal digits or
     /// the octets are not UTF-8.
-    var percentDecoded: String? {
+    package var percentDecoded: String? {
         var octets: [UInt8] = []
         var rest = utf8.makeIterator()
         while let byte = rest.next() {

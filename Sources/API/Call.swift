@@ -91,9 +91,9 @@ struct Call: Sendable {
 }
 
 /// Octets of a body that are accepted at most.
-enum Limits {
-    static let json = 1 << 20
-    static let policy = 256 << 10
+package enum Limits {
+    package static let json = 1 << 20
+    package static let policy = 256 << 10
     static let csv = 64 << 20
     /// Items of a page.
     static let page = 1000

@@ -1,5 +1,5 @@
-import Domain
-import PolicyCompiler
+package import Domain
+package import PolicyCompiler
 
 /// A value that has one form as text, in paths, queries and bodies.
 protocol TextParsable {
@@ -35,7 +35,7 @@ extension NAS.DisconnectKey: TextParsable {
 
 extension PacketQuery: TextParsable {
     /// Parses `192.0.2.10:443/tcp`, or `192.0.2.10/icmp` for protocols without ports; protocols by name or number.
-    init(parsing text: some StringProtocol) throws(ParseError) {
+    package init(parsing text: some StringProtocol) throws(ParseError) {
         let wrong = { (expected: String) in ParseError(kind: "a packet", text: text, expected: expected) }
         let form = "write ADDRESS:PORT/tcp, ADDRESS:PORT/udp, ADDRESS/icmp or ADDRESS/NUMBER"
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)

@@ -1,12 +1,12 @@
 import Crypto
-import Domain
+package import Domain
 
 /// The keyed digests of RADIUS. MD5 is what the protocol has; Message-Authenticator is what makes it bearable.
-enum Authenticator {
+package enum Authenticator {
     /// MD5 over code, identifier, length, `authenticator`, attributes and secret: the Response Authenticator
     /// (RFC 2865 §3) when given the request's, the Request Authenticator of accounting (RFC 2866 §3), Disconnect and
     /// CoA (RFC 5176 §2.3) when given zero.
-    static func digest(of packet: Span<UInt8>, authenticator: UInt128, secret: Secret) -> UInt128 {
+    package static func digest(of packet: Span<UInt8>, authenticator: UInt128, secret: Secret) -> UInt128 {
         var md5 = Insecure.MD5()
         packet.extracting(0..<4).withUnsafeBytes { md5.update(bufferPointer: $0) }
         withUnsafeBytes(of: authenticator.bigEndian) { md5.update(bufferPointer: $0) }
@@ -16,7 +16,7 @@ enum Authenticator {
     }
 
     /// HMAC-MD5 over the packet with 16 zero octets at `offset` and `authenticator` in the header (RFC 2869 §5.14).
-    static func messageAuthenticator(
+    package static func messageAuthenticator(
         of packet: Span<UInt8>, at offset: Int, authenticator: UInt128, secret: Secret
     ) -> UInt128 {
         var hmac = keyed(secret)
@@ -30,7 +30,7 @@ enum Authenticator {
 
     /// Whether the 16 octets at `offset` are the Message-Authenticator of an Access-Request. Compared as one number:
     /// the time it takes says nothing about where they differ.
-    static func isMessageAuthenticator(at offset: Int, of packet: Span<UInt8>, secret: Secret) -> Bool {
+    package static func isMessageAuthenticator(at offset: Int, of packet: Span<UInt8>, secret: Secret) -> Bool {
         let expected = messageAuthenticator(
             of: packet, at: offset, authenticator: packet.uint128(at: 4), secret: secret)
         return expected ^ packet.uint128(at: offset) == 0

@@ -8,7 +8,7 @@ import GRDB
 /// How values are kept: an IMSI as its `key`, an IPv4 address as its number, a time in milliseconds since 1970, a
 /// session token as 16 bytes with the highest first, a 64-bit counter as the signed number with the same bits (so
 /// that SQL must not compare or add counters).
-enum SQLiteSchema {
+package enum SQLiteSchema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("202611260000-first-light") { db in
@@ -18,7 +18,7 @@ enum SQLiteSchema {
     }
 
     /// Their names, oldest first: when each was written, and what it is for.
-    static var migrations: [String] { migrator.migrations }
+    package static var migrations: [String] { migrator.migrations }
 
     // AUTOINCREMENT where rows are deleted and something outside the table remembers the number: history, audit,
     // tokens, and a policy's mark in the kernel. A number must not come back with another meaning.

@@ -1,21 +1,21 @@
 import Crypto
-import Domain
+package import Domain
 // Crypto gives ciphertexts as Data.
 import Foundation
 
 /// Encrypts secrets for the database: AES-256-GCM with a random nonce, and the row's name as associated data, so that
 /// a sealed secret moved to another row does not open.
-struct Sealer: Sendable {
+package struct Sealer: Sendable {
     private let key: SymmetricKey
 
-    init(key: Secret) throws(StoreError) {
+    package init(key: Secret) throws(StoreError) {
         guard key.bytes.count == SecretKeyFile.keyLength else {
             throw .unavailable("the key that encrypts secrets must have \(SecretKeyFile.keyLength) bytes")
         }
         self.key = SymmetricKey(data: key.bytes)
     }
 
-    func seal(_ secret: [UInt8], row: String) throws(StoreError) -> [UInt8] {
+    package func seal(_ secret: [UInt8], row: String) throws(StoreError) -> [UInt8] {
         do {
             let box = try AES.GCM.seal(secret, using: key, authenticating: Array(row.utf8))
             return Array(box.nonce) + Array(box.ciphertext) + Array(box.tag)
@@ -25,7 +25,7 @@ struct Sealer: Sendable {
     }
 
     /// `nil` when the bytes were sealed with another key or for another row, or were changed since.
-    func open(_ sealed: [UInt8], row: String) -> [UInt8]? {
+    package func open(_ sealed: [UInt8], row: String) -> [UInt8]? {
         do {
             let box = try AES.GCM.SealedBox(combined: sealed)
             return Array(try AES.GCM.open(box, using: key, authenticating: Array(row.utf8)))

@@ -2,11 +2,11 @@ import HTTPTypes
 import Hummingbird
 import Testing
 
-@testable import API
+import API
 
 @Suite struct AuthenticationTests {
     @Test func `no route under v1 answers without a token`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             let routes = APIServer.router(control: api.control, registry: api.registry).routes
                 .filter { $0.path.description.hasPrefix("/v1") }
             #expect(routes.count > 40)
@@ -28,13 +28,13 @@ import Testing
 
     @Test(arguments: ["//v1/tenants", "/v1//tenants", "/V1/tenants", "/v1/tenants/", "/v1", "/nothing", "/healthz/x"])
     func `a path written another way needs a token too`(path: String) async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             #expect(try await api.send(.get, path, token: .some(nil)).status == 401)
         }
     }
 
     @Test func `health and metrics need no token`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             for path in ["/healthz", "/readyz", "/metrics"] {
                 #expect(try await api.send(.get, path, token: .some(nil)).status == 200)
             }
@@ -42,14 +42,14 @@ import Testing
     }
 
     @Test func `the API is not ready before kernel and store are together`() async throws {
-        try await TestAPI.run(started: false) { api in
+        try await TestAPI.run(started: false) { api async throws in
             #expect(try await api.send(.get, "/readyz", token: .some(nil)).status == 503)
             #expect(try await api.send(.get, "/healthz", token: .some(nil)).status == 200)
         }
     }
 
     @Test func `a deleted token is refused`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             let made = try await api.post("/v1/tokens", #"{"name": "short-lived"}"#)
             let secret = try #require(made.json["secret"] as? String)
             #expect(try await api.send(.get, "/v1/tenants", token: secret).status == 200)
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func `a tenant sees its own and nothing of another`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             for tenant in ["acme", "globex"] {
                 #expect(try await api.post("/v1/tenants", #"{"name": "\#(tenant)"}"#).status == 201)
             }

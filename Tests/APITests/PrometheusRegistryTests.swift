@@ -1,7 +1,7 @@
 import Metrics
 import Testing
 
-@testable import API
+import API
 
 @Suite struct PrometheusRegistryTests {
     @Test func `series are written in order, each with its type`() {

@@ -3,7 +3,7 @@ import PolicyCompiler
 import HTTPTypes
 import Testing
 
-@testable import API
+import API
 
 @Suite struct RequestTests {
     struct WrongBody: CustomTestStringConvertible {
@@ -32,7 +32,7 @@ import Testing
             field: "disconnect_key"),
     ])
     func `a wrong body is refused with the field named`(wrong: WrongBody) async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             let answer = try await api.post(wrong.path, wrong.body)
             #expect(answer.status == 400)
             #expect(answer.json["code"] as? String == "invalid")
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func `a choice of policy must be made, not left out`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             #expect(try await api.post("/v1/tenants", #"{"name": "acme"}"#).status == 201)
             #expect(try await api.put("/v1/tenants/acme/default-policy", "{}").problemFields == ["policy"])
             #expect(try await api.put("/v1/tenants/acme/default-policy", #"{"policy": null}"#).status == 200)
@@ -55,7 +55,7 @@ import Testing
         "/v1/sims/12ab", "/v1/sims/%ff", "/v1/sims/%2", "/v1/tenants/A", "/v1/sessions/0", "/v1/tenants?x=1",
     ])
     func `a wrong path or query is refused`(path: String) async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             let answer = try await api.send(.get, path)
             #expect(answer.status == 400)
             #expect(answer.headers[.contentType] == "application/problem+json")
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func `bodies of the wrong type or size are refused`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             let form = try await api.send(
                 .post, "/v1/tenants", type: "application/x-www-form-urlencoded", body: #"{"name": "acme"}"#)
             #expect(form.status == 415)
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func `what is not there and what a path does not take are problems too`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             let missing = try await api.send(.get, "/v1/nothing")
             #expect(missing.status == 404)
             #expect(missing.headers[.contentType] == "application/problem+json")

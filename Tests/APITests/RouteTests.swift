@@ -2,7 +2,7 @@ import Foundation
 import HTTPTypes
 import Testing
 
-@testable import API
+import API
 
 @Suite struct RouteTests {
     static let meters = """
@@ -17,7 +17,7 @@ import Testing
         """
 
     @Test func `things are made, listed and deleted`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             let made = try await api.post("/v1/tenants", #"{"name": "acme"}"#)
             #expect(made.status == 201)
             #expect(made.headers[.location] == "/v1/tenants/acme")
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test func `a NAS secret never comes out`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             let secret = "correct-horse-battery"
             let body = #"{"name": "pgw", "address": "10.0.0.1", "secret": "\#(secret)"}"#
             let made = try await api.post("/v1/nas", body)
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func `a wrong policy is refused with lines and fields`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             #expect(try await api.post("/v1/tenants", #"{"name": "acme"}"#).status == 201)
             let wrong = Self.meters.replacing("443", with: "99999")
             for path in ["/v1/policies/validate", "/v1/tenants/acme/policies/validate", "/v1/tenants/acme/policies"] {
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func `a policy that has the name of a path is reached`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             #expect(try await api.post("/v1/tenants", #"{"name": "acme"}"#).status == 201)
             let document = Self.meters.replacing("policy: meters", with: "policy: validate")
             #expect(try await api.apply(document, to: "acme").status == 201)
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func `a packet is explained`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             #expect(try await api.post("/v1/tenants", #"{"name": "acme"}"#).status == 201)
             let sim = #"{"imsi": "262010000000001", "iccid": "8949000000000000001"}"#
             #expect(try await api.post("/v1/tenants/acme/sims", sim).status == 201)
@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test func `pages of SIMs hold each SIM once`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             #expect(try await api.post("/v1/tenants", #"{"name": "acme"}"#).status == 201)
             let rows = (0..<25).map { "89490000000000000\(100 + $0),262010000000\(100 + $0)" }
             let csv = (["iccid,imsi"] + rows + ["1,2"]).joined(separator: "\n")
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test func `suspending says each step with its time`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             #expect(try await api.post("/v1/tenants", #"{"name": "acme"}"#).status == 201)
             let sim = #"{"imsi": "262010000000001", "iccid": "8949000000000000001", "name": "pump 7"}"#
             #expect(try await api.post("/v1/tenants/acme/sims", sim).status == 201)
@@ -160,7 +160,7 @@ import Testing
     }
 
     @Test func `the overview counts`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             #expect(try await api.post("/v1/tenants", #"{"name": "acme"}"#).status == 201)
             let status = try await api.send(.get, "/v1/status")
             #expect(status.json["is_ready"] as? Bool == true)

@@ -4,11 +4,11 @@ import Logging
 import ServiceLifecycle
 import Testing
 
-@testable import API
+import API
 
 @Suite struct SocketTests {
     @Test func `the socket takes the place of a stale one and is open to its group only`() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { api async throws in
             try Self.leaveStaleSocket(at: api.socketPath)
             let group = ServiceGroup(services: api.server.services, logger: Logger(label: "test"))
             try await withThrowingTaskGroup(of: Void.self) { tasks in

@@ -8,7 +8,7 @@ import PolicyCompiler
 import ServiceLifecycle
 import Store
 
-@testable import API
+import API
 
 /// The API over a real control plane and store, and a kernel that takes everything.
 struct TestAPI {

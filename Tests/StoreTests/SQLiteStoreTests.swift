@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-@testable import Store
+import Store
 
 struct SQLiteStoreTests {
     private static let secret = "correct-horse-battery-staple"
