@@ -76,6 +76,20 @@ struct Text<Value: TextParsable>: Decodable {
     }
 }
 
+/// A whole number in a body. Foundation reports one that does not fit its type without saying which field it was.
+struct Whole<Value: FixedWidthInteger & Sendable>: Decodable {
+    let value: Value
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let value = Value(exactly: try container.decode(Int64.self)) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "is out of range: write one from \(Value.min) to \(Value.max)")
+        }
+        self.value = value
+    }
+}
+
 /// The names of an object's fields.
 private struct FieldNames: Decodable {
     let names: [String]
@@ -146,7 +160,7 @@ extension KeyedDecodingContainer {
 struct NewPoolBody: RequestBody {
     let prefix: Text<IPv4Prefix>
     /// 24 unless given.
-    let blockLength: UInt8?
+    let blockLength: Whole<UInt8>?
     enum CodingKeys: String, CodingKey, CaseIterable {
         case prefix
         case blockLength = "block_length"
@@ -159,7 +173,7 @@ struct NewNASBody: RequestBody {
     /// Goes in and never comes out again.
     let secret: String
     let requiresMessageAuthenticator: Bool?
-    let disconnectPort: UInt16?
+    let disconnectPort: Whole<UInt16>?
     let disconnectKey: Text<NAS.DisconnectKey>?
     enum CodingKeys: String, CodingKey, CaseIterable {
         case name, address, secret

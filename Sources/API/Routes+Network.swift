@@ -10,7 +10,7 @@ extension RouteTable {
             let nas = try await call.control.createNAS(
                 body.name.value, address: body.address.value, secret: Secret(bytes: Array(body.secret.utf8)),
                 requiresMessageAuthenticator: body.requiresMessageAuthenticator ?? true,
-                disconnectPort: body.disconnectPort ?? 3799,
+                disconnectPort: body.disconnectPort?.value ?? 3799,
                 disconnectKey: body.disconnectKey?.value ?? .imsiAndNSAPI, by: call.principal)
             return .created(NASAnswer(nas), at: ["nas", "\(nas.name)"])
         }
@@ -24,7 +24,7 @@ extension RouteTable {
         post("/v1/pools") { call in
             let body = try await call.json(NewPoolBody.self)
             let pool = try await call.control.createPool(
-                body.prefix.value, blockLength: body.blockLength ?? max(24, min(body.prefix.value.length, 30)),
+                body.prefix.value, blockLength: body.blockLength?.value ?? max(24, min(body.prefix.value.length, 30)),
                 by: call.principal)
             return .created(
                 PoolAnswer(AddressPoolUsage(pool: pool, blocksGiven: 0, addressesLeased: 0)),

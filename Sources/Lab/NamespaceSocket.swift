@@ -1,4 +1,4 @@
-import Domain
+public import Domain
 import Glibc
 import Synchronization
 
@@ -38,7 +38,7 @@ public final class NamespaceSocket: Sendable {
     /// Sends one datagram. A refusal is no error: a blocked sender goes on sending.
     public func send(_ bytes: [UInt8], to address: IPv4Address, port: UInt16) {
         _ = Self.with(address, port) {
-            sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue), $0, $1)
+            sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, $1)
         }
     }
 

@@ -1,4 +1,4 @@
-import Domain
+public import Domain
 
 /// What the P-GW does: asks for sessions over RADIUS with radclient, gives devices their addresses, reports starts and
 /// ends.

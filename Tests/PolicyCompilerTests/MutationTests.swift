@@ -45,7 +45,8 @@ import Testing
     /// One line, of `text`, and one of its columns or the end of the line.
     private static func requirePlace(of diagnostic: Diagnostic, inside text: String) throws {
         let lines = Mutation.lines(of: text)
-        try #require(!"\(diagnostic)".contains(where: \.isNewline), "\(diagnostic)")
+        let isOneLine = !"\(diagnostic)".contains { $0.isNewline }
+        try #require(isOneLine, "\(diagnostic)")
         try #require(!diagnostic.message.isEmpty && (1...lines.count).contains(diagnostic.line), "\(diagnostic)")
         let columns = lines[diagnostic.line - 1].count
         try #require((1...(columns + 1)).contains(diagnostic.column), "\(diagnostic)")

@@ -46,7 +46,7 @@ import Testing
                 Self.flopsy,
                 """
                 0201003815efbc7dab26cfa3dc34d9c03c8601a4060600000002070600000001
-                0806fffffffe0a06000000000d06000000010c06000005dc
+                0806fffffffe0a06000000020d06000000010c06000005dc
                 """
             ),
         ]
@@ -91,8 +91,8 @@ import Testing
         #expect(attributes.qosProfile == Array("08-090003000003E8000003E8".utf8))
         #expect(attributes.servingNode?.description == "192.0.2.1")
         #expect(attributes.gateway?.description == "192.0.2.2")
-        #expect(attributes.servingNodeIPv6 == 0x2001_0db8 << 96 | 1)
-        #expect(attributes.gatewayIPv6 == 0x2001_0db8 << 96 | 2)
+        #expect(attributes.servingNodeIPv6 == UInt128(0x2001_0db8) << 96 | 1)
+        #expect(attributes.gatewayIPv6 == UInt128(0x2001_0db8) << 96 | 2)
         #expect(attributes.homeNetwork?.description == "00101")
         #expect(attributes.gatewayNetwork?.description == "001001")
         #expect(attributes.nsapi == 5)

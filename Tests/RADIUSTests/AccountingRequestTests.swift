@@ -24,7 +24,7 @@ import Testing
         #expect(report.apn?.description == "iot")
         #expect(request.bearer.threeGPP.isTeardown == true)
         #expect(request.bearer.framedIPv6Prefix?.length == 64)
-        #expect(request.bearer.framedIPv6Prefix?.bits == 0x2001_0db8_0001 << 80)
+        #expect(request.bearer.framedIPv6Prefix?.bits == UInt128(0x2001_0db8_0001) << 80)
         #expect(request.bearer.delegatedIPv6Prefix?.length == 56)
     }
 

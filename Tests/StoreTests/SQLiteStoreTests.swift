@@ -99,8 +99,10 @@ struct SQLiteStoreTests {
             try await SQLiteStore.open(path: path, key: StoreUnderTest.key).close()
             files.append(try Data(contentsOf: URL(fileURLWithPath: path)))
         }
-        // From byte 100 on; the header before counts the commits of opening.
-        #expect(files[0].dropFirst(100) == files[1].dropFirst(100))
+        // From byte 100 on; the header before counts the commits of opening. GRDB makes and drops a table of its own
+        // each time it opens a pool, which leaves one free page at the end.
+        #expect(files[0].dropFirst(100) == files[1].prefix(files[0].count).dropFirst(100))
+        #expect(files[1].count <= files[0].count + 4096)
         #expect(files[1].dropFirst(100) == files[2].dropFirst(100))
     }
 
