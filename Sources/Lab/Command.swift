@@ -24,7 +24,10 @@ struct Command: Sendable {
     /// What is executed. `nsenter` enters the network namespace only: `ip netns exec` would also make a mount
     /// namespace and mount a fresh /sys, which takes longer than most of the programs run here.
     var fullArguments: [String] {
-        guard let namespace else { return arguments }
+        // A program given by its path needs a FilePath to be run directly, which is a package more; `env` runs it as well.
+        guard let namespace else {
+            return arguments.first?.contains("/") == true ? ["env", "--"] + arguments : arguments
+        }
         return ["nsenter", "--net=/run/netns/\(namespace)", "--"] + arguments
     }
 

@@ -14,9 +14,9 @@ struct LabPeers: Sendable {
         try await waitUntil("nginx answers", within: .seconds(10)) { () throws(LabError) in
             try await Command(whoami, in: inet).output().status == 0
         }
-        let log = layout.log(of: "freeradius")
+        let sockets = Command(["ss", "-Hlun", "sport = :3799"], in: layout.name(of: .ran))
         try await waitUntil("freeradius listens", within: .seconds(10)) { () throws(LabError) in
-            LabFiles.read(log)?.contains("Ready to process requests") ?? false
+            try await !sockets.run().trimmed.isEmpty
         }
         for record in records.all where !ProcessRecords.isRunning(record) {
             throw LabError(
@@ -133,9 +133,25 @@ struct LabPeers: Sendable {
             hostname_lookups = no
             log { destination = stdout }
             security { reject_delay = 0 }
-            thread pool { start_servers = 4 max_servers = 16 min_spare_servers = 2 max_spare_servers = 8 }
+            thread pool {
+                start_servers = 4
+                max_servers = 16
+                min_spare_servers = 2
+                max_spare_servers = 8
+            }
             modules {
-                exec { wait = yes input_pairs = request shell_escape = yes timeout = 5 }
+                always ok {
+                    rcode = ok
+                }
+                always reject {
+                    rcode = reject
+                }
+                exec {
+                    wait = yes
+                    input_pairs = request
+                    shell_escape = yes
+                    timeout = 5
+                }
             }
             client gateway {
                 ipaddr = \(LabLayout.gatewaySGi)
@@ -165,7 +181,7 @@ struct LabPeers: Sendable {
 
             """, to: database + "/radiusd.conf")
         try await records.start(
-            "freeradius", ["freeradius", "-f", "-d", database, "-n", "radiusd"], in: layout.name(of: .ran))
+            "freeradius", ["freeradius", "-f", "-l", "stdout", "-d", database, "-n", "radiusd"], in: layout.name(of: .ran))
     }
 
     /// The session's file holds its Accounting-Stop. The device's address stays: a device that will not be quiet is

@@ -54,6 +54,7 @@ public struct PolicyDocument: Hashable, Sendable {
             if line.dropFirst(place.column - 1).first == "\t" {
                 return (place, "a tab cannot indent YAML: write spaces")
             }
+            if problem.hasPrefix("Maximum nesting level") { return (place, SourceReader.tooDeep) }
             let cure =
                 line.contains(where: YAMLText.isVeil)
                 ? ". \(YAMLText.noIndirection)" : YAMLText.cure(for: problem).map { ": \($0)" } ?? ""

@@ -60,13 +60,14 @@ struct SourceReader {
 
     /// A policy needs four: document, rules, rule, list. The rest of the eight is for better messages.
     private static let maximumDepth = 8
+    static let tooDeep = "nested more than \(maximumDepth) deep, which no part of a policy is"
 
     init(file: String) { self.file = file }
 
     mutating func read(_ node: Node, field: String = "", depth: Int = 0) -> SourceNode {
         let place = SourcePlace(node.mark)
         guard depth < Self.maximumDepth else {
-            report(place, field, "nested more than \(Self.maximumDepth) deep, which no part of a policy is")
+            report(place, field, Self.tooDeep)
             return SourceNode(place: place, content: .scalar(""))
         }
         switch node {

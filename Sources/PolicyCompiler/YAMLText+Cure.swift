@@ -3,10 +3,11 @@ extension YAMLText {
     static func cure(for problem: String) -> String? {
         switch problem {
         case "mapping values are not allowed in this context":
-            "write each key on a line of its own, and text with a colon in quotation marks"
+            "indent keys alike, write each on a line of its own, and text with a colon in quotation marks"
+        case "found unexpected ':'": "put a space behind the colon"
         case "could not find expected ':'": "write a colon and a space after the key"
-        case "did not find expected key": "indent the keys of a mapping alike"
-        case "did not find expected '-' indicator": "indent the items of a list alike"
+        case "did not find expected key", "did not find expected '-' indicator":
+            "indent the keys of a mapping alike, and the items of a list"
         case "block sequence entries are not allowed in this context": "begin the list on a line of its own"
         case "did not find expected ',' or ']'": "put commas between the items, and ] behind the last"
         case "did not find expected ',' or '}'": "put commas between the pairs, and } behind the last"

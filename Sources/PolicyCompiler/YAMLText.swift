@@ -37,7 +37,8 @@ enum YAMLText {
             guard isPrintable(scalar), !isVeil(scalar) else {
                 throw BadCharacter(
                     place: SourcePlace(line: line, column: column),
-                    message: "the character U+\(hexadecimal(scalar)) may not stand in a policy document")
+                    message: "the character U+\(hexadecimal(scalar)) may not stand in a policy document: "
+                        + "remove it, and save the document as UTF-8")
             }
             guard scalar != "\\" || !isZeroEscape(scalars[(index + 1)...]) else {
                 throw BadCharacter(

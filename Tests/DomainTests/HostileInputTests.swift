@@ -2,7 +2,7 @@ import Domain
 import Testing
 
 @Suite struct HostileInputTests {
-    private static let readers: [(kind: String, read: (String) throws(ParseError) -> String)] = [
+    private static let readers: [(kind: String, read: @Sendable (String) throws(ParseError) -> String)] = [
         ("an IPv4 address", { text throws(ParseError) in try IPv4Address(parsing: text).description }),
         ("an IPv4 prefix", { text throws(ParseError) in try IPv4Prefix(parsing: text).description }),
         ("an IMSI", { text throws(ParseError) in try IMSI(parsing: text).description }),

@@ -29,8 +29,8 @@ import Testing
 
     @Test func `a policy's mark follows from its row and keeps to the lower half`() {
         #expect(PolicyMark(policy: .init(1))?.rawValue == 17)
-        #expect(PolicyMark(policy: .init(1 << 31 - 17))?.rawValue == 1 << 31 - 1)
-        for row in [0, -1, 1 << 31 - 16, 1 << 31, Int64.max, Int64.min] {
+        #expect(PolicyMark(policy: .init(1 << 31 - 17))?.rawValue == 0x7FFF_FFFF)
+        for row: Int64 in [0, -1, 1 << 31 - 16, 1 << 31, .max, .min] {
             #expect(PolicyMark(policy: .init(row)) == nil)
         }
         #expect(PolicyMark(rawValue: 0) == nil)

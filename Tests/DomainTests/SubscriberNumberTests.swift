@@ -40,7 +40,9 @@ import Testing
     }
 
     @Test func `what is no key of an IMSI is none`() throws {
-        for key in [0, -1, Int64.min, Int64.max, 5, 1 << 4 | 5, 1_000_000 << 4 | 6, 1_000_000_000_000_000 << 4 | 15] {
+        for key: Int64 in [
+            0, -1, .min, .max, 5, 1 << 4 | 5, 1_000_000 << 4 | 6, 1_000_000_000_000_000 << 4 | 15,
+        ] {
             #expect(IMSI(key: key) == nil, "\(key)")
         }
         #expect(IMSI(key: 999_999 << 4 | 6)?.description == "999999")

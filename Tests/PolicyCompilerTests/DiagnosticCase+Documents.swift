@@ -188,7 +188,8 @@ extension DiagnosticCase {
             name: "nul",
             text: "policy: p\0",
             messages: [
-                "1:10: the character U+0000 may not stand in a policy document"
+                "1:10: the character U+0000 may not stand in a policy document: remove it, and save the document as "
+                    + "UTF-8"
             ]),
         .init(
             name: "nul escape",
