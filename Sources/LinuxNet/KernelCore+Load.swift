@@ -44,8 +44,10 @@ extension KernelCore {
             let found = try reader.snapshot()
             var policies: [UInt32: [UInt8]] = [:]
             var bindings: [UInt32: [UInt8]] = [:]
-            if found.parts[.set("device_policy")] != nil { policies = try reader.elements(of: "device_policy") }
-            if found.parts[.set("device_nat")] != nil { bindings = try reader.elements(of: "device_nat") }
+            if found.parts[.set("device_policy")] != nil {
+                policies = try reader.settledElements(of: "device_policy")
+            }
+            if found.parts[.set("device_nat")] != nil { bindings = try reader.settledElements(of: "device_nat") }
 
             var chains = PolicyChains(after: found.chains.compactMap(PolicyChains.serial).max() ?? 0)
             let change = chains.change(to: contents.rulesets, removing: [])
@@ -133,13 +135,13 @@ extension KernelCore {
             let found = try reader.snapshot()
             var findings = found.findings(expected: snapshot)
             if found.hasTable {
-                var difference = DeviceDifference()
-                difference.change(
-                    policies: found.parts[.set("device_policy")] == nil
-                        ? [:] : try reader.elements(of: "device_policy"),
-                    bindings: found.parts[.set("device_nat")] == nil ? [:] : try reader.elements(of: "device_nat"),
-                    to: devices)
-                findings += difference.findings
+                var devices = try deviceFindings(found) { map throws(DataPlaneError) in try reader.elements(of: map) }
+                if !devices.isEmpty {
+                    devices = try deviceFindings(found) { map throws(DataPlaneError) in
+                        try reader.settledElements(of: map)
+                    }
+                }
+                findings += devices
             }
             return (findings, seen)
         }
@@ -150,5 +152,16 @@ extension KernelCore {
         let contents = Contents(rulesets: chains.rulesets, devices: devices, nas: nas, pools: pools)
         _ = try load(contents)
         return findings
+    }
+
+    /// What is wrong with the elements of the devices, as `read` sees them.
+    private func deviceFindings(
+        _ found: TableSnapshot, _ read: (String) throws(DataPlaneError) -> [UInt32: [UInt8]]
+    ) throws(DataPlaneError) -> [String] {
+        var difference = DeviceDifference()
+        difference.change(
+            policies: found.parts[.set("device_policy")] == nil ? [:] : try read("device_policy"),
+            bindings: found.parts[.set("device_nat")] == nil ? [:] : try read("device_nat"), to: devices)
+        return difference.findings
     }
 }

@@ -124,7 +124,31 @@ struct TableReader {
         return sum
     }
 
-    /// The elements of a map of devices: address to data. Empty when there is no such map.
+    /// The elements of a map of devices, read until a reading finds none that the readings before it had not.
+    ///
+    /// The kernel's hash tables grow in the background, some milliseconds after the elements came. A dump goes on, from
+    /// message to message, by counting elements, so one that meets a growing table sees some of them twice and misses
+    /// others, and nothing marks it as torn (nft_rhash_walk, Linux 6.18: a change of generation is marked, this is not).
+    func settledElements(of map: String) throws(DataPlaneError) -> [UInt32: [UInt8]] {
+        var generation = try generation()
+        var found = try elements(of: map)
+        for _ in 0..<8 {
+            let again = try elements(of: map)
+            let next = try self.generation()
+            defer { generation = next }
+            if next != generation {
+                found = again
+            } else if again.keys.allSatisfy({ found[$0] != nil }) {
+                return found
+            } else {
+                found.merge(again) { $1 }
+            }
+        }
+        throw DataPlaneError(
+            code: .refused, operation: "reading elements of \(map)", detail: "others kept changing it meanwhile")
+    }
+
+    /// The elements of a map of devices in one reading: address to data. Empty when there is no such map.
     func elements(of map: String) throws(DataPlaneError) -> [UInt32: [UInt8]] {
         var found: [UInt32: [UInt8]] = [:]
         try eachElement(of: map, reset: { found = [:] }) { element in
