@@ -22,6 +22,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
@@ -67,7 +68,10 @@ let package = Package(
             dependencies: ["Domain", "RADIUS", "Control", nioCore, nioPosix, logging, metrics, lifecycle],
             swiftSettings: settings),
         .target(
-            name: "API", dependencies: ["Domain", "Control", hummingbird, logging, metrics, lifecycle],
+            name: "API",
+            dependencies: [
+                "Domain", "PolicyCompiler", "Store", "Control", hummingbird, nioCore, logging, metrics, lifecycle,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "cordond",
@@ -78,7 +82,7 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "Lab", dependencies: ["Domain", subprocess], swiftSettings: settings),
         .executableTarget(
-            name: "cordon", dependencies: ["Domain", "Lab", argumentParser, httpClient, nioCore],
+            name: "cordon", dependencies: ["Domain", "Lab", argumentParser, httpClient, nioCore, nioHTTP1],
             swiftSettings: settings),
 
         .target(
@@ -86,9 +90,11 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: testSettings),
         .testTarget(
-            name: "PolicyCompilerTests", dependencies: ["PolicyCompiler", "Domain", "TestSupport"], resources: [.copy("Golden")],
+            name: "PolicyCompilerTests", dependencies: ["PolicyCompiler", "Domain", "TestSupport"],
+            resources: [.copy("Golden")],
             swiftSettings: testSettings),
-        .testTarget(name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport"], swiftSettings: testSettings),
+        .testTarget(
+            name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "Domain", logging, lifecycle],
@@ -96,8 +102,8 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Control", "Store", "PolicyCompiler", "Domain", hummingbird, httpClient, logging, metrics, lifecycle,
-                nioCore,
+                "API", "Control", "Store", "PolicyCompiler", "Domain", hummingbird, httpClient, logging, metrics,
+                lifecycle, nioCore,
             ],
             swiftSettings: testSettings),
         .testTarget(

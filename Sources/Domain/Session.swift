@@ -56,7 +56,8 @@ public struct SessionToken: Hashable, Sendable, CustomStringConvertible {
     /// Reads ``description``, in either case; `nil` for anything else.
     public init?(hex: some StringProtocol) {
         // The standard library's reader takes a sign as well.
-        guard hex.utf8.count == 32, !hex.utf8.contains(where: "+-".utf8.contains), let bits = UInt128(hex, radix: 16) else { return nil }
+        guard hex.utf8.count == 32, !hex.utf8.contains(where: "+-".utf8.contains), let bits = UInt128(hex, radix: 16)
+        else { return nil }
         self.bits = bits
     }
 }

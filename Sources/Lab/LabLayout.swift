@@ -23,7 +23,8 @@ public struct LabLayout: Sendable {
         else {
             throw LabError(
                 .unsupported,
-                "`\(prefix)` cannot be a laboratory's prefix: write 1 to 12 lower-case letters and digits, a letter first")
+                "`\(prefix)` cannot be a laboratory's prefix: write 1 to 12 lower-case letters and digits, a letter first"
+            )
         }
         self.prefix = prefix
         self.apiPort = apiPort

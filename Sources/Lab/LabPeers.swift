@@ -181,7 +181,8 @@ struct LabPeers: Sendable {
 
             """, to: database + "/radiusd.conf")
         try await records.start(
-            "freeradius", ["freeradius", "-f", "-l", "stdout", "-d", database, "-n", "radiusd"], in: layout.name(of: .ran))
+            "freeradius", ["freeradius", "-f", "-l", "stdout", "-d", database, "-n", "radiusd"],
+            in: layout.name(of: .ran))
     }
 
     /// The session's file holds its Accounting-Stop. The device's address stays: a device that will not be quiet is

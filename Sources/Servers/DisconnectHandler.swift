@@ -141,7 +141,9 @@ final class DisconnectHandler: ChannelInboundHandler {
                 queue.pending[identifier].map { ($0.authenticator, $0.secret) }
             }
             let result: DisconnectOutcome.Result =
-                if answer.isAcknowledged { .acknowledged } else if answer.errorCause
+                if answer.isAcknowledged {
+                    .acknowledged
+                } else if answer.errorCause
                     == DisconnectAnswer.sessionContextNotFound
                 { .contextNotFound } else { .refused(errorCause: answer.errorCause) }
             finish(answer.identifier, at: source.address, result)

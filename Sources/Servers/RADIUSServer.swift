@@ -62,7 +62,8 @@ public struct RADIUSServer: Service {
             // NIO divides the buffer among the messages of a vector: each needs room for the longest and one octet
             // more, by which a longer one is known.
             .channelOption(
-                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.vector * Self.longest))
+                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.vector * Self.longest)
+            )
             .channelInitializer { [control, answers, logger] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(

@@ -26,7 +26,8 @@ struct ConfigurationSection {
             return
         }
         guard let mapping = node.mapping else {
-            throw ConfigurationError(file: file, line: node.mark?.line, key: path, message: "write keys and values here")
+            throw ConfigurationError(
+                file: file, line: node.mark?.line, key: path, message: "write keys and values here")
         }
         var values: [String: Node] = [:]
         for (key, value) in mapping {
@@ -96,7 +97,8 @@ struct ConfigurationSection {
     /// Every key must have been asked for.
     func finish() throws(ConfigurationError) {
         for key in values.keys.sorted() where !asked.contains(key) {
-            throw error(key, values[key]?.mark?.line, "unknown key; known here: \(asked.sorted().joined(separator: ", "))")
+            throw error(
+                key, values[key]?.mark?.line, "unknown key; known here: \(asked.sorted().joined(separator: ", "))")
         }
     }
 

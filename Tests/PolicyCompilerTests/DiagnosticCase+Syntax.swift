@@ -147,7 +147,7 @@ extension DiagnosticCase {
             messages: [
                 "1:12: policy: expected one value, found a list: write a name",
                 "1:30: default: \"null\" is not supported: the only default is block",
-                "1:45: rules: expected a list of rules, found a mapping: write [] for no rules"
+                "1:45: rules: expected a list of rules, found a mapping: write [] for no rules",
             ]),
         .init(
             name: "one key in two spellings",
@@ -167,7 +167,7 @@ extension DiagnosticCase {
                 "4:12: rules[1].name: \"a\" is the name of rules[0] already: give each rule a name of its own",
                 "4:19: rules[1].to: \"10.0.0.0/40\" is not an IPv4 prefix: the length after the slash is a "
                     + "number from 0 to 32",
-                "4:40: rules[1].action: \"blok\" is not an action (did you mean \"block\"?): write block"
+                "4:40: rules[1].action: \"blok\" is not an action (did you mean \"block\"?): write block",
             ]),
         .init(
             name: "UTF-16 read as UTF-8",
@@ -241,7 +241,7 @@ extension DiagnosticCase {
                 "3:31: rules[0].route: \"block\" is not a route: write action: block instead",
                 "4:31: rules[1].route: a list of routes is not supported by this version: write internet",
                 "5:31: rules[2].route: expected one value, found nothing: write internet",
-                "6:32: rules[3].action: expected one value, found a mapping: write block"
+                "6:32: rules[3].action: expected one value, found a mapping: write block",
             ]),
         .init(
             name: "no space behind a colon",
@@ -273,7 +273,7 @@ extension DiagnosticCase {
                 "3:66: rules[0].to[4]: \"010.0.0.1\" is not an IPv4 address: write four numbers from 0 to "
                     + "255 with dots between them",
                 "3:77: rules[0].to[5]: \"10.0.0.0/-1\" is not an IPv4 prefix: the length after the slash is "
-                    + "a number from 0 to 32"
+                    + "a number from 0 to 32",
             ]),
     ]
 }

@@ -1,0 +1,34 @@
+# Everything is built once, in release, tests included; see docs/decisions/0001.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint clean root
+
+build_flags := -c release --explicit-target-dependency-import-check error
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that are missing
+	@scripts/setup
+
+build: setup ## build cordond, cordon and the tests
+	swift build $(build_flags) --build-tests
+
+demo: root setup ## show the main job on real packets in network namespaces
+	swift build $(build_flags) --product cordond
+	swift build $(build_flags) --product cordon
+	@exec .build/release/cordon lab demo
+
+test: root build ## run all tests, on the real kernel too
+	@scripts/test
+
+lint: ## check formatting, imports and scripts
+	@scripts/lint
+
+clean: ## remove what was built, and the laboratory if it is up
+	@if [ "$$(id -u)" = 0 ] && [ -x .build/release/cordon ]; then .build/release/cordon lab down; fi
+	swift package clean
+
+root:
+	@if [ "$$(id -u)" != 0 ]; then echo "must be root: network namespaces and packages need it" >&2; exit 1; fi
