@@ -31,7 +31,6 @@ struct LabPeers: Sendable {
         let root = layout.runDirectory + "/web"
         try LabFiles.makeDirectory(root)
         try await Command(["truncate", "-s", "4G", root + "/endless"]).run()
-        try await Command(["truncate", "-s", "8M", root + "/firmware"]).run()
         let listens = [LabLayout.web, LabLayout.otherWeb, LabLayout.forbiddenWeb].flatMap { address in
             ["80", "443", "2222", "8000-8100"].map { "        listen \(address):\($0);" }
         }
@@ -57,9 +56,11 @@ struct LabPeers: Sendable {
                         default_type text/plain;
                         return 200 "$remote_addr $remote_port\\n";
                     }
-                    location = /drip {
-                        limit_rate 20k;
-                        alias \(root)/firmware;
+                    # Small steps, so that octets seen are octets that just arrived.
+                    location = /endless {
+                        sendfile off;
+                        output_buffers 1 16k;
+                        limit_rate 2m;
                     }
                 }
             }

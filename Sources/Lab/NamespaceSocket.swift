@@ -12,7 +12,8 @@ public final class NamespaceSocket: Sendable {
         case tcpListener
     }
 
-    /// - Parameter address: bound to it; it need not exist (`IP_FREEBIND`), which is how a source is spoofed.
+    /// - Parameter address: bound to it; it need not exist (`IP_TRANSPARENT`, which lets packets leave with it as well),
+    ///   and that is how a source is spoofed.
     public init(
         _ kind: Kind, in namespace: String, address: IPv4Address, port: UInt16
     ) throws(LabError) {
@@ -23,7 +24,7 @@ public final class NamespaceSocket: Sendable {
         guard descriptor >= 0 else { throw LabError(.toolFailed, "no socket in \(namespace): error \(errno)") }
         self.descriptor = descriptor
         var one: Int32 = 1
-        setsockopt(descriptor, Int32(IPPROTO_IP), IP_FREEBIND, &one, socklen_t(MemoryLayout<Int32>.size))
+        setsockopt(descriptor, Int32(IPPROTO_IP), IP_TRANSPARENT, &one, socklen_t(MemoryLayout<Int32>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
         var roomy: Int32 = 4 << 20
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &roomy, socklen_t(MemoryLayout<Int32>.size))

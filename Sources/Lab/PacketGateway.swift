@@ -52,6 +52,13 @@ public struct PacketGateway: Sendable {
         return attached
     }
 
+    /// Asks for sessions and does nothing with the answers.
+    /// - Returns: the code of each answer that came, as radclient names it, in the order asked.
+    public func answers(to sims: [LabSIM]) async throws(LabError) -> [String] {
+        let answers = try await radclient("auth", sims.map(\.accessRequest))
+        return sims.compactMap { answers[$0.imsi]?.code }
+    }
+
     /// Ends sessions from the device's side: Accounting-Stop, and the address goes.
     public func detach(_ devices: [Attached]) async throws(LabError) {
         var stops: [String] = []
