@@ -29,10 +29,10 @@ extension Demonstration {
 
         let hasReachedGateway = attacker != .edge || dropped > 1000
         return Sight(
-            seen: "\(found.open) open ports at \(found.hosts) addresses, \(arrived) datagrams at the device",
+            seen: "open ports at \(found.hosts) addresses: \(found.open); datagrams at the device: \(arrived)",
             notes: [
                 attacker == .edge
-                    ? "the gateway dropped \(dropped) packets as unsolicited"
+                    ? "packets that the gateway dropped as unsolicited: \(dropped)"
                     : "the outer NAT stopped the scan before the gateway",
                 "from the P-GW's side the device's port is open: \(isReachable ? "yes" : "no"); "
                     + "the device's own download went on: \(goesOn ? "yes" : "no")",

@@ -33,7 +33,7 @@ extension Demonstration {
         let requests = (LabFiles.read(lab.layout.webAccessLog) ?? "").split(separator: "\n").filter { $0.hasSuffix(path) }
         return Sight(
             seen: (answer == nil ? "no answer in a second" : "an answer")
-                + "; \(attempts) packets blocked, \(requests.count - 1) requests at the server",
+                + "; packets blocked: \(attempts), requests at the server: \(requests.count - 1)",
             notes: ["\(address):\(port) answers the internet: \(control == nil ? "no" : "yes")"],
             isAsExpected: control != nil && answer == nil && attempts > 0 && requests.count == 1)
     }
@@ -65,7 +65,7 @@ extension Demonstration {
         let doesAccept = try await connects(to: "\(receiver.address)", from: LabLayout.packetGateway)
         return Sight(
             seen: "\(arrived) of 10 datagrams arrived, TCP \(connected ? "connected" : "did not connect"), "
-                + "ping \(ping == 0 ? "was answered" : "was not answered"); \(dropped) packets dropped as device-to-device",
+                + "ping \(ping == 0 ? "was answered" : "was not answered"); dropped as device-to-device: \(dropped)",
             notes: [
                 "\(sender.address) to \(receiver.address); from the P-GW's side it is reached over UDP: "
                     + "\(doesListen ? "yes" : "no"), TCP: \(doesAccept ? "yes" : "no")"
@@ -95,7 +95,7 @@ extension Demonstration {
         try await pause(.milliseconds(100))
         let control = sink.receive()
         return Sight(
-            seen: "\(arrived) of \(10 * sources.count) datagrams arrived, \(dropped) dropped as spoofed",
+            seen: "\(arrived) of \(10 * sources.count) datagrams arrived; dropped as spoofed: \(dropped)",
             notes: [
                 "sources: \(sources.joined(separator: ", "))",
                 "from \(fleet.acme[0].address) itself: \(control.map { "arrived as \($0.source)" } ?? "nothing arrived")",
@@ -139,7 +139,7 @@ extension Demonstration {
     }
 
     /// Packets that the gateway has counted under this name.
-    func counter(_ name: String) async throws(LabError) -> Int {
+    public func counter(_ name: String) async throws(LabError) -> Int {
         struct Status: Decodable {
             struct Counter: Decodable {
                 let name: String

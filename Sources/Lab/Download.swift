@@ -1,6 +1,6 @@
 /// A device that downloads: curl in the background, its file watched. One request, never repeated, so a file that grows
 /// is one TCP connection that lives.
-struct Download: Sendable {
+public struct Download: Sendable {
     let lab: Laboratory
     let device: PacketGateway.Attached
     private let record: ProcessRecords.Record
@@ -10,7 +10,7 @@ struct Download: Sendable {
     }
 
     /// Returns when the first octets are there.
-    static func start(
+    public static func start(
         in lab: Laboratory, by device: PacketGateway.Attached, from address: String = LabLayout.web
     ) async throws(LabError) -> Download {
         let file = file(lab, device)
@@ -26,12 +26,13 @@ struct Download: Sendable {
         return download
     }
 
-    var octets: Int { LabFiles.size(of: Self.file(lab, device)) }
-    var isRunning: Bool { ProcessRecords.isRunning(record) }
+    /// Received so far.
+    public var octets: Int { LabFiles.size(of: Self.file(lab, device)) }
+    public var isRunning: Bool { ProcessRecords.isRunning(record) }
 
     /// When the file last grew, once it has not grown for `silence`.
     /// - Throws: ``LabError`` `timedOut` when it still grows after five seconds.
-    func lastGrowth(before silence: Duration = .milliseconds(700)) async throws(LabError) -> ContinuousClock.Instant {
+    public func lastGrowth(before silence: Duration = .milliseconds(700)) async throws(LabError) -> ContinuousClock.Instant {
         var size = octets
         var last = ContinuousClock.now
         let deadline = last + .seconds(5)
@@ -46,7 +47,7 @@ struct Download: Sendable {
         return last
     }
 
-    func stop() async throws(LabError) {
+    public func stop() async throws(LabError) {
         try await lab.records.stop(record)
         try LabFiles.remove(Self.file(lab, device))
     }

@@ -12,7 +12,7 @@ public struct Fleet: Sendable {
     static let globexSIMs = (1...size).map { LabSIM(tenant: "globex", tenantNumber: 2, group: "trackers", number: $0) }
 
     /// Where devices report over UDP.
-    static let reportPort: UInt16 = 5683
+    public static let reportPort: UInt16 = 5683
     /// What a device listens on, as some do who should not.
     static let devicePort: UInt16 = 7000
 

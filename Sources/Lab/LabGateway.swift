@@ -20,8 +20,8 @@ struct LabGateway: Sendable {
         """
     }
 
-    /// Starts the daemon and returns when it is ready and reachable from the host.
-    func start() async throws(LabError) {
+    /// Starts the daemon and returns when it is ready.
+    func startDaemon() async throws(LabError) {
         for program in [layout.cordond, layout.cordon] where !LabFiles.exists(program) {
             throw LabError(.unsupported, "\(program) is not there: build it, or set CORDON_BIN_DIR")
         }
@@ -46,6 +46,10 @@ struct LabGateway: Sendable {
         try await Command(
             ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"], in: layout.name(of: .gw)
         ).run()
+    }
+
+    /// Makes the API reachable from the host, whose network is not the gateway's.
+    func startProxy() async throws(LabError) {
         let proxy = try await records.start(
             "socat",
             [

@@ -26,8 +26,8 @@ public struct Laboratory: Sendable {
         let lock = try LabLock(directory: layout.runDirectory)
         defer { withExtendedLifetime(lock) {} }
         if isWhole { return .wasUp }
-        try await removeEverything()
         do throws(LabError) {
+            try await removeEverything()
             try await build()
         } catch {
             // The task may be cancelled by now, and a cancelled task cannot run programs: the removal runs apart.
@@ -53,12 +53,20 @@ public struct Laboratory: Sendable {
         try LabFiles.write(Self.randomSecret() + "\n", to: layout.secretFile)
         try await network.create()
         try await LabPeers(layout: layout, records: records).start()
-        try await LabGateway(layout: layout, records: records).start()
+        let gateway = LabGateway(layout: layout, records: records)
+        try await gateway.startDaemon()
+        try await gateway.startProxy()
         try await cli.run([
             "nas", "create", "lab-pgw", "--address", LabLayout.packetGateway, "--secret-file", layout.secretFile,
             "--disconnect-port", "3799", "--disconnect-key", "imsi-nsapi",
         ])
         try LabFiles.write("up\n", to: layout.markerFile)
+    }
+
+    /// Ends the daemon as a service manager would, and starts it again on the same state.
+    public func restartGateway() async throws(LabError) {
+        if let daemon = records.read("cordond") { try await records.stop(daemon) }
+        try await LabGateway(layout: layout, records: records).startDaemon()
     }
 
     private func removeEverything() async throws(LabError) {

@@ -44,7 +44,7 @@ public final class NamespaceSocket: Sendable {
     }
 
     /// The next datagram that waits, `nil` when none does.
-    public func receive() -> (source: IPv4Address, bytes: [UInt8])? {
+    public func receive() -> (source: IPv4Address, port: UInt16, bytes: [UInt8])? {
         var source = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         var bytes = [UInt8](repeating: 0, count: 2048)
@@ -54,7 +54,10 @@ public final class NamespaceSocket: Sendable {
             }
         }
         guard count >= 0 else { return nil }
-        return (IPv4Address(bits: UInt32(bigEndian: source.sin_addr.s_addr)), Array(bytes.prefix(count)))
+        return (
+            IPv4Address(bits: UInt32(bigEndian: source.sin_addr.s_addr)), UInt16(bigEndian: source.sin_port),
+            Array(bytes.prefix(count))
+        )
     }
 
     private static func with<Result>(

@@ -18,15 +18,6 @@ public struct PacketGateway: Sendable {
     /// Attaches the devices: Access-Request, address, Accounting-Start.
     /// - Returns: those that were accepted, in the order asked.
     public func attach(_ sims: [LabSIM]) async throws(LabError) -> [Attached] {
-        var attached: [Attached] = []
-        // An identifier has 8 bits, and answers are told apart by it: fewer than 256 requests per run.
-        for start in stride(from: 0, to: sims.count, by: 100) {
-            attached += try await attachBatch(Array(sims[start..<min(start + 100, sims.count)]))
-        }
-        return attached
-    }
-
-    private func attachBatch(_ sims: [LabSIM]) async throws(LabError) -> [Attached] {
         let accepts = try await radclient("auth", sims.map(\.accessRequest))
         var attached: [Attached] = []
         var starts: [String] = []
@@ -57,6 +48,14 @@ public struct PacketGateway: Sendable {
     public func answers(to sims: [LabSIM]) async throws(LabError) -> [String] {
         let answers = try await radclient("auth", sims.map(\.accessRequest))
         return sims.compactMap { answers[$0.imsi]?.code }
+    }
+
+    /// Sends a SIM's Access-Request once to anyone, and does not mind that no answer comes.
+    public func send(_ sim: LabSIM, to target: String) async throws(LabError) {
+        _ = try await Command(
+            ["radclient", "-q", "-r", "1", "-t", "0.2", "-S", lab.layout.secretFile, target, "auth"],
+            in: lab.layout.name(of: .ran)
+        ).output(input: sim.accessRequest)
     }
 
     /// Ends sessions from the device's side: Accounting-Stop, and the address goes.
@@ -93,33 +92,30 @@ public struct PacketGateway: Sendable {
                 "\(LabLayout.gatewaySGi):\(port)", kind,
             ], in: lab.layout.name(of: .ran)
         ).output(input: requests.joined(separator: "\n"))
-        var imsis: [String: String] = [:]
-        var answers: [String: Answer] = [:]
+        // Identifiers are used again once they are free, so an answer belongs to the last request before it with its own.
+        var asked: [String: String] = [:]
+        var byIMSI: [String: Answer] = [:]
         var identifier = ""
-        var isAnswer = false
+        var answered: String?
         for line in output.standardOutput.split(separator: "\n") {
             let words = line.split(separator: " ")
             if line.first != "\t" {
                 guard words.count > 3, words[2] == "Id" else { continue }
                 identifier = String(words[3])
-                isAnswer = words[0] == "Received"
-                if isAnswer { answers[identifier] = Answer(code: String(words[1])) }
+                answered = words[0] == "Received" ? asked[identifier] : nil
+                if let answered { byIMSI[answered] = Answer(code: String(words[1])) }
             } else if let equals = line.firstIndex(of: "=") {
                 let name = line[..<equals].trimmed
                 var value = line[line.index(after: equals)...].trimmed
                 if value.hasPrefix("\""), value.hasSuffix("\""), value.count > 1 {
                     value = String(value.dropFirst().dropLast())
                 }
-                if isAnswer {
-                    answers[identifier]?.attributes[name] = value
+                if let answered {
+                    byIMSI[answered]?.attributes[name] = value
                 } else if name == "3GPP-IMSI" {
-                    imsis[identifier] = value
+                    asked[identifier] = value
                 }
             }
-        }
-        var byIMSI: [String: Answer] = [:]
-        for (identifier, answer) in answers {
-            if let imsi = imsis[identifier] { byIMSI[imsi] = answer }
         }
         return byIMSI
     }

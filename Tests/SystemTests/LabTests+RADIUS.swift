@@ -1,0 +1,104 @@
+import Domain
+import Lab
+import Testing
+
+extension LabTests {
+    /// Packets as radclient makes them, signed with the laboratory's secret, sent to the gateway by hand.
+    private struct Wire {
+        let lab: Laboratory
+        let socket: NamespaceSocket
+        let gateway: IPv4Address
+
+        init(_ lab: Laboratory, source: String = LabLayout.packetGateway) throws {
+            self.lab = lab
+            gateway = try IPv4Address(parsing: LabLayout.gatewaySGi)
+            socket = try NamespaceSocket(
+                .udp, in: lab.layout.name(of: .ran), address: try IPv4Address(parsing: source), port: 41_812)
+        }
+
+        /// An Access-Request of this SIM, caught from radclient.
+        static func request(_ sim: LabSIM, in lab: Laboratory) async throws -> [UInt8] {
+            let address = try IPv4Address(parsing: LabLayout.packetGateway)
+            let ran = lab.layout.name(of: .ran)
+            let catcher = try NamespaceSocket(.udp, in: ran, address: address, port: 41_900)
+            async let run = PacketGateway(lab: lab).send(sim, to: "\(address):41900")
+            var bytes: [UInt8] = []
+            for _ in 0..<300 where bytes.isEmpty {
+                try await Task.sleep(for: .milliseconds(10))
+                bytes = catcher.receive()?.bytes ?? []
+            }
+            try await run
+            try #require(bytes.first == 1 && bytes.count > 20, "radclient sent nothing")
+            return bytes
+        }
+
+        func answer(to packet: [UInt8], within limit: Duration = .milliseconds(500)) async throws -> [UInt8]? {
+            socket.send(packet, to: gateway, port: 1812)
+            let deadline = ContinuousClock.now + limit
+            while ContinuousClock.now < deadline {
+                if let datagram = socket.receive() { return datagram.bytes }
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            return nil
+        }
+    }
+
+    @Test func `a repeated request gets the same answer byte for byte, and no second session`() async throws {
+        let demonstration = try demonstration()
+        let wire = try Wire(demonstration.lab)
+        let request = try await Wire.request(demonstration.fleet.acme[20].sim, in: demonstration.lab)
+        let accepts = try await metric(#"cordon_attach_total{result="accept"}"#)
+        let first = try #require(try await wire.answer(to: request))
+        #expect(first.first == 2)
+        // Message-Authenticator comes first: type 80, length 18.
+        #expect(first.count > 38 && Array(first[20...21]) == [80, 18])
+        for _ in 0..<3 { #expect(try await wire.answer(to: request) == first) }
+        #expect(try await metric(#"cordon_attach_total{result="accept"}"#) == accepts + 1)
+    }
+
+    @Test func `packets that are wrong get no answer, are counted by reason, and the next right one is answered`()
+        async throws
+    {
+        let demonstration = try demonstration()
+        let lab = demonstration.lab
+        let request = try await Wire.request(demonstration.fleet.acme[21].sim, in: lab)
+        let wire = try Wire(lab)
+
+        var tampered = request
+        tampered[request.count - 1] ^= 1
+        var overlong = request
+        overlong[2] = 0xff
+        let truncated = Array(request.dropLast(5))
+        var wrongAttribute = request
+        wrongAttribute[21] = 1
+        let stranger = try Wire(lab, source: demonstration.fleet.acme[22].address.description)
+        let before = try await drops()
+        for packet in [tampered, overlong, truncated, wrongAttribute, Array(request.prefix(19)), [], [1]] {
+            #expect(try await wire.answer(to: packet, within: .milliseconds(100)) == nil)
+        }
+        // A device may not speak to the gateway at all: the kernel drops it.
+        let denied = try await demonstration.counter("device_to_device")
+        #expect(try await stranger.answer(to: request, within: .milliseconds(100)) == nil)
+        #expect(try await demonstration.counter("device_to_device") == denied + 1)
+
+        let after = try await drops()
+        let grown = after.filter { $0.value > before[$0.key, default: 0] }.keys.sorted()
+        #expect(grown.count >= 3, "\(grown)")
+        #expect(after.values.reduce(0, +) - before.values.reduce(0, +) == 7)
+        #expect(try await wire.answer(to: request)?.first == 2)
+    }
+
+    /// The drops of the authentication port by reason.
+    private func drops() async throws -> [String: Int] {
+        let layout = try demonstration().lab.layout
+        let text = try output(of: 
+            "curl -s -f -H \"Authorization: Bearer $(cat \(layout.tokenFile))\" \(layout.apiURL)/metrics")
+        var drops: [String: Int] = [:]
+        for line in text.split(separator: "\n")
+        where line.hasPrefix("cordon_radius_dropped_total{") && line.contains("authentication") {
+            let parts = line.split(separator: " ")
+            drops[String(parts[0])] = parts.last.flatMap { Int($0) }
+        }
+        return drops
+    }
+}

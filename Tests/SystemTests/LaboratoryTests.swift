@@ -1,0 +1,68 @@
+import Glibc
+import Lab
+import Testing
+
+/// Bringing the laboratory up and taking it down.
+@Suite(.serialized) struct LaboratoryTests {
+    private let lab: Laboratory
+    private let command: String
+
+    init() throws {
+        let layout = try testLayout(prefix: "cordonlab", apiPort: 18081)
+        lab = Laboratory(layout: layout)
+        command = "\(layout.cordon) lab %s --prefix \(layout.prefix) --api-port \(layout.apiPort)"
+    }
+
+    private func lab(_ verb: String) -> String { command.replacing("%s", with: verb) }
+
+    @Test func `up twice is up once, down twice is down, and nothing is left`() async throws {
+        #expect(try output(of: lab("up")).contains("is up after"))
+        #expect(try output(of: lab("up")).contains("up already"))
+        #expect(try output(of: lab("status")).contains("reachable"))
+        #expect(try output(of: lab("down")).contains("is down"))
+        #expect(try output(of: lab("down")).contains("is down"))
+        #expect(lab.remains() == [])
+        #expect(throws: ShellFailure.self) { try output(of: lab("status") + " >/dev/null") }
+    }
+
+    /// Interrupted at many moments, by a signal that it can answer and by one that it cannot.
+    @Test func `an interrupted up leaves nothing, a killed one is cleaned up by the next`() async throws {
+        for milliseconds in stride(from: 20, through: 300, by: 40) {
+            let outcome = try? output(of: "timeout -s INT 0.\(milliseconds < 100 ? "0" : "")\(milliseconds) \(lab("up")) 2>&1")
+            // It may have been faster than the signal.
+            if outcome == nil { #expect(lab.remains() == [], "after \(milliseconds) ms") }
+            try await lab.down()
+        }
+        for milliseconds in [60, 150, 240] {
+            _ = try? output(of: "timeout -s KILL 0.\(milliseconds < 100 ? "0" : "")\(milliseconds) \(lab("up")) 2>&1")
+            #expect(try await lab.up() == .broughtUp)
+            try await lab.down()
+            #expect(lab.remains() == [], "killed after \(milliseconds) ms")
+        }
+    }
+
+    @Test func `a laboratory that lost a process is not whole and is brought up anew`() async throws {
+        #expect(try await lab.up() == .broughtUp)
+        let status = try output(of: lab("status"))
+        let line = try #require(status.split(separator: "\n").first { $0.contains("cordond") })
+        let process = try #require(line.split(separator: " ").last.flatMap { pid_t($0) })
+        kill(process, SIGKILL)
+        while lab.isUp { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(try await lab.up() == .broughtUp)
+        try await lab.down()
+        #expect(lab.remains() == [])
+    }
+
+    @Test func `another command at the same time is refused`() async throws {
+        async let up = lab.up()
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(throws: ShellFailure.self) { try output(of: lab("down") + " 2>/dev/null") }
+        #expect(try await up == .broughtUp)
+        try await lab.down()
+    }
+
+    @Test(arguments: ["", "Cordon", "../etc", "a-b", "averyveryverylongname", "1lab"])
+    func `a prefix that could name something else is refused`(prefix: String) throws {
+        #expect(throws: LabError.self) { try LabLayout(prefix: prefix) }
+    }
+}
