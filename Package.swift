@@ -95,7 +95,8 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport"], swiftSettings: testSettings),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport"], swiftSettings: testSettings),
+        .testTarget(
+            name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb], swiftSettings: testSettings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "Domain", logging, lifecycle],
             swiftSettings: testSettings),

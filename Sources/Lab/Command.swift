@@ -1,3 +1,4 @@
+import Glibc
 import Subprocess
 
 /// One run of a program to its end, in a network namespace or on the host.
@@ -34,7 +35,9 @@ struct Command: Sendable {
     /// Runs the program and answers with whatever came of it.
     /// - Throws: ``LabError`` when it cannot be started, or when the task is cancelled.
     func output(input: String = "") async throws(LabError) -> Output {
-        let arguments = fullArguments
+        let file = input.isEmpty ? nil : try InputFile(input)
+        defer { withExtendedLifetime(file) {} }
+        let arguments = (file?.redirection ?? []) + fullArguments
         guard let program = arguments.first else { throw LabError(.toolFailed, "an empty command") }
         var keys: [Environment.Key: String?] = [:]
         for (name, value) in environment {
@@ -43,7 +46,7 @@ struct Command: Sendable {
         do {
             let result = try await Subprocess.run(
                 .name(program), arguments: Arguments(Array(arguments.dropFirst())),
-                environment: .inherit.updating(keys), input: .string(input),
+                environment: .inherit.updating(keys), input: .none,
                 output: .string(limit: 32 << 20), error: .string(limit: 4 << 20))
             try Task.checkCancellation()
             let status =
@@ -78,4 +81,32 @@ extension StringProtocol {
         while let last = text.last, last.isWhitespace { text.removeLast() }
         return String(text.drop { $0.isWhitespace })
     }
+}
+
+/// What a program reads from its standard input: a file without a name, since Subprocess 1.0.2 ends this process when a
+/// program ends before it has read all that is written to its pipe.
+private final class InputFile {
+    private let descriptor: Int32
+
+    init(_ text: String) throws(LabError) {
+        var path = Array("/tmp/cordon-input-XXXXXX".utf8CString)
+        descriptor = mkstemp(&path)
+        guard descriptor >= 0 else { throw LabError(.toolFailed, "no file in /tmp: error \(errno)") }
+        unlink(path)
+        let bytes = Array(text.utf8)
+        var written = 0
+        while written < bytes.count {
+            let count = bytes[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else {
+                close(descriptor)
+                throw LabError(.toolFailed, "a file in /tmp could not be written: error \(errno)")
+            }
+            written += count
+        }
+    }
+
+    /// Goes before the program and its arguments. Opened anew through /proc, the file is read from its start.
+    var redirection: [String] { ["sh", "-c", #"exec "$@" <"$0""#, "/proc/\(getpid())/fd/\(descriptor)"] }
+
+    deinit { close(descriptor) }
 }

@@ -30,7 +30,9 @@ extension Demonstration {
         let blocked = try await counter("blocked")
         let answer = try await fetch(url, as: "\(device.address)", in: .ran)
         let attempts = try await counter("blocked") - blocked
-        let requests = (LabFiles.read(lab.layout.webAccessLog) ?? "").split(separator: "\n").filter { $0.hasSuffix(path) }
+        let requests = (LabFiles.read(lab.layout.webAccessLog) ?? "").split(separator: "\n").filter {
+            $0.hasSuffix(path)
+        }
         return Sight(
             seen: (answer == nil ? "no answer in a second" : "an answer")
                 + "; packets blocked: \(attempts), requests at the server: \(requests.count - 1)",

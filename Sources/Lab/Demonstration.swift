@@ -38,14 +38,16 @@ public struct Demonstration: Sendable {
                 counts.append(list.reduce(0) { $0 + $1.items.count })
             }
             return Sight(
-                seen: "\(counts[0]) + \(counts[1]) SIMs, imported from CSV", isAsExpected: counts == [Fleet.size, Fleet.size])
+                seen: "\(counts[0]) + \(counts[1]) SIMs, imported from CSV",
+                isAsExpected: counts == [Fleet.size, Fleet.size])
         }
         report(tenants)
         guard tenants.isAsExpected else { return nil }
 
         var fleet = Fleet(acme: [], globex: [])
         let attachment = try await observe(
-            "radclient attaches all devices, as a P-GW", "100 Access-Accepts, each with an address of its own tenant's block"
+            "radclient attaches all devices, as a P-GW",
+            "100 Access-Accepts, each with an address of its own tenant's block"
         ) { () throws(LabError) in
             let gateway = PacketGateway(lab: lab)
             fleet = Fleet(

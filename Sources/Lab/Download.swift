@@ -32,7 +32,9 @@ public struct Download: Sendable {
 
     /// When the file last grew, once it has not grown for `silence`.
     /// - Throws: ``LabError`` `timedOut` when it still grows after five seconds.
-    public func lastGrowth(before silence: Duration = .milliseconds(700)) async throws(LabError) -> ContinuousClock.Instant {
+    public func lastGrowth(before silence: Duration = .milliseconds(700)) async throws(LabError)
+        -> ContinuousClock.Instant
+    {
         var size = octets
         var last = ContinuousClock.now
         let deadline = last + .seconds(5)

@@ -14,6 +14,8 @@ enum Interruption {
         for number in [SIGINT, SIGTERM, SIGHUP] {
             signal(number) { Interruption.received.store($0, ordering: .relaxed) }
         }
+        // A reader that went away (`| head`) ends the printing, not the tidying up.
+        signal(SIGPIPE) { _ in }
         defer { for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_DFL) } }
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask { try await body() }

@@ -84,8 +84,9 @@ struct SessionContract {
                     accountingSessionID: nil, at: noon)
             }
             let first = try insert(SessionToken(bits: 1), scene.sim, scene.lease)
+            // Both the SIM and its address are in use; which of the two is found first is the store's affair.
             let again = refusal { try insert(SessionToken(bits: 2), scene.sim, scene.lease) }
-            #expect(again?.code == .conflict && again?.message.contains("on this APN") == true)
+            #expect(again?.code == .conflict && again?.message.contains("active session") == true)
             let stolen = refusal { try insert(SessionToken(bits: 2), other, scene.lease) }
             #expect(stolen?.code == .conflict && stolen?.message.contains("address") == true)
             let lease = try store.takeLease(sim: other.id, tenant: scene.tenant.id, apn: .test())

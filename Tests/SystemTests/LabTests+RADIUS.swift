@@ -91,8 +91,9 @@ extension LabTests {
     /// The drops of the authentication port by reason.
     private func drops() async throws -> [String: Int] {
         let layout = try demonstration().lab.layout
-        let text = try output(of: 
-            "curl -s -f -H \"Authorization: Bearer $(cat \(layout.tokenFile))\" \(layout.apiURL)/metrics")
+        let text = try output(
+            of:
+                "curl -s -f -H \"Authorization: Bearer $(cat \(layout.tokenFile))\" \(layout.apiURL)/metrics")
         var drops: [String: Int] = [:]
         for line in text.split(separator: "\n")
         where line.hasPrefix("cordon_radius_dropped_total{") && line.contains("authentication") {

@@ -62,7 +62,9 @@ import Testing
 
     @Test func `nothing is written and nothing is read without a token`() async throws {
         let url = try demonstration().lab.layout.apiURL
-        for request in ["-X POST -d '{}' \(url)/v1/tenants", "\(url)/v1/sims", "-X POST \(url)/v1/sims/001010000010001/suspend"] {
+        for request in [
+            "-X POST -d '{}' \(url)/v1/tenants", "\(url)/v1/sims", "-X POST \(url)/v1/sims/001010000010001/suspend",
+        ] {
             let status = try output(of: "curl -s -o /dev/null -w '%{http_code}' \(request)")
             #expect(status == "401", "\(request)")
         }
@@ -71,8 +73,9 @@ import Testing
     @Test func `the exports are what a shell needs`() async throws {
         let layout = try demonstration().lab.layout
         let exports = "eval \"$(\(layout.cordon) lab env --prefix \(layout.prefix) --api-port \(layout.apiPort))\""
-        let sessions = try output(of: 
-            "\(exports); curl -s -f -H \"Authorization: Bearer $CORDON_TOKEN\" \"$CORDON_URL/v1/sessions\"")
+        let sessions = try output(
+            of:
+                "\(exports); curl -s -f -H \"Authorization: Bearer $CORDON_TOKEN\" \"$CORDON_URL/v1/sessions\"")
         #expect(sessions.contains("\"imsi\":\"001010000010001\""))
         #expect(try output(of: "\(exports); ip netns exec $CORDON_LAB_NS_GW ip -br link show sgi").contains("sgi"))
         #expect(try output(of: "\(exports); echo ${#CORDON_RADIUS_SECRET}") == "32")
@@ -85,8 +88,9 @@ import Testing
     /// The value of a metric without labels, or with exactly these.
     func metric(_ name: String) async throws -> Int {
         let layout = try demonstration().lab.layout
-        let text = try output(of: 
-            "curl -s -f -H \"Authorization: Bearer $(cat \(layout.tokenFile))\" \(layout.apiURL)/metrics")
+        let text = try output(
+            of:
+                "curl -s -f -H \"Authorization: Bearer $(cat \(layout.tokenFile))\" \(layout.apiURL)/metrics")
         let line = text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
         return try #require(line?.split(separator: " ").last.flatMap { Int($0) }, "no metric \(name)")
     }

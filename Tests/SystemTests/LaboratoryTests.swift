@@ -28,7 +28,8 @@ import Testing
     /// Interrupted at many moments, by a signal that it can answer and by one that it cannot.
     @Test func `an interrupted up leaves nothing, a killed one is cleaned up by the next`() async throws {
         for milliseconds in stride(from: 20, through: 300, by: 40) {
-            let outcome = try? output(of: "timeout -s INT 0.\(milliseconds < 100 ? "0" : "")\(milliseconds) \(lab("up")) 2>&1")
+            let outcome = try? output(
+                of: "timeout -s INT 0.\(milliseconds < 100 ? "0" : "")\(milliseconds) \(lab("up")) 2>&1")
             // It may have been faster than the signal.
             if outcome == nil { #expect(lab.remains() == [], "after \(milliseconds) ms") }
             try await lab.down()
