@@ -129,7 +129,8 @@ extension ControlPlane {
                                     of: owner.id, at: now)
                             }
                         } catch let error as StoreError where error.code == .conflict {
-                            failed.append(.init(line: row.line, field: "imsi", message: error.message))
+                            // The sentence names the number: any of three may be taken.
+                            failed.append(.init(line: row.line, field: "", message: error.message))
                         }
                     }
                     // Throwing takes the transaction back.
