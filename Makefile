@@ -16,8 +16,7 @@ build: setup ## build cordond, cordon and the tests
 	swift build $(build_flags) --build-tests
 
 demo: root setup ## show the main job on real packets in network namespaces
-	swift build $(build_flags) --product cordond
-	swift build $(build_flags) --product cordon
+	swift build $(build_flags)
 	@exec .build/release/cordon lab demo
 
 test: root build ## run all tests, on the real kernel too

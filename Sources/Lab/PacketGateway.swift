@@ -58,6 +58,11 @@ public struct PacketGateway: Sendable {
         ).output(input: sim.accessRequest)
     }
 
+    /// Loses a session, as a restarted P-GW does: it reports no end, and knows nothing of it when asked.
+    public func forget(_ sim: LabSIM) async throws(LabError) {
+        try LabFiles.remove(sessionFile(sim))
+    }
+
     /// Ends sessions from the device's side: Accounting-Stop, and the address goes.
     public func detach(_ devices: [Attached]) async throws(LabError) {
         var stops: [String] = []

@@ -161,14 +161,13 @@ final class DisconnectHandler: ChannelInboundHandler {
         guard let pending = clients[address]?.pending.removeValue(forKey: identifier) else { return }
         pending.timer?.cancel()
         pending.promise.succeed(DisconnectOutcome(result: result, attempts: pending.attempts))
-        guard let queue = clients[address] else { return }
-        guard let next = queue.waiting.first else {
-            // A NAS's last request takes its queue along, and with it the identifier that comes next: a fresh start at
-            // random is as good.
-            if queue.pending.isEmpty { clients[address] = nil }
-            return
+        // One that cannot be sent takes no identifier, so the next has its turn.
+        while let queue = clients[address], queue.pending.count < 256, let next = queue.waiting.first {
+            clients[address]?.waiting.removeFirst()
+            send(next.0, next.1)
         }
-        clients[address]?.waiting.removeFirst()
-        send(next.0, next.1)
+        // A NAS's last request takes its queue along, and with it the identifier that comes next: a fresh start at
+        // random is as good.
+        if clients[address]?.pending.isEmpty == true { clients[address] = nil }
     }
 }

@@ -1,4 +1,6 @@
 import Domain
+import Foundation
+import Glibc
 import Lab
 import Testing
 
@@ -9,11 +11,13 @@ extension LabTests {
         let socket: NamespaceSocket
         let gateway: IPv4Address
 
-        init(_ lab: Laboratory, source: String = LabLayout.packetGateway) throws {
+        init(
+            _ lab: Laboratory, source: String = LabLayout.packetGateway, in namespace: LabLayout.Namespace = .ran
+        ) throws {
             self.lab = lab
             gateway = try IPv4Address(parsing: LabLayout.gatewaySGi)
             socket = try NamespaceSocket(
-                .udp, in: lab.layout.name(of: .ran), address: try IPv4Address(parsing: source), port: 41_812)
+                .udp, in: lab.layout.name(of: namespace), address: try IPv4Address(parsing: source), port: 41_812)
         }
 
         /// An Access-Request of this SIM, caught from radclient.
@@ -72,6 +76,8 @@ extension LabTests {
         var wrongAttribute = request
         wrongAttribute[21] = 1
         let stranger = try Wire(lab, source: demonstration.fleet.acme[22].address.description)
+        // Where no rule of the kernel stands before the server: on the gateway itself.
+        let unknown = try Wire(lab, source: LabLayout.gatewaySGi, in: .gw)
         let before = try await drops()
         for packet in [tampered, overlong, truncated, wrongAttribute, Array(request.prefix(19)), [], [1]] {
             #expect(try await wire.answer(to: packet, within: .milliseconds(100)) == nil)
@@ -81,10 +87,12 @@ extension LabTests {
         #expect(try await stranger.answer(to: request, within: .milliseconds(100)) == nil)
         #expect(try await demonstration.counter("device_to_device") == denied + 1)
 
+        #expect(try await unknown.answer(to: request, within: .milliseconds(100)) == nil)
+
         let after = try await drops()
         let grown = after.filter { $0.value > before[$0.key, default: 0] }.keys.sorted()
-        #expect(grown.count >= 3, "\(grown)")
-        #expect(after.values.reduce(0, +) - before.values.reduce(0, +) == 7)
+        #expect(grown.count >= 4 && grown.contains { $0.contains("unknown") }, "\(grown)")
+        #expect(after.values.reduce(0, +) - before.values.reduce(0, +) == 8)
         #expect(try await wire.answer(to: request)?.first == 2)
     }
 
@@ -101,5 +109,61 @@ extension LabTests {
             drops[String(parts[0])] = parts.last.flatMap { Int($0) }
         }
         return drops
+    }
+}
+
+extension LabTests {
+    private struct Step: Decodable {
+        let name: String
+        let detail: String
+    }
+
+    private struct Suspension: Decodable {
+        let steps: [Step]
+
+        subscript(name: String) -> String? { steps.first { $0.name == name }?.detail }
+    }
+
+    private func suspend(_ device: PacketGateway.Attached) async throws -> Suspension {
+        let output = try await demonstration().lab.cli.run(["sim", "suspend", device.sim.imsi, "--json"])
+        return try JSONDecoder().decode(Suspension.self, from: Data(output.utf8))
+    }
+
+    private func resume(_ device: PacketGateway.Attached) async throws {
+        let lab = try demonstration().lab
+        try await lab.cli.run(["sim", "resume", device.sim.imsi])
+        #expect(try await PacketGateway(lab: lab).attach([device.sim]).map(\.address) == [device.address])
+    }
+
+    @Test func `a NAS that has no such session any more (503) counts as done`() async throws {
+        let demonstration = try demonstration()
+        let device = demonstration.fleet.globex[30]
+        try await PacketGateway(lab: demonstration.lab).forget(device.sim)
+        let suspension = try await suspend(device)
+        #expect(suspension["disconnect"]?.contains("503") == true, "\(suspension)")
+        #expect(try await demonstration.lab.cli.run(["session", "list"]).contains(device.sim.imsi) == false)
+        try await resume(device)
+    }
+
+    /// The P-GW sleeps for a while: what waits for it then is the same datagram more than once.
+    @Test func `an unanswered Disconnect-Request is sent again with the same identifier`() async throws {
+        let demonstration = try demonstration()
+        let layout = demonstration.lab.layout
+        let device = demonstration.fleet.globex[31]
+        let status = demonstration.lab.status().first { $0.name == "freeradius" }
+        let process = try #require(status?.state.split(separator: " ").last.flatMap { pid_t($0) })
+        // Two requests: the second ends the capture. None within ten seconds is found below.
+        let sniffer = "timeout 10 ip netns exec \(layout.name(of: .ran)) tcpdump -l -n -c 2 -i sgi udp dst port 3799"
+        async let capture = output(of: "\(sniffer) 2>/dev/null")
+        try await Task.sleep(for: .milliseconds(500))
+        kill(process, SIGSTOP)
+        async let suspended = suspend(device)
+        let lines = (try? await capture)?.split(separator: "\n") ?? []
+        kill(process, SIGCONT)
+        let suspension = try await suspended
+        let identifiers = lines.compactMap { $0.firstMatch(of: /Disconnect-Request \(40\), id: (0x[0-9a-f]+)/)?.1 }
+        #expect(identifiers.count == 2 && Set(identifiers).count == 1, "\(lines)")
+        #expect(suspension["disconnect"]?.contains("after 2 datagrams") == true, "\(suspension)")
+        try await resume(device)
     }
 }
