@@ -58,6 +58,38 @@ public struct PacketGateway: Sendable {
         ).output(input: sim.accessRequest)
     }
 
+    /// Reports octets carried so far, up from the device and down to it.
+    public func interim(_ device: Attached, up: UInt32, down: UInt32) async throws(LabError) {
+        guard let stop = LabFiles.read(sessionFile(device.sim)) else {
+            throw LabError(.toolFailed, "\(device.sim.imsi) has no session at the P-GW")
+        }
+        let report = stop.replacing("Acct-Status-Type = Stop", with: "Acct-Status-Type = Interim-Update")
+            .replacing("Acct-Terminate-Cause = Admin-Reset\n3GPP-Session-Stop-Indicator = 255\n", with: "")
+            .replacing("Acct-Input-Octets = 0", with: "Acct-Input-Octets = \(up)")
+            .replacing("Acct-Output-Octets = 0", with: "Acct-Output-Octets = \(down)")
+        guard try await radclient("acct", [report])[device.sim.imsi]?.code == "Accounting-Response" else {
+            throw LabError(.toolFailed, "the interim report of \(device.sim.imsi) was not answered")
+        }
+    }
+
+    /// Reports that the P-GW has started: sessions from before are no more (RFC 2866 §5.1, Accounting-On).
+    public func announceStart() async throws(LabError) {
+        let output = try await Command(
+            ["radclient", "-r", "4", "-t", "2", "-S", lab.layout.secretFile, "\(LabLayout.gatewaySGi):1813", "acct"],
+            in: lab.layout.name(of: .ran)
+        ).run(
+            input: """
+                Acct-Status-Type = Accounting-On
+                Acct-Session-Id = "start"
+                NAS-IP-Address = \(LabLayout.packetGateway)
+                NAS-Identifier = "lab-pgw"
+
+                """)
+        guard output.contains("Accounting-Response") else {
+            throw LabError(.toolFailed, "Accounting-On was not answered", output: output)
+        }
+    }
+
     /// Loses a session, as a restarted P-GW does: it reports no end, and knows nothing of it when asked.
     public func forget(_ sim: LabSIM) async throws(LabError) {
         try LabFiles.remove(sessionFile(sim))

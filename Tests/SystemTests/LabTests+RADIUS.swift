@@ -166,4 +166,34 @@ extension LabTests {
         #expect(suspension["disconnect"]?.contains("after 2 datagrams") == true, "\(suspension)")
         try await resume(device)
     }
+
+    @Test func `accounting counts, and its end is the end of the device's traffic`() async throws {
+        let demonstration = try demonstration()
+        let lab = demonstration.lab
+        let gateway = PacketGateway(lab: lab)
+        let device = demonstration.fleet.globex[32]
+        let probe =
+            "ip netns exec \(lab.layout.name(of: .ran)) curl -s -f -m 1 --interface \(device.address) "
+            + "http://\(LabLayout.web):443/whoami"
+        #expect(try output(of: probe).hasPrefix(LabLayout.edgeOutside))
+        try await gateway.interim(device, up: 123_456, down: 7_890_123)
+        let listed = try await lab.cli.run(["session", "list", "--json"])
+        #expect(listed.contains(#""octets_down":7890123,"octets_up":123456"#))
+        try await gateway.detach([device])
+        #expect(try await lab.cli.run(["session", "list"]).contains(device.sim.imsi) == false)
+        try output(of: "ip -n \(lab.layout.name(of: .ran)) addr add \(device.address)/32 dev lo")
+        #expect(throws: ShellFailure.self) { try output(of: probe) }
+        #expect(try await gateway.attach([device.sim]).map(\.address) == [device.address])
+        #expect(try output(of: probe).hasPrefix(LabLayout.edgeOutside))
+    }
+
+    @Test func `Accounting-On ends every session of the NAS, and each SIM gets its address again`() async throws {
+        let demonstration = try demonstration()
+        let lab = demonstration.lab
+        let devices = demonstration.fleet.acme + demonstration.fleet.globex
+        let gateway = PacketGateway(lab: lab)
+        try await gateway.announceStart()
+        #expect(try await lab.cli.run(["session", "list", "--json"]).contains("imsi") == false)
+        #expect(try await gateway.attach(devices.map(\.sim)).map(\.address) == devices.map(\.address))
+    }
 }
