@@ -1,5 +1,5 @@
 extension Demonstration {
-    /// nmap against NAT 1's public addresses and all devices, while one of them listens.
+    /// nmap against the public addresses (NAT 1's, from the internet NAT 2's too) and all devices, one of which listens.
     /// - Parameter gateway: the attacker's next hop to those addresses.
     func scan(from attacker: LabLayout.Namespace, gateway: String) async throws(LabError) -> Sight {
         let ran = lab.layout.name(of: .ran)
@@ -15,7 +15,8 @@ extension Demonstration {
         let before = try await counter("unsolicited") + counter("nat_unmapped") + counter("forward_denied")
         let routes = [LabLayout.natPublic, LabLayout.pool]
         try await lab.network.ip(routes.map { "route replace \($0) via \(gateway)" }, in: attacker)
-        let targets = [LabLayout.natPublic] + (fleet.acme + fleet.globex).map { "\($0.address)" }
+        let outside = attacker == .inet ? [LabLayout.edgeOutside] : []
+        let targets = outside + [LabLayout.natPublic] + (fleet.acme + fleet.globex).map { "\($0.address)" }
         let found = try await nmap(targets, in: attacker, ports: "22,53,80,443,1024-1040,\(Fleet.devicePort)")
         try await lab.network.ip(routes.map { "route del \($0) via \(gateway)" }, in: attacker)
         if attacker == .edge {
@@ -31,13 +32,13 @@ extension Demonstration {
         return Sight(
             seen: "open ports at \(found.hosts) addresses: \(found.open); datagrams at the device: \(arrived)",
             notes: [
-                attacker == .edge
-                    ? "packets that the gateway dropped as unsolicited: \(dropped)"
-                    : "the outer NAT stopped the scan before the gateway",
+                "packets that the gateway dropped as unsolicited: \(dropped)"
+                    + (dropped == 0 ? "; the outer NAT let none through" : ""),
                 "from the P-GW's side the device's port is open: \(isReachable ? "yes" : "no"); "
                     + "the device's own download went on: \(goesOn ? "yes" : "no")",
             ],
-            isAsExpected: found.open == 0 && found.hosts == 16 + 2 * Fleet.size && arrived == 0 && goesOn
+            isAsExpected: found.open == 0 && found.hosts == outside.count + 16 + 2 * Fleet.size && arrived == 0
+                && goesOn
                 && isReachable && isWorking.open == 1 && hasReachedGateway)
     }
 

@@ -157,7 +157,7 @@ extension Demonstration.Scene {
         case .otherTenantsDevice, .ownTenantsDevice: "nothing arrives, though the device listens"
         case .spoofedSource: "nothing arrives; the device's own address does"
         case .scanFromInternet, .scanFromInsideOuterNAT:
-            "no open port at NAT 1's public addresses nor at any device, though one listens"
+            "no open port at the public addresses nor at any device, though one listens"
         case .suspension: "the bytes stop within a second"
         case .rejection: "Access-Reject, while another SIM gets its Access-Accept"
         case .resumption: "the same address again, and an answer from the allowed destination"

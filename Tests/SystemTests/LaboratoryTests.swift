@@ -27,18 +27,29 @@ import Testing
 
     /// Interrupted at many moments, by a signal that it can answer and by one that it cannot.
     @Test func `an interrupted up leaves nothing, a killed one is cleaned up by the next`() async throws {
-        for milliseconds in stride(from: 20, through: 300, by: 40) {
-            let outcome = try? output(
-                of: "timeout -s INT 0.\(milliseconds < 100 ? "0" : "")\(milliseconds) \(lab("up")) 2>&1")
-            // It may have been faster than the signal.
-            if outcome == nil { #expect(lab.remains() == [], "after \(milliseconds) ms") }
+        let start = ContinuousClock.now
+        _ = try output(of: lab("up"))
+        let whole = ContinuousClock.now - start
+        try await lab.down()
+        func interrupt(_ signal: String, after part: Double) {
+            // Its exit code says no more than that it ended.
+            _ = try? output(of: "timeout -s \(signal) \(whole * part / Duration.seconds(1)) \(lab("up")) 2>&1")
+        }
+
+        var wasWhole = 0
+        for part in stride(from: 0.1, to: 1, by: 0.1) {
+            interrupt("INT", after: part)
+            // It may have been faster than the signal: then all is there.
+            let isWhole = lab.isUp
+            if isWhole { wasWhole += 1 } else { #expect(lab.remains() == [], "after \(part) of \(whole)") }
             try await lab.down()
         }
-        for milliseconds in [60, 150, 240] {
-            _ = try? output(of: "timeout -s KILL 0.\(milliseconds < 100 ? "0" : "")\(milliseconds) \(lab("up")) 2>&1")
+        #expect(wasWhole <= 5, "too late to interrupt anything")
+        for part in [0.2, 0.5, 0.8] {
+            interrupt("KILL", after: part)
             #expect(try await lab.up() == .broughtUp)
             try await lab.down()
-            #expect(lab.remains() == [], "killed after \(milliseconds) ms")
+            #expect(lab.remains() == [], "killed after \(part) of \(whole)")
         }
     }
 
