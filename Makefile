@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test lint clean root
 
-build_flags := -c release --explicit-target-dependency-import-check error
+# Colours are a compiler's flag to SwiftPM: with them, a build on a terminal and one in a pipe would share nothing.
+build_flags := -c release --no-color-diagnostics --explicit-target-dependency-import-check error
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
