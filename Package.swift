@@ -85,6 +85,12 @@ let package = Package(
             name: "cordon", dependencies: ["Domain", "Lab", argumentParser, httpClient, nioCore, nioHTTP1],
             swiftSettings: settings),
 
+        // What benchmarks need beyond the programs they compare.
+        .target(name: "CLoad", path: "Benchmarks/CLoad"),
+        .executableTarget(
+            name: "RADIUSLoad", dependencies: ["CLoad", argumentParser, crypto], path: "Benchmarks/RADIUSLoad",
+            swiftSettings: settings),
+
         .target(
             name: "TestSupport", dependencies: ["Domain", "PolicyCompiler"], path: "Tests/TestSupport",
             swiftSettings: settings),

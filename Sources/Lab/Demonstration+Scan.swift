@@ -13,14 +13,14 @@ extension Demonstration {
         let isReachable = try await connects(to: "\(device.address)", from: LabLayout.packetGateway)
         let isWorking = try await nmap([LabLayout.web], in: .inet, ports: "443")
         let before = try await counter("unsolicited") + counter("nat_unmapped") + counter("forward_denied")
-        let routes = [LabLayout.natPublic, LabLayout.pool]
+        let routes = [lab.layout.natPublic, LabLayout.pool]
         try await lab.network.ip(routes.map { "route replace \($0) via \(gateway)" }, in: attacker)
         let outside = attacker == .inet ? [LabLayout.edgeOutside] : []
-        let targets = outside + [LabLayout.natPublic] + (fleet.acme + fleet.globex).map { "\($0.address)" }
+        let targets = outside + [lab.layout.natPublic] + (fleet.acme + fleet.globex).map { "\($0.address)" }
         let found = try await nmap(targets, in: attacker, ports: "22,53,80,443,1024-1040,\(Fleet.devicePort)")
         try await lab.network.ip(routes.map { "route del \($0) via \(gateway)" }, in: attacker)
         if attacker == .edge {
-            try await lab.network.ip(["route add \(LabLayout.natPublic) via \(LabLayout.gatewayWAN)"], in: .edge)
+            try await lab.network.ip(["route add \(lab.layout.natPublic) via \(LabLayout.gatewayWAN)"], in: .edge)
         }
         let dropped = try await counter("unsolicited") + counter("nat_unmapped") + counter("forward_denied") - before
         var arrived = 0

@@ -13,7 +13,7 @@ struct LabGateway: Sendable {
           sgi: {interface: sgi, peer: \(LabLayout.packetGateway)}
           wan: {interface: wan, next-hop: \(LabLayout.edgeInside)}
           protected: [198.18.0.0/15, \(LabLayout.edgeOutside)]
-        nat: {public: ["\(LabLayout.natPublic)"], ports-per-device: 512}
+        nat: {public: ["\(layout.natPublic)"], ports-per-device: 512}
         pools: [{prefix: \(LabLayout.pool), block: 24}]
         log-level: info
 

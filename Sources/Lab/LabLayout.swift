@@ -8,6 +8,8 @@ public struct LabLayout: Sendable {
     public let prefix: String
     /// Where the API is reached on the host, on 127.0.0.1.
     public let apiPort: UInt16
+    /// NAT 1's public addresses, a prefix within 198.19.0.0/16, which NAT 2 hides again.
+    public let natPublic: String
     /// The directory that holds `cordon` and `cordond`.
     public let programs: String
 
@@ -15,7 +17,9 @@ public struct LabLayout: Sendable {
     ///   own directory.
     /// - Throws: ``LabError`` when the prefix is not 1 to 12 lower-case letters and digits that start with a letter.
     ///   It becomes part of paths that are removed, so nothing else is let in.
-    public init(prefix: String = "cordon", apiPort: UInt16 = 8080, programs: String? = nil) throws(LabError) {
+    public init(
+        prefix: String = "cordon", apiPort: UInt16 = 8080, natPublic: String = "198.19.0.0/28", programs: String? = nil
+    ) throws(LabError) {
         let isAllowed = { (byte: UInt8) in (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
         guard
             (1...12).contains(prefix.utf8.count), prefix.utf8.allSatisfy(isAllowed),
@@ -28,6 +32,7 @@ public struct LabLayout: Sendable {
         }
         self.prefix = prefix
         self.apiPort = apiPort
+        self.natPublic = natPublic
         self.programs =
             programs ?? ProcessInfo.processInfo.environment["CORDON_BIN_DIR"] ?? Self.directoryOfRunningProgram
     }
@@ -81,8 +86,6 @@ public struct LabLayout: Sendable {
     /// The only address of the site that the internet ever sees.
     public static let edgeOutside = "203.0.113.1"
     public static let internetRouter = "203.0.113.2"
-    /// NAT 1's public addresses, which NAT 2 hides again.
-    public static let natPublic = "198.19.0.0/28"
     public static let pool = "100.64.0.0/10"
     /// Two web servers, an address that no policy of the demo allows, a UDP sink, a name server, a time server.
     public static let web = "192.0.2.10"

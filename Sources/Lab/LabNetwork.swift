@@ -68,7 +68,7 @@ struct LabNetwork: Sendable {
                 "link set inside up",
                 "link set outside up",
                 "route add default via \(LabLayout.internetRouter)",
-                "route add \(LabLayout.natPublic) via \(LabLayout.gatewayWAN)",
+                "route add \(layout.natPublic) via \(LabLayout.gatewayWAN)",
             ], in: .edge)
         try await Command(["nft", "-f", "-"], in: layout.name(of: .edge)).run(
             input: """

@@ -19,8 +19,13 @@ struct LabCommand: AsyncParsableCommand {
         @Option(help: "The API's port on 127.0.0.1.")
         var apiPort: UInt16 = 8080
 
+        @Option(help: "NAT 1's public addresses, a prefix within 198.19.0.0/16; 126 devices have ports at each.")
+        var natPublic = "198.19.0.0/28"
+
         var laboratory: Laboratory {
-            get throws { Laboratory(layout: try LabLayout(prefix: prefix, apiPort: apiPort)) }
+            get throws {
+                Laboratory(layout: try LabLayout(prefix: prefix, apiPort: apiPort, natPublic: natPublic))
+            }
         }
     }
 

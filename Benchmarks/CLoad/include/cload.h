@@ -1,0 +1,14 @@
+#pragma once
+#include <stdint.h>
+
+/// Sends the datagrams over a connected socket in one system call each 64.
+/// @param offsets where each begins in bytes
+/// @return how many were taken, -1 with errno when none was
+int cload_send(int descriptor, const uint8_t *bytes, const uint32_t *offsets, const uint16_t *lengths, int count);
+
+/// Receives what waits, at most 64 datagrams, each into its own stretch of `stride` octets.
+/// @return how many, 0 when none waits, -1 with errno
+int cload_receive(int descriptor, uint8_t *buffer, int stride, uint16_t *lengths);
+
+/// CLOCK_MONOTONIC in nanoseconds.
+uint64_t cload_now(void);
