@@ -25,6 +25,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -58,7 +59,7 @@ let package = Package(
             name: "CNetfilter",
             linkerSettings: [.linkedLibrary("nftables"), .linkedLibrary("nftnl"), .linkedLibrary("mnl")]),
         .target(name: "LinuxNet", dependencies: ["Domain", "PolicyCompiler", "CNetfilter"], swiftSettings: settings),
-        .target(name: "Store", dependencies: ["Domain", grdb, crypto], swiftSettings: settings),
+        .target(name: "Store", dependencies: ["Domain", grdb, grdbSQLite, crypto], swiftSettings: settings),
         .target(
             name: "Control",
             dependencies: ["Domain", "PolicyCompiler", "Store", crypto, logging, metrics, lifecycle],

@@ -51,7 +51,7 @@ extension SQLiteReading {
             [tenant.sql])
     }
 
-    private func enforced(_ source: String, _ arguments: [DatabaseValue]) throws(StoreError) -> [EnforcedSession] {
+    private func enforced(_ source: String, _ arguments: [SQLValue]) throws(StoreError) -> [EnforcedSession] {
         try rows("\(Self.enforcedColumns) \(source) ORDER BY 1", arguments) { columns throws(StoreError) in
             EnforcedSession(
                 session: try columns.id(0), address: try columns.address(1), natIndex: try columns.integer(2),

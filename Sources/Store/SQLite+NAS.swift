@@ -91,7 +91,7 @@ extension NAS {
     }
 
     /// All but the id and the secret.
-    fileprivate var sql: [DatabaseValue] {
+    fileprivate var sql: [SQLValue] {
         [
             name.sql, address.sql, requiresMessageAuthenticator.sql, disconnectPort.sql, disconnectKey.rawValue.sql,
         ]

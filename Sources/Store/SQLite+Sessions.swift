@@ -1,45 +1,68 @@
 import Domain
 import GRDB
 
-extension SQLiteReading {
-    private static var sessionColumns: String {
-        """
+/// Statements of the path of an admission, put together once.
+private enum SessionSQL {
+    static let select = """
         SELECT id, token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
             accounting_session_id, started_at, updated_at, ended_at, \(SessionUsage.columns)
         FROM sessions
         """
-    }
+    static let byID = "\(select) WHERE id = ?"
+    static let byToken = "\(select) WHERE token = ?"
+    static let openByAddress = "\(select) WHERE open_address = ?"
+    static let openBySIMAndAPN = "\(select) WHERE open_sim = ? AND apn = ?"
+    static let openBySIM = "\(select) WHERE open_sim = ? ORDER BY id"
+    static let openByNAS = "\(select) WHERE open_nas = ? ORDER BY id"
+    static let insert = """
+        INSERT INTO sessions (token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
+            accounting_session_id, started_at, updated_at, \(SessionUsage.columns))
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+    /// The most frequent report changes no column that an index or a foreign key looks at; SQLite would write six
+    /// indexes anew when they were named.
+    static let report = "UPDATE sessions SET \(reported) WHERE id = ? AND nas = ? AND ended_at IS ?"
+    static let update = "UPDATE sessions SET \(reported), nas = ?, ended_at = ? WHERE id = ?"
+    private static let reported =
+        assignments(Equipment.columns) + ", accounting_session_id = ?, updated_at = ?, "
+        + assignments(SessionUsage.columns)
 
+    private static func assignments(_ columns: String) -> String {
+        columns.split(separator: ",").map { "\($0) = ?" }.joined(separator: ",")
+    }
+}
+
+extension SQLiteReading {
     func session(_ id: Session.ID) throws(StoreError) -> Session? {
-        try row("\(Self.sessionColumns) WHERE id = ?", [id.sql], Session.init(columns:))
+        try row(SessionSQL.byID, [id.sql], Session.init(columns:))
     }
 
     func session(token: SessionToken) throws(StoreError) -> Session? {
-        try row("\(Self.sessionColumns) WHERE token = ?", [token.sql], Session.init(columns:))
+        try row(SessionSQL.byToken, [token.sql], Session.init(columns:))
     }
 
     func activeSession(address: IPv4Address) throws(StoreError) -> Session? {
-        try row("\(Self.sessionColumns) WHERE open_address = ?", [address.sql], Session.init(columns:))
+        try row(SessionSQL.openByAddress, [address.sql], Session.init(columns:))
     }
 
     func activeSession(of sim: SIM.ID, on apn: APN) throws(StoreError) -> Session? {
         try row(
-            "\(Self.sessionColumns) WHERE open_sim = ? AND apn = ?", [sim.sql, apn.sql], Session.init(columns:))
+            SessionSQL.openBySIMAndAPN, [sim.sql, apn.sql], Session.init(columns:))
     }
 
     func activeSessions(of sim: SIM.ID) throws(StoreError) -> [Session] {
-        try rows("\(Self.sessionColumns) WHERE open_sim = ? ORDER BY id", [sim.sql], Session.init(columns:))
+        try rows(SessionSQL.openBySIM, [sim.sql], Session.init(columns:))
     }
 
     func activeSessions(through nas: NAS.ID) throws(StoreError) -> [Session] {
-        try rows("\(Self.sessionColumns) WHERE open_nas = ? ORDER BY id", [nas.sql], Session.init(columns:))
+        try rows(SessionSQL.openByNAS, [nas.sql], Session.init(columns:))
     }
 
     func sessions(
         of tenant: Tenant.ID?, activeOnly: Bool, after: Session.ID?, limit: Int
     ) throws(StoreError) -> [Session] {
-        var sql = Self.sessionColumns
-        var arguments: [DatabaseValue] = []
+        var sql = SessionSQL.select
+        var arguments: [SQLValue] = []
         // Named, because the planner would take the row numbers' order, and read all that has ended.
         if activeOnly { sql += " INDEXED BY \(tenant == nil ? "sessions_open" : "sessions_open_tenant")" }
         sql += " WHERE id > ?"
@@ -61,11 +84,7 @@ extension SQLiteTransaction {
     ) throws(StoreError) -> Session {
         let usage = SessionUsage()
         let id = try insert(
-            """
-            INSERT INTO sessions (token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
-                accounting_session_id, started_at, updated_at, \(SessionUsage.columns))
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
+            SessionSQL.insert,
             [
                 token.sql, sim.id.sql, sim.imsi.sql, sim.tenant.sql, nas.sql, lease.apn.sql, lease.address.sql,
                 lease.natIndex.sql,
@@ -80,23 +99,13 @@ extension SQLiteTransaction {
     func updateSession(_ session: Session) throws(StoreError) {
         let report =
             session.equipment.sql + [session.accountingSessionID.sql, session.updatedAt.sql] + session.usage.sql
-        let columns =
-            "\(Self.assignments(Equipment.columns)), accounting_session_id = ?, updated_at = ?, "
-            + Self.assignments(SessionUsage.columns)
-        // The most frequent report changes no column that an index or a foreign key looks at; SQLite would write six
-        // indexes anew when they were named.
         let isWritten = try execute(
-            "UPDATE sessions SET \(columns) WHERE id = ? AND nas = ? AND ended_at IS ?",
-            report + [session.id.sql, session.nas.sql, session.endedAt.sql])
+            SessionSQL.report, report + [session.id.sql, session.nas.sql, session.endedAt.sql])
         guard isWritten == 0 else { return }
         try change(
-            "UPDATE sessions SET \(columns), nas = ?, ended_at = ? WHERE id = ?",
-            report + [session.nas.sql, session.endedAt.sql, session.id.sql], missing: "there is no such session",
+            SessionSQL.update, report + [session.nas.sql, session.endedAt.sql, session.id.sql],
+            missing: "there is no such session",
             refusal: Self.sessionRefusal)
-    }
-
-    private static func assignments(_ columns: String) -> String {
-        columns.split(separator: ",").map { "\($0) = ?" }.joined(separator: ",")
     }
 
     private static func sessionRefusal(_ violation: ConstraintViolation) -> StoreError? {

@@ -1,5 +1,6 @@
 import Domain
 import GRDB
+import GRDBSQLite
 
 /// What reader and transaction share: one open connection inside a transaction, and every read.
 protocol SQLiteReading: StoreReader {
@@ -36,46 +37,61 @@ struct SQLiteTransaction: SQLiteReading, StoreTransaction {
 }
 
 extension SQLiteReading {
-    /// Runs a statement, kept prepared by its text, and decodes its rows.
+    /// Runs a statement, kept prepared by its text, and hands over each of its rows.
     ///
+    /// GRDB keeps the statements and owns the transaction; binding, stepping and reading go to SQLite directly, because
+    /// GRDB's rows and arguments cost more than SQLite itself does on the path of an admission (docs/decisions/0007).
     /// Every statement is stepped to its end, also when one row is wanted: the foreign keys of a statement with a
     /// RETURNING clause are checked there.
+    func run(
+        _ sql: String, _ arguments: [SQLValue] = [],
+        refusal: (ConstraintViolation) -> StoreError? = { _ in nil },
+        _ body: (Columns) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let prepared: Statement
+        do { prepared = try database.cachedStatement(sql: sql) } catch { throw StoreError(sqlite: error) }
+        let statement = prepared.sqliteStatement
+        guard let connection = database.sqliteConnection else { throw .unavailable("the database is closed") }
+        // Before anything that may fail, so that no statement stays open between transactions.
+        defer {
+            sqlite3_reset(statement)
+            withExtendedLifetime(prepared) {}
+        }
+        for (index, argument) in arguments.enumerated() { argument.bind(to: statement, at: Int32(index + 1)) }
+        while true {
+            switch sqlite3_step(statement) {
+            case SQLITE_ROW: try body(Columns(statement: statement))
+            case SQLITE_DONE: return
+            case let code:
+                throw StoreError(
+                    sqliteCode: code, extended: sqlite3_extended_errcode(connection),
+                    message: String(cString: sqlite3_errmsg(connection)), refusal: refusal)
+            }
+        }
+    }
+
     func rows<Value>(
-        _ sql: String, _ arguments: [DatabaseValue] = [],
+        _ sql: String, _ arguments: [SQLValue] = [],
         refusal: (ConstraintViolation) -> StoreError? = { _ in nil },
         _ decode: (Columns) throws(StoreError) -> Value
     ) throws(StoreError) -> [Value] {
         var values: [Value] = []
-        do {
-            let statement = try database.cachedStatement(sql: sql)
-            statement.setUncheckedArguments(StatementArguments(arguments))
-            let cursor = try Row.fetchCursor(statement)
-            while let row = try cursor.next() { values.append(try decode(Columns(row: row))) }
-        } catch {
-            throw StoreError(sqlite: error, refusal: refusal)
-        }
+        try run(sql, arguments, refusal: refusal) { columns throws(StoreError) in values.append(try decode(columns)) }
         return values
     }
 
     /// The same for a statement that gives one row at most; of several, the last counts.
     func row<Value>(
-        _ sql: String, _ arguments: [DatabaseValue] = [],
+        _ sql: String, _ arguments: [SQLValue] = [],
         refusal: (ConstraintViolation) -> StoreError? = { _ in nil },
         _ decode: (Columns) throws(StoreError) -> Value
     ) throws(StoreError) -> Value? {
         var value: Value?
-        do {
-            let statement = try database.cachedStatement(sql: sql)
-            statement.setUncheckedArguments(StatementArguments(arguments))
-            let cursor = try Row.fetchCursor(statement)
-            while let row = try cursor.next() { value = try decode(Columns(row: row)) }
-        } catch {
-            throw StoreError(sqlite: error, refusal: refusal)
-        }
+        try run(sql, arguments, refusal: refusal) { columns throws(StoreError) in value = try decode(columns) }
         return value
     }
 
-    func exists(_ sql: String, _ arguments: [DatabaseValue]) throws(StoreError) -> Bool {
+    func exists(_ sql: String, _ arguments: [SQLValue]) throws(StoreError) -> Bool {
         try row(sql, arguments) { _ in true } ?? false
     }
 }
@@ -85,23 +101,17 @@ extension SQLiteTransaction {
     /// - Returns: how many rows it inserted, changed or deleted itself, without those of triggers.
     @discardableResult
     func execute(
-        _ sql: String, _ arguments: [DatabaseValue] = [],
+        _ sql: String, _ arguments: [SQLValue] = [],
         refusal: (ConstraintViolation) -> StoreError? = { _ in nil }
     ) throws(StoreError) -> Int {
-        do {
-            let statement = try database.cachedStatement(sql: sql)
-            statement.setUncheckedArguments(StatementArguments(arguments))
-            try statement.execute()
-        } catch {
-            throw StoreError(sqlite: error, refusal: refusal)
-        }
+        try run(sql, arguments, refusal: refusal) { _ in }
         return database.changesCount
     }
 
     /// The same for an insert.
     /// - Returns: the number of the new row.
     func insert(
-        _ sql: String, _ arguments: [DatabaseValue],
+        _ sql: String, _ arguments: [SQLValue],
         refusal: (ConstraintViolation) -> StoreError? = { _ in nil }
     ) throws(StoreError) -> Int64 {
         try execute(sql, arguments, refusal: refusal)
@@ -110,7 +120,7 @@ extension SQLiteTransaction {
 
     /// The same for a change of one row that must be there.
     func change(
-        _ sql: String, _ arguments: [DatabaseValue], missing: String,
+        _ sql: String, _ arguments: [SQLValue], missing: String,
         refusal: (ConstraintViolation) -> StoreError? = { _ in nil }
     ) throws(StoreError) {
         guard try execute(sql, arguments, refusal: refusal) > 0 else { throw .notFound(missing) }

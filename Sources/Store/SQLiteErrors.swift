@@ -12,7 +12,7 @@ struct ConstraintViolation {
 extension StoreError {
     /// Anything that GRDB throws, as what the caller may see. SQLite's messages name tables and columns, never values,
     /// so no secret passes through here.
-    init(sqlite error: any Error, refusal: (ConstraintViolation) -> StoreError? = { _ in nil }) {
+    init(sqlite error: any Error) {
         if let error = error as? StoreError {
             self = error
             return
@@ -21,11 +21,23 @@ extension StoreError {
             self = .unavailable("the change was given up before it was finished: try again (\(type(of: error)))")
             return
         }
-        let words = error.message ?? "no message"
-        switch error.resultCode {
+        self.init(
+            sqliteCode: error.resultCode.rawValue, extended: error.extendedResultCode.rawValue,
+            message: error.message ?? "no message")
+    }
+
+    /// - Parameters:
+    ///   - code: SQLite's primary result code, or an extended one.
+    ///   - words: SQLite's message.
+    init(
+        sqliteCode code: Int32, extended: Int32, message words: String,
+        refusal: (ConstraintViolation) -> StoreError? = { _ in nil }
+    ) {
+        switch ResultCode(rawValue: code & 0xff) {
         case .SQLITE_CONSTRAINT:
             let violation = ConstraintViolation(
-                message: words, isForeignKey: error.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY)
+                message: words,
+                isForeignKey: ResultCode(rawValue: extended) == .SQLITE_CONSTRAINT_FOREIGNKEY)
             self = refusal(violation) ?? .conflict("the change contradicts what is stored (\(words))")
         case .SQLITE_FULL:
             self = .unavailable("the disk of the database is full: free some space, then try again")
@@ -44,7 +56,7 @@ extension StoreError {
         case .SQLITE_ABORT, .SQLITE_INTERRUPT:
             self = .unavailable("the transaction was undone because of an earlier failure: try again")
         default:
-            self = .unavailable("the database gave up: \(words) (SQLite error \(error.extendedResultCode.rawValue))")
+            self = .unavailable("the database gave up: \(words) (SQLite error \(extended))")
         }
     }
 

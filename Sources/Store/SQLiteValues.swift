@@ -1,58 +1,104 @@
 import Domain
-// GRDB takes and gives BLOBs as Data.
-import Foundation
-import GRDB
+import GRDBSQLite
 
-/// A value of the domain as SQLite keeps it.
-protocol SQLValue {
-    var sql: DatabaseValue { get }
-}
+/// What SQLite keeps in one column.
+enum SQLValue {
+    case null
+    case integer(Int64)
+    case text(String)
+    case blob([UInt8])
+    /// Sixteen octets, highest first.
+    case bits128(UInt128)
 
-extension Optional where Wrapped: SQLValue {
-    var sql: DatabaseValue { self?.sql ?? .null }
-}
+    /// SQLite copies what it is given before the call returns (SQLITE_TRANSIENT, which Swift does not see as a macro).
+    private static let isCopied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 
-extension Int64: SQLValue { var sql: DatabaseValue { databaseValue } }
-extension UInt8: SQLValue { var sql: DatabaseValue { Int64(self).databaseValue } }
-extension UInt16: SQLValue { var sql: DatabaseValue { Int64(self).databaseValue } }
-extension UInt32: SQLValue { var sql: DatabaseValue { Int64(self).databaseValue } }
-extension Bool: SQLValue { var sql: DatabaseValue { (self ? 1 : 0 as Int64).databaseValue } }
-extension String: SQLValue { var sql: DatabaseValue { databaseValue } }
-extension [UInt8]: SQLValue { var sql: DatabaseValue { Data(self).databaseValue } }
-
-/// SQLite's integers are signed: the same 64 bits, so that no count is too large to keep.
-extension UInt64: SQLValue { var sql: DatabaseValue { Int64(bitPattern: self).databaseValue } }
-
-extension Identifier: SQLValue { var sql: DatabaseValue { rawValue.sql } }
-extension Timestamp: SQLValue { var sql: DatabaseValue { milliseconds.sql } }
-extension Name: SQLValue { var sql: DatabaseValue { description.sql } }
-extension APN: SQLValue { var sql: DatabaseValue { description.sql } }
-extension ICCID: SQLValue { var sql: DatabaseValue { description.sql } }
-extension MSISDN: SQLValue { var sql: DatabaseValue { description.sql } }
-extension IMEI: SQLValue { var sql: DatabaseValue { description.sql } }
-extension PLMN: SQLValue { var sql: DatabaseValue { description.sql } }
-extension IMSI: SQLValue { var sql: DatabaseValue { key.sql } }
-extension IPv4Address: SQLValue { var sql: DatabaseValue { bits.sql } }
-extension RATType: SQLValue { var sql: DatabaseValue { rawValue.sql } }
-extension UserLocation: SQLValue { var sql: DatabaseValue { octets.sql } }
-
-extension SessionToken: SQLValue {
-    var sql: DatabaseValue {
-        withUnsafeBytes(of: bits.bigEndian) { Data($0) }.databaseValue
+    /// Binding fails only for a place that the statement does not have, which is our bug.
+    func bind(to statement: OpaquePointer, at place: Int32) {
+        let code =
+            switch self {
+            case .null: sqlite3_bind_null(statement, place)
+            case .integer(let integer): sqlite3_bind_int64(statement, place, integer)
+            case .text(var text):
+                text.withUTF8 { utf8 in
+                    utf8.withMemoryRebound(to: CChar.self) {
+                        sqlite3_bind_text(statement, place, $0.baseAddress, Int32($0.count), Self.isCopied)
+                    }
+                }
+            case .blob(let bytes):
+                bytes.isEmpty
+                    // A null pointer would bind NULL.
+                    ? sqlite3_bind_zeroblob(statement, place, 0)
+                    : bytes.withUnsafeBytes {
+                        sqlite3_bind_blob(statement, place, $0.baseAddress, Int32($0.count), Self.isCopied)
+                    }
+            case .bits128(let bits):
+                withUnsafeBytes(of: bits.bigEndian) {
+                    sqlite3_bind_blob(statement, place, $0.baseAddress, Int32($0.count), Self.isCopied)
+                }
+            }
+        precondition(code == SQLITE_OK || code == SQLITE_NOMEM, "SQLite takes no argument at place \(place)")
     }
 }
 
+/// A value of the domain as SQLite keeps it.
+protocol SQLConvertible {
+    var sql: SQLValue { get }
+}
+
+extension Optional where Wrapped: SQLConvertible {
+    var sql: SQLValue { self?.sql ?? .null }
+}
+
+extension Int64: SQLConvertible { var sql: SQLValue { .integer(self) } }
+extension UInt8: SQLConvertible { var sql: SQLValue { .integer(Int64(self)) } }
+extension UInt16: SQLConvertible { var sql: SQLValue { .integer(Int64(self)) } }
+extension UInt32: SQLConvertible { var sql: SQLValue { .integer(Int64(self)) } }
+extension Bool: SQLConvertible { var sql: SQLValue { .integer(self ? 1 : 0) } }
+extension String: SQLConvertible { var sql: SQLValue { .text(self) } }
+extension [UInt8]: SQLConvertible { var sql: SQLValue { .blob(self) } }
+
+/// SQLite's integers are signed: the same 64 bits, so that no count is too large to keep.
+extension UInt64: SQLConvertible { var sql: SQLValue { .integer(Int64(bitPattern: self)) } }
+
+extension Identifier: SQLConvertible { var sql: SQLValue { rawValue.sql } }
+extension Timestamp: SQLConvertible { var sql: SQLValue { milliseconds.sql } }
+extension Name: SQLConvertible { var sql: SQLValue { description.sql } }
+extension APN: SQLConvertible { var sql: SQLValue { description.sql } }
+extension ICCID: SQLConvertible { var sql: SQLValue { description.sql } }
+extension MSISDN: SQLConvertible { var sql: SQLValue { description.sql } }
+extension IMEI: SQLConvertible { var sql: SQLValue { description.sql } }
+extension PLMN: SQLConvertible { var sql: SQLValue { description.sql } }
+extension IMSI: SQLConvertible { var sql: SQLValue { key.sql } }
+extension IPv4Address: SQLConvertible { var sql: SQLValue { bits.sql } }
+extension RATType: SQLConvertible { var sql: SQLValue { rawValue.sql } }
+extension UserLocation: SQLConvertible { var sql: SQLValue { octets.sql } }
+extension SessionToken: SQLConvertible { var sql: SQLValue { .bits128(bits) } }
+
 /// The row a statement stands on. The tables are STRICT, so a value that cannot be decoded means a damaged file.
 struct Columns {
-    let row: Row
+    let statement: OpaquePointer
 
     func integer(_ index: Int) throws(StoreError) -> Int64 { try need(optionalInteger(index), index) }
     func text(_ index: Int) throws(StoreError) -> String { try need(optionalText(index), index) }
     func bytes(_ index: Int) throws(StoreError) -> [UInt8] { try need(optionalBytes(index), index) }
 
-    func optionalInteger(_ index: Int) -> Int64? { row[index] }
-    func optionalText(_ index: Int) -> String? { row[index] }
-    func optionalBytes(_ index: Int) -> [UInt8]? { (row[index] as Data?).map { Array($0) } }
+    func optionalInteger(_ index: Int) -> Int64? {
+        isNull(index) ? nil : sqlite3_column_int64(statement, Int32(index))
+    }
+    func optionalText(_ index: Int) -> String? {
+        // SQLite gives text that it holds as UTF-8; what is not valid in it is repaired.
+        sqlite3_column_text(statement, Int32(index)).map { text in
+            let count = Int(sqlite3_column_bytes(statement, Int32(index)))
+            return String(decoding: UnsafeBufferPointer(start: text, count: count), as: UTF8.self)
+        }
+    }
+    func optionalBytes(_ index: Int) -> [UInt8]? {
+        guard !isNull(index) else { return nil }
+        let bytes = sqlite3_column_blob(statement, Int32(index))
+        return Array(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(statement, Int32(index)))))
+    }
+    private func isNull(_ index: Int) -> Bool { sqlite3_column_type(statement, Int32(index)) == SQLITE_NULL }
 
     func id<Resource>(_ index: Int) throws(StoreError) -> Identifier<Resource> { Identifier(try integer(index)) }
     func optionalID<Resource>(_ index: Int) -> Identifier<Resource>? { optionalInteger(index).map(Identifier.init) }
@@ -125,14 +171,15 @@ struct Columns {
     }
 
     private func damage(_ index: Int) -> StoreError {
-        .damaged("unreadable value in column \(row.columnNames.dropFirst(index).first ?? "\(index)")")
+        let name = sqlite3_column_name(statement, Int32(index)).map { String(cString: $0) }
+        return .damaged("unreadable value in column \(name ?? "\(index)")")
     }
 }
 
 extension Equipment {
     static let columns = "imei, rat, visited_network, location, charging_id, nsapi"
     /// In the order of `columns`.
-    var sql: [DatabaseValue] {
+    var sql: [SQLValue] {
         [imei.sql, rat.sql, visitedNetwork.sql, location.sql, chargingID.sql, nsapi.sql]
     }
 }
@@ -140,5 +187,5 @@ extension Equipment {
 extension SessionUsage {
     static let columns = "octets_up, octets_down, packets_up, packets_down, seconds"
     /// In the order of `columns`.
-    var sql: [DatabaseValue] { [octetsUp.sql, octetsDown.sql, packetsUp.sql, packetsDown.sql, seconds.sql] }
+    var sql: [SQLValue] { [octetsUp.sql, octetsDown.sql, packetsUp.sql, packetsDown.sql, seconds.sql] }
 }
