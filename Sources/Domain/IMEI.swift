@@ -1,7 +1,7 @@
 /// A device's identity: the 14 significant digits of an IMEI or IMEISV, TAC (8) and serial number (6)
 /// (3GPP TS 23.003 §6.2). The check digit and the software version are not identity and are not kept.
 public struct IMEI: Hashable, Comparable, Sendable, CustomStringConvertible {
-    private let digits: Digits
+    @usableFromInline let digits: Digits
 
     /// Parses 14 digits (TAC and serial), 15 (with check digit) or 16 (IMEISV).
     public init(parsing text: some StringProtocol) throws(ParseError) {
@@ -11,6 +11,7 @@ public struct IMEI: Hashable, Comparable, Sendable, CustomStringConvertible {
         self = imei
     }
 
+    @inlinable
     public init?(utf8: some Sequence<UInt8>) {
         guard let all = Digits(utf8, count: 14...16) else { return nil }
         let divisor: UInt64 = all.count == 16 ? 100 : all.count == 15 ? 10 : 1

@@ -1,6 +1,6 @@
 /// International Mobile Subscriber Identity: 6 to 15 decimal digits, MCC first (3GPP TS 23.003 §2.2).
 public struct IMSI: Hashable, Comparable, Sendable, CustomStringConvertible {
-    private let digits: Digits
+    @usableFromInline let digits: Digits
 
     public init(parsing text: some StringProtocol) throws(ParseError) {
         guard let imsi = Self(utf8: text.utf8) else {
@@ -10,6 +10,7 @@ public struct IMSI: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// The same from bytes off the wire, `nil` when they are not 6 to 15 digits.
+    @inlinable
     public init?(utf8: some Sequence<UInt8>) {
         guard let digits = Digits(utf8, count: 6...15) else { return nil }
         self.digits = digits

@@ -1,6 +1,6 @@
 /// A subscriber's number in international form without a plus sign: 3 to 15 digits (ITU-T E.164).
 public struct MSISDN: Hashable, Comparable, Sendable, CustomStringConvertible {
-    private let digits: Digits
+    @usableFromInline let digits: Digits
 
     /// Parses digits, with or without a leading `+`.
     public init(parsing text: some StringProtocol) throws(ParseError) {
@@ -12,6 +12,7 @@ public struct MSISDN: Hashable, Comparable, Sendable, CustomStringConvertible {
         self = msisdn
     }
 
+    @inlinable
     public init?(utf8: some Sequence<UInt8>) {
         guard let digits = Digits(utf8, count: 3...15) else { return nil }
         self.digits = digits

@@ -1,7 +1,7 @@
 /// A mobile network: country code (MCC, 3 digits) and network code (MNC, 2 or 3 digits) (3GPP TS 23.003 §2.2).
 /// `23415` and `234015` are different networks, so the digit count is part of the value.
 public struct PLMN: Hashable, Comparable, Sendable, CustomStringConvertible {
-    private let digits: Digits
+    @usableFromInline let digits: Digits
 
     /// Parses 5 or 6 digits, MCC first.
     public init(parsing text: some StringProtocol) throws(ParseError) {
@@ -11,6 +11,7 @@ public struct PLMN: Hashable, Comparable, Sendable, CustomStringConvertible {
         self = plmn
     }
 
+    @inlinable
     public init?(utf8: some Sequence<UInt8>) {
         guard let digits = Digits(utf8, count: 5...6) else { return nil }
         self.digits = digits

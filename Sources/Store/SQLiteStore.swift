@@ -1,3 +1,4 @@
+import CSQLiteSettings
 public import Domain
 import GRDB
 
@@ -61,7 +62,11 @@ public struct SQLiteStore: Store {
         do { try pool.close() } catch { throw StoreError(sqlite: error) }
     }
 
+    /// Once for the process. When another user of SQLite was first, it stays as it is, and only costs.
+    private static let settings: Void = { _ = cordon_sqlite_without_memory_statistics() }()
+
     private static func configuration() -> Configuration {
+        settings
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(5)
