@@ -67,15 +67,12 @@ extension SQLiteTransaction {
 
     func takeLease(sim: SIM.ID, tenant: Tenant.ID, apn: APN) throws(StoreError) -> AddressLease {
         if let lease = try lease(of: sim, on: apn) { return lease }
-        // Asked first: the steps below take what they find, and must not fail half-way.
-        guard try exists("SELECT 1 FROM sims WHERE id = ? AND tenant = ?", [sim.sql, tenant.sql]) else {
-            throw .notFound(Self.noSIM)
-        }
         let address = try takeAddress(for: tenant)
         let natIndex = try takeNATIndex()
         try execute(
             "INSERT INTO leases (address, tenant, sim, apn, nat_index) VALUES (?, ?, ?, ?, ?)",
-            [address.sql, tenant.sql, sim.sql, apn.sql, natIndex.sql])
+            [address.sql, tenant.sql, sim.sql, apn.sql, natIndex.sql]
+        ) { $0.isForeignKey ? .notFound(Self.noSIM) : nil }
         return AddressLease(sim: sim, apn: apn, address: address, natIndex: natIndex)
     }
 
@@ -153,13 +150,12 @@ extension SQLiteTransaction {
     /// The smallest freed number, so that numbers stay dense and public addresses are not wasted, else the next: with
     /// none freed, the numbers in use are those from zero to the largest.
     private func takeNATIndex() throws(StoreError) -> Int64 {
-        let freed = try row(
-            """
-            DELETE FROM freed_nat_indexes WHERE nat_index = (SELECT min(nat_index) FROM freed_nat_indexes)
-            RETURNING nat_index
-            """
-        ) { columns throws(StoreError) in try columns.integer(0) }
-        if let freed { return freed }
-        return try row("SELECT max(nat_index) + 1 FROM leases") { $0.optionalInteger(0) ?? 0 } ?? 0
+        let (freed, next) =
+            try row(
+                "SELECT (SELECT min(nat_index) FROM freed_nat_indexes), (SELECT max(nat_index) + 1 FROM leases)"
+            ) { ($0.optionalInteger(0), $0.optionalInteger(1)) } ?? (nil, nil)
+        guard let freed else { return next ?? 0 }
+        try execute("DELETE FROM freed_nat_indexes WHERE nat_index = ?", [freed.sql])
+        return freed
     }
 }
