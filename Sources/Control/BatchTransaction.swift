@@ -54,7 +54,7 @@ struct BatchTransaction: Sendable {
 
     private func admit(_ request: AttachRequest, _ store: any StoreTransaction) throws -> Outcome {
         guard let imsi = request.imsi else { return reject(.imsiMissing) }
-        guard let sim = try store.sim(imsi: imsi) else { return reject(.simUnknown) }
+        guard let sim = try store.subscriber(imsi: imsi) else { return reject(.simUnknown) }
         switch sim.state {
         case .active: break
         case .suspended: return reject(.simSuspended)
@@ -83,7 +83,7 @@ struct BatchTransaction: Sendable {
             token: token, sim: sim, nas: request.nas, lease: lease, equipment: request.equipment,
             accountingSessionID: request.accountingSessionID, at: now)
         let nat = settings.natPlan.binding(index: lease.natIndex)
-        let policy = try store.effectivePolicy(of: sim.id).flatMap(PolicyMark.init(policy:)) ?? .blockAll
+        let policy = sim.policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll
         outcome.changes = [.set(DeviceEntry(address: lease.address, policy: policy, nat: nat))]
         outcome.lacksNAT = nat == nil
         outcome.answer = .attach(.accept(address: lease.address, token: token))

@@ -67,12 +67,11 @@ extension SQLiteTransaction {
 
     func takeLease(sim: SIM.ID, tenant: Tenant.ID, apn: APN) throws(StoreError) -> AddressLease {
         if let lease = try lease(of: sim, on: apn) { return lease }
-        let address = try takeAddress(for: tenant)
+        let address = try takeAddress(for: sim, of: tenant)
         let natIndex = try takeNATIndex()
         try execute(
             "INSERT INTO leases (address, tenant, sim, apn, nat_index) VALUES (?, ?, ?, ?, ?)",
-            [address.sql, tenant.sql, sim.sql, apn.sql, natIndex.sql]
-        ) { $0.isForeignKey ? .notFound(Self.noSIM) : nil }
+            [address.sql, tenant.sql, sim.sql, apn.sql, natIndex.sql])
         return AddressLease(sim: sim, apn: apn, address: address, natIndex: natIndex)
     }
 
@@ -84,8 +83,12 @@ extension SQLiteTransaction {
 
     /// An address of the tenant's that was never used, else the one released longest ago, else the first of a new
     /// block: an address comes to another device as late as the tenant's blocks allow.
-    private func takeAddress(for tenant: Tenant.ID) throws(StoreError) -> IPv4Address {
-        if let address = try takeUnusedAddress(for: tenant) { return address }
+    private func takeAddress(for sim: SIM.ID, of tenant: Tenant.ID) throws(StoreError) -> IPv4Address {
+        if let address = try takeUnusedAddress(for: sim, of: tenant) { return address }
+        // The steps below take what they find, and must not fail half-way.
+        guard try exists("SELECT 1 FROM sims WHERE id = ? AND tenant = ?", [sim.sql, tenant.sql]) else {
+            throw .notFound(Self.noSIM)
+        }
         let freed = try row(
             """
             DELETE FROM freed_addresses
@@ -94,19 +97,21 @@ extension SQLiteTransaction {
         ) { columns throws(StoreError) in try columns.address(0) }
         if let freed { return freed }
         try giveBlock(to: tenant)
-        guard let address = try takeUnusedAddress(for: tenant) else {
+        guard let address = try takeUnusedAddress(for: sim, of: tenant) else {
             throw .damaged("a new block has no free address")
         }
         return address
     }
 
-    private func takeUnusedAddress(for tenant: Tenant.ID) throws(StoreError) -> IPv4Address? {
+    /// `nil` also when there is no such SIM of the tenant.
+    private func takeUnusedAddress(for sim: SIM.ID, of tenant: Tenant.ID) throws(StoreError) -> IPv4Address? {
         try row(
             """
             UPDATE blocks SET next = next + 1
             WHERE first = (SELECT first FROM blocks WHERE tenant = ? AND next < last ORDER BY first LIMIT 1)
+                AND EXISTS (SELECT 1 FROM sims WHERE id = ? AND tenant = ?)
             RETURNING next - 1
-            """, [tenant.sql]
+            """, [tenant.sql, sim.sql, tenant.sql]
         ) { columns throws(StoreError) in try columns.address(0) }
     }
 

@@ -10,6 +10,20 @@ extension SQLiteReading {
         try row("\(Self.simColumns) WHERE imsi = ?", [imsi.sql], SIM.init(columns:))
     }
 
+    func subscriber(imsi: IMSI) throws(StoreError) -> Subscriber? {
+        try row(
+            """
+            SELECT m.id, m.tenant, m.state, coalesce(g.policy, t.default_policy)
+            FROM sims m CROSS JOIN tenants t ON t.id = m.tenant LEFT JOIN sim_groups g ON g.id = m.group_id
+            WHERE m.imsi = ?
+            """, [imsi.sql]
+        ) { columns throws(StoreError) in
+            Subscriber(
+                id: try columns.id(0), imsi: imsi, tenant: try columns.id(1),
+                state: try columns.need(SIM.State(rawValue: columns.text(2)), 2), policy: columns.optionalID(3))
+        }
+    }
+
     func sim(_ id: SIM.ID) throws(StoreError) -> SIM? {
         try row("\(Self.simColumns) WHERE id = ?", [id.sql], SIM.init(columns:))
     }

@@ -79,7 +79,7 @@ extension SQLiteReading {
 
 extension SQLiteTransaction {
     func insertSession(
-        token: SessionToken, sim: SIM, nas: NAS.ID, lease: AddressLease, equipment: Equipment,
+        token: SessionToken, sim: Subscriber, nas: NAS.ID, lease: AddressLease, equipment: Equipment,
         accountingSessionID: String?, at time: Timestamp
     ) throws(StoreError) -> Session {
         let usage = SessionUsage()

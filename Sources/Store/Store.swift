@@ -39,6 +39,8 @@ public protocol StoreReader {
     func versions(of policy: Policy.ID) throws(StoreError) -> [Policy]
 
     func sim(imsi: IMSI) throws(StoreError) -> SIM?
+    /// What an admission asks about a SIM, in one look-up.
+    func subscriber(imsi: IMSI) throws(StoreError) -> Subscriber?
     func sim(_ id: SIM.ID) throws(StoreError) -> SIM?
     /// SIMs of `tenant` (`nil`: of all), by IMSI.
     func sims(
@@ -137,7 +139,7 @@ public protocol StoreTransaction: StoreReader {
 
     /// Throws `.conflict` when the SIM has an active session on this APN already, or the address is in use.
     func insertSession(
-        token: SessionToken, sim: SIM, nas: NAS.ID, lease: AddressLease, equipment: Equipment,
+        token: SessionToken, sim: Subscriber, nas: NAS.ID, lease: AddressLease, equipment: Equipment,
         accountingSessionID: String?, at time: Timestamp
     ) throws(StoreError) -> Session
     /// Writes equipment, NAS, accounting id, usage and times of an existing session.
@@ -238,4 +240,22 @@ public struct StoreError: Error, CustomStringConvertible {
     }
 
     public var description: String { message }
+}
+
+/// A SIM as an admission sees it.
+public struct Subscriber: Hashable, Sendable {
+    public let id: SIM.ID
+    public let imsi: IMSI
+    public let tenant: Tenant.ID
+    public let state: SIM.State
+    /// The group's policy, else the tenant's default, else none.
+    public let policy: Policy.ID?
+
+    public init(id: SIM.ID, imsi: IMSI, tenant: Tenant.ID, state: SIM.State, policy: Policy.ID?) {
+        self.id = id
+        self.imsi = imsi
+        self.tenant = tenant
+        self.state = state
+        self.policy = policy
+    }
 }

@@ -139,7 +139,13 @@ extension StoreTransaction {
     /// Attaches a SIM of `tenant`, its lease taken.
     func attach(_ sim: SIM, nas: NAS.ID, apn: APN, at time: Timestamp = noon) throws -> Session {
         try insertSession(
-            token: .random(), sim: sim, nas: nas, lease: takeLease(sim: sim.id, tenant: sim.tenant, apn: apn),
+            token: .random(), sim: sim.subscriber, nas: nas,
+            lease: takeLease(sim: sim.id, tenant: sim.tenant, apn: apn),
             equipment: Equipment(), accountingSessionID: nil, at: time)
     }
+}
+
+extension SIM {
+    /// As an admission sees it; the policy plays no part in what is stored of a session.
+    var subscriber: Subscriber { Subscriber(id: id, imsi: imsi, tenant: tenant, state: state, policy: nil) }
 }

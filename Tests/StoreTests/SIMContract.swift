@@ -133,6 +133,12 @@ struct SIMContract {
             try store.setPolicy(meters.id, ofGroup: group.id)
             #expect(try store.effectivePolicy(of: sim.id) == meters.id)
             #expect(try store.effectivePolicy(of: SIM.ID(999)) == nil)
+            let subscriber = try #require(try store.subscriber(imsi: sim.imsi))
+            #expect(subscriber.id == sim.id && subscriber.tenant == sim.tenant && subscriber.imsi == sim.imsi)
+            #expect(subscriber.policy == meters.id && subscriber.state == .active)
+            try store.setState(.suspended, of: sim.id)
+            #expect(try store.subscriber(imsi: sim.imsi)?.state == .suspended)
+            #expect(try store.subscriber(imsi: try IMSI(parsing: "001019999999999")) == nil)
         }
     }
 

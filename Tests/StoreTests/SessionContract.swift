@@ -14,7 +14,8 @@ struct SessionContract {
             // The highest bit of a token, and leading zeros, survive.
             for token in [SessionToken(bits: 1), SessionToken(bits: .max)] {
                 var session = try store.insertSession(
-                    token: token, sim: scene.sim, nas: scene.nas.id, lease: scene.lease, equipment: equipment,
+                    token: token, sim: scene.sim.subscriber, nas: scene.nas.id, lease: scene.lease,
+                    equipment: equipment,
                     accountingSessionID: "0A1B", at: noon)
                 #expect(session.equipment == equipment && session.accountingSessionID == "0A1B")
                 #expect(session.usage == SessionUsage() && session.endedAt == nil && session.updatedAt == noon)
@@ -80,7 +81,7 @@ struct SessionContract {
             let other = try store.insertSIM(.test(2), of: scene.tenant.id, at: noon)
             func insert(_ token: SessionToken, _ sim: SIM, _ lease: AddressLease) throws -> Session {
                 try store.insertSession(
-                    token: token, sim: sim, nas: scene.nas.id, lease: lease, equipment: Equipment(),
+                    token: token, sim: sim.subscriber, nas: scene.nas.id, lease: lease, equipment: Equipment(),
                     accountingSessionID: nil, at: noon)
             }
             let first = try insert(SessionToken(bits: 1), scene.sim, scene.lease)
@@ -113,7 +114,7 @@ struct SessionContract {
             func insert(_ nas: NAS.ID, _ lease: AddressLease) -> StoreError? {
                 refusal {
                     try store.insertSession(
-                        token: .random(), sim: scene.sim, nas: nas, lease: lease, equipment: Equipment(),
+                        token: .random(), sim: scene.sim.subscriber, nas: nas, lease: lease, equipment: Equipment(),
                         accountingSessionID: nil, at: noon)
                 }
             }
