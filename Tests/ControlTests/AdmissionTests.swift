@@ -175,6 +175,34 @@ import Testing
         }
     }
 
+    @Test func `one request at fault takes back its own changes, and those beside it are answered`() async throws {
+        try await Bench.run { bench in
+            _ = try await bench.tenant("acme", sims: 200)
+            // A NAS that was deleted while its request was waiting: the store refuses the session.
+            let gone = NAS.ID(999)
+            let verdicts = try await withThrowingTaskGroup(of: (Int, AttachVerdict).self) { group in
+                for number in 0..<200 {
+                    group.addTask {
+                        let nas = number % 50 == 7 ? gone : nil
+                        return (number, try await bench.attach(try Bench.imsi(number), through: nas))
+                    }
+                }
+                return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            }
+            for (number, verdict) in verdicts {
+                if number % 50 == 7 {
+                    #expect(verdict == .noAnswer, "\(number)")
+                } else if case .accept = verdict {
+                } else {
+                    Issue.record("\(number): \(verdict)")
+                }
+            }
+            #expect(bench.kernel.now.devices.count == 196)
+            let leased = try await bench.store.read { try $0.pools() }.map(\.addressesLeased)
+            #expect(leased == [196])
+        }
+    }
+
     @Test func `a full queue sheds instead of growing`() async throws {
         try await Bench.run(settings: { $0.queueCapacity = 0 }) { bench in
             _ = try await bench.tenant("acme", sims: 1)

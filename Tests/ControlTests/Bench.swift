@@ -78,12 +78,13 @@ struct Bench: Sendable {
         String(repeating: "0", count: width - String(number).count) + String(number)
     }
 
-    func attach(_ imsi: IMSI?, apn: String? = "iot.example", accountingSessionID: String? = "A1") async throws
-        -> AttachVerdict
-    {
+    /// - Parameter nas: the bench's own unless given.
+    func attach(
+        _ imsi: IMSI?, apn: String? = "iot.example", accountingSessionID: String? = "A1", through nas: NAS.ID? = nil
+    ) async throws -> AttachVerdict {
         let apn = try apn.map { try APN(parsing: $0) }
         let request = AttachRequest(
-            nas: nasID, imsi: imsi, apn: apn, accountingSessionID: accountingSessionID,
+            nas: nas ?? nasID, imsi: imsi, apn: apn, accountingSessionID: accountingSessionID,
             equipment: Equipment(nsapi: 5))
         return await withCheckedContinuation { continuation in
             let isQueued = control.attach(request) { continuation.resume(returning: $0) }
