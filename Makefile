@@ -2,13 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint clean root
+.PHONY: help setup build demo test lint bench-attach clean root
 
 # Colours are a compiler's flag to SwiftPM: with them, a build on a terminal and one in a pipe would share nothing.
 build_flags := -c release --no-color-diagnostics --explicit-target-dependency-import-check error
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the Debian packages that are missing
 	@scripts/setup
@@ -25,6 +25,11 @@ test: root build ## run all tests, on the real kernel too
 
 lint: ## check formatting, imports and scripts
 	@scripts/lint
+
+bench-attach: root setup ## admissions and accounting beside FreeRADIUS with PostgreSQL
+	@scripts/setup bench
+	swift build $(build_flags)
+	@Benchmarks/bench-attach
 
 clean: ## remove what was built, and the laboratory if it is up
 	@if [ "$$(id -u)" = 0 ] && [ -x .build/release/cordon ]; then .build/release/cordon lab down; fi

@@ -60,7 +60,9 @@ let package = Package(
             linkerSettings: [.linkedLibrary("nftables"), .linkedLibrary("nftnl"), .linkedLibrary("mnl")]),
         .target(name: "LinuxNet", dependencies: ["Domain", "PolicyCompiler", "CNetfilter"], swiftSettings: settings),
         .target(name: "CSQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
-        .target(name: "Store", dependencies: ["Domain", "CSQLiteSettings", grdb, grdbSQLite, crypto], swiftSettings: settings),
+        .target(
+            name: "Store", dependencies: ["Domain", "CSQLiteSettings", grdb, grdbSQLite, crypto],
+            swiftSettings: settings),
         .target(
             name: "Control",
             dependencies: ["Domain", "PolicyCompiler", "Store", crypto, logging, metrics, lifecycle],

@@ -78,7 +78,7 @@ struct BatchTransaction: Sendable {
             guard error.code == .exhausted else { throw error }
             return reject(.addressPoolExhausted)
         }
-        let token = SessionToken.random()
+        let token = SessionToken.random(at: now)
         _ = try store.insertSession(
             token: token, sim: sim, nas: request.nas, lease: lease, equipment: request.equipment,
             accountingSessionID: request.accountingSessionID, at: now)

@@ -43,11 +43,16 @@ public struct Session: Hashable, Sendable {
     }
 }
 
-/// 128 random bits that name a session in RADIUS Class (RFC 2865 §5.25).
+/// 128 bits that name a session in RADIUS Class (RFC 2865 §5.25): the time of its start in milliseconds, 48 bits, then
+/// 80 random bits, as a UUID of version 7 begins (RFC 9562 §5.7). The time first keeps the store's index of tokens
+/// growing at its end; random ones throughout dirtied a page of it for each session.
 public struct SessionToken: Hashable, Sendable, CustomStringConvertible {
     public let bits: UInt128
     public init(bits: UInt128) { self.bits = bits }
-    public static func random() -> Self { Self(bits: UInt128.random(in: 1...UInt128.max)) }
+    public static func random(at time: Timestamp) -> Self {
+        let milliseconds = UInt128(UInt64(bitPattern: time.milliseconds)) & 0xffff_ffff_ffff
+        return Self(bits: milliseconds << 80 | UInt128.random(in: 1..<1 << 80))
+    }
     /// 32 lower-case hexadecimal digits.
     public var description: String {
         let digits = String(bits, radix: 16)

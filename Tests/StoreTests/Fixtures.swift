@@ -139,7 +139,7 @@ extension StoreTransaction {
     /// Attaches a SIM of `tenant`, its lease taken.
     func attach(_ sim: SIM, nas: NAS.ID, apn: APN, at time: Timestamp = noon) throws -> Session {
         try insertSession(
-            token: .random(), sim: sim.subscriber, nas: nas,
+            token: .random(at: noon), sim: sim.subscriber, nas: nas,
             lease: takeLease(sim: sim.id, tenant: sim.tenant, apn: apn),
             equipment: Equipment(), accountingSessionID: nil, at: time)
     }

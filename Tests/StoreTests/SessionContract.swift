@@ -114,7 +114,7 @@ struct SessionContract {
             func insert(_ nas: NAS.ID, _ lease: AddressLease) -> StoreError? {
                 refusal {
                     try store.insertSession(
-                        token: .random(), sim: scene.sim.subscriber, nas: nas, lease: lease, equipment: Equipment(),
+                        token: .random(at: noon), sim: scene.sim.subscriber, nas: nas, lease: lease, equipment: Equipment(),
                         accountingSessionID: nil, at: noon)
                 }
             }
@@ -125,7 +125,7 @@ struct SessionContract {
             try store.deleteSIM(scene.sim.id)
             #expect(insert(scene.nas.id, scene.lease)?.code == .notFound)
             let ghost = Session(
-                id: Session.ID(999), token: .random(), sim: scene.sim.id, imsi: scene.sim.imsi,
+                id: Session.ID(999), token: .random(at: noon), sim: scene.sim.id, imsi: scene.sim.imsi,
                 tenant: scene.tenant.id, nas: scene.nas.id, apn: scene.lease.apn, address: scene.lease.address,
                 natIndex: 0, equipment: Equipment(), accountingSessionID: nil, startedAt: noon, updatedAt: noon,
                 endedAt: nil, usage: SessionUsage())

@@ -68,7 +68,7 @@ import Testing
             }
             let lease = try store.takeLease(sim: sim.id, tenant: sim.tenant, apn: apn)
             _ = try store.insertSession(
-                token: .random(), sim: sim.subscriber, nas: nas.id, lease: lease,
+                token: .random(at: noon), sim: sim.subscriber, nas: nas.id, lease: lease,
                 equipment: Equipment(rat: .nbIoT, location: UserLocation(octets: Array(0..<13)), nsapi: 5),
                 accountingSessionID: "0A1B2C3D", at: noon)
             _ = try store.effectivePolicy(of: sim.id)
