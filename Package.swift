@@ -104,7 +104,7 @@ let package = Package(
             resources: [.copy("Golden")],
             swiftSettings: testSettings),
         .testTarget(
-            name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport"], swiftSettings: testSettings),
+            name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport", crypto], swiftSettings: testSettings),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb], swiftSettings: testSettings),
         .testTarget(

@@ -31,6 +31,7 @@ import Testing
         let tokens = (0..<1000).map { _ in SessionToken.random(at: now) }
         #expect(Set(tokens).count == 1000)
         #expect(tokens.allSatisfy { $0.bits >> 80 == 1_764_163_200_123 })
-        #expect(tokens.allSatisfy { $0.bits < SessionToken.random(at: Timestamp(milliseconds: 1_764_163_200_124)).bits })
+        #expect(
+            tokens.allSatisfy { $0.bits < SessionToken.random(at: Timestamp(milliseconds: 1_764_163_200_124)).bits })
     }
 }

@@ -114,7 +114,8 @@ struct SessionContract {
             func insert(_ nas: NAS.ID, _ lease: AddressLease) -> StoreError? {
                 refusal {
                     try store.insertSession(
-                        token: .random(at: noon), sim: scene.sim.subscriber, nas: nas, lease: lease, equipment: Equipment(),
+                        token: .random(at: noon), sim: scene.sim.subscriber, nas: nas, lease: lease,
+                        equipment: Equipment(),
                         accountingSessionID: nil, at: noon)
                 }
             }
