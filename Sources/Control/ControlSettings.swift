@@ -15,7 +15,7 @@ public struct ControlSettings: Sendable {
     public var verificationInterval: Duration
 
     public init(
-        natPlan: NATPlan, queueCapacity: Int = 8192, batchLimit: Int = 512, maximumWait: Duration = .seconds(3),
+        natPlan: NATPlan, queueCapacity: Int = 8192, batchLimit: Int = 256, maximumWait: Duration = .seconds(3),
         stopConfirmationWait: Duration = .seconds(5), verificationInterval: Duration = .milliseconds(250)
     ) {
         self.natPlan = natPlan
