@@ -22,14 +22,21 @@ struct RADIUSLoad: ParsableCommand {
     @Option(help: "Requests under way at any time.") var inFlight = 1000
     @Option(help: "Requests a second, whatever comes back, instead of --in-flight.") var rate: Double?
     @Option(help: "Sockets.") var sockets = 16
+    @Option(help: "Milliseconds to the first repetition of a request.") var patience: UInt64 = 2000
+    @Option(help: "How often a request is sent before it counts as lost.") var attempts = 3
+    @Flag(help: "End after the first phase in which something was lost: the server is gone.") var stopAtLoss = false
     @Option(help: "What to send, in this order: auth, start, interim, stop.") var phases = "auth,start,interim,stop"
     @Flag(help: "Do not mind that SIMs get the same address.") var sharedAddress = false
-    @Option(help: "A file to write `imsi address` to, one line for each SIM admitted.") var write: String?
+    @Option(help: "A file to write `imsi address answered sent` to, one line for each SIM admitted: the last phases.")
+    var write: String?
 
     /// What a SIM's Access-Accept said.
     private struct Grant {
         var address: UInt32
         var token: [UInt8]
+        /// The last phase whose request was answered, and the last that was sent.
+        var answered: Substring
+        var sent: Substring
     }
 
     func run() throws {
@@ -49,7 +56,7 @@ struct RADIUSLoad: ParsableCommand {
             let port: UInt16 = status == nil ? 1812 : 1813
             let descriptors = try (0..<sockets).map { _ in try connected(port: port) }
             defer { for descriptor in descriptors { close(descriptor) } }
-            var load = Run(sockets: descriptors)
+            var load = Run(sockets: descriptors, patience: patience, attempts: attempts)
             var asked: [Int] = []
             for (index, subscriber) in subscribers.enumerated() {
                 let identifier = load.nextIdentifier
@@ -62,6 +69,7 @@ struct RADIUSLoad: ParsableCommand {
                     load.append(subscriber.accessRequest(identifier: identifier, secret: secret))
                 }
                 asked.append(index)
+                grants[index]?.sent = phase
             }
             guard !asked.isEmpty else { throw ValidationError("\(phase): no SIM was admitted, so nothing can be sent") }
             try load.send(rate.map { .open(perSecond: $0) } ?? .closed(inFlight: inFlight))
@@ -79,21 +87,22 @@ struct RADIUSLoad: ParsableCommand {
                     continue
                 }
                 if status != nil {
-                    if answer.code != 5 { rejected += 1 }
+                    if answer.code == 5 { grants[index]?.answered = phase } else { rejected += 1 }
                 } else if answer.code == 2, let address = answer.address {
                     if !addresses.insert(address).inserted, !sharedAddress { doubled += 1 }
-                    grants[index] = Grant(address: address, token: answer.token)
+                    grants[index] = Grant(address: address, token: answer.token, answered: phase, sent: phase)
                 } else {
                     rejected += 1
                 }
             }
             isFine = isFine && lost + rejected + forged + doubled == 0
             report(String(phase), load, lost: lost, rejected: rejected, forged: forged, doubled: doubled)
+            if stopAtLoss, lost > 0 { break }
         }
         if let write {
             try Self.write(
                 zip(subscribers, grants).compactMap { subscriber, grant in
-                    grant.map { "\(subscriber.imsi) \(Self.text($0.address))" }
+                    grant.map { "\(subscriber.imsi) \(Self.text($0.address)) \($0.answered) \($0.sent)" }
                 }, to: write)
         }
         if !isFine { throw ExitCode.failure }

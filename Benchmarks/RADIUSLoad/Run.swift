@@ -15,10 +15,12 @@ struct Run {
     /// Consecutive requests that go to the same socket: one system call.
     static let burst = 32
     private static let stride = 256
-    private static let patience: UInt64 = 2_000_000_000
-    private static let attempts = 3
 
     let sockets: [Int32]
+    /// How long the first answer to a request is waited for, in milliseconds; each next one that much longer.
+    let patience: UInt64
+    /// How often a request is sent before it counts as lost.
+    let attempts: Int
     private var packets: [UInt8] = []
     private var offsets: [UInt32] = []
     private var lengths: [UInt16] = []
@@ -30,7 +32,11 @@ struct Run {
     private(set) var retransmitted = 0
     private(set) var unexpected = 0
 
-    init(sockets: [Int32]) { self.sockets = sockets }
+    init(sockets: [Int32], patience: UInt64, attempts: Int) {
+        self.sockets = sockets
+        self.patience = patience
+        self.attempts = attempts
+    }
 
     var count: Int { offsets.count }
     private func place(_ index: Int) -> (socket: Int, identifier: Int) {
@@ -62,7 +68,7 @@ struct Run {
         answers = [UInt8](repeating: 0, count: count * Self.stride)
         answerLengths = [UInt16](repeating: 0, count: count)
         var sentAt = [UInt64](repeating: 0, count: count)
-        var attempts = [UInt8](repeating: 0, count: count)
+        var tries = [UInt8](repeating: 0, count: count)
         var slots = [Int](repeating: -1, count: sockets.count * Self.perSocket)
         var buffer = [UInt8](repeating: 0, count: 64 * Self.stride)
         var received = [UInt16](repeating: 0, count: 64)
@@ -71,7 +77,8 @@ struct Run {
 
         let start = cload_now()
         var (next, inFlight, done) = (0, 0, 0)
-        var nextSweep = start + 100_000_000
+        let sweep = min(100_000_000, patience * 500_000)
+        var nextSweep = start + sweep
         while done < count {
             var now = cload_now()
             var allowed =
@@ -98,7 +105,7 @@ struct Run {
                 for index in next..<next + Int(taken) {
                     slots[socket * Self.perSocket + place(index).identifier] = index
                     sentAt[index] = now
-                    attempts[index] = 1
+                    tries[index] = 1
                 }
                 next += Int(taken)
                 inFlight += Int(taken)
@@ -134,17 +141,19 @@ struct Run {
             }
 
             guard now > nextSweep else { continue }
-            nextSweep = now + 100_000_000
+            nextSweep = now + sweep
             for slot in slots.indices {
                 let index = slots[slot]
-                guard index >= 0, now - sentAt[index] > Self.patience * UInt64(attempts[index]) else { continue }
-                guard attempts[index] < Self.attempts else {
+                guard index >= 0, now - sentAt[index] > patience * 1_000_000 * UInt64(tries[index]) else {
+                    continue
+                }
+                guard Int(tries[index]) < attempts else {
                     slots[slot] = -1
                     inFlight -= 1
                     done += 1
                     continue
                 }
-                attempts[index] += 1
+                tries[index] += 1
                 retransmitted += 1
                 _ = cload_send(sockets[slot / Self.perSocket], packets, [offsets[index]], [lengths[index]], 1)
             }

@@ -63,6 +63,12 @@ public struct Laboratory: Sendable {
         try LabFiles.write("up\n", to: layout.markerFile)
     }
 
+    /// Ends the daemon as a power cut would: SIGKILL. Nothing is waited for.
+    public func killGateway() {
+        guard let daemon = records.read("cordond"), ProcessRecords.isRunning(daemon) else { return }
+        kill(daemon.id, SIGKILL)
+    }
+
     /// Ends the daemon as a service manager would, and starts it again on the same state.
     public func restartGateway() async throws(LabError) {
         if let daemon = records.read("cordond") { try await records.stop(daemon) }
