@@ -98,7 +98,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Domain", "PolicyCompiler"], path: "Tests/TestSupport",
             swiftSettings: settings),
-        .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: testSettings),
+        .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
             name: "PolicyCompilerTests", dependencies: ["PolicyCompiler", "Domain", "TestSupport"],
             resources: [.copy("Golden")],

@@ -1,5 +1,6 @@
 import Domain
 import Store
+import TestSupport
 import Testing
 
 /// How addresses are given, in the plainest way: lists, searched from the start.

@@ -27,10 +27,13 @@ import Testing
 
     /// Interrupted at many moments, by a signal that it can answer and by one that it cannot.
     @Test func `an interrupted up leaves nothing, a killed one is cleaned up by the next`() async throws {
-        let start = ContinuousClock.now
-        _ = try output(of: lab("up"))
-        let whole = ContinuousClock.now - start
-        try await lab.down()
+        var whole = Duration.seconds(60)
+        for _ in 0..<2 {
+            let start = ContinuousClock.now
+            _ = try output(of: lab("up"))
+            whole = min(whole, ContinuousClock.now - start)
+            try await lab.down()
+        }
         func interrupt(_ signal: String, after part: Double) {
             // Its exit code says no more than that it ended.
             _ = try? output(of: "timeout -s \(signal) \(whole * part / Duration.seconds(1)) \(lab("up")) 2>&1")
@@ -44,10 +47,11 @@ import Testing
             if isWhole { wasWhole += 1 } else { #expect(lab.remains() == [], "after \(part) of \(whole)") }
             try await lab.down()
         }
-        #expect(wasWhole <= 5, "too late to interrupt anything")
+        #expect(wasWhole < 9, "too late to interrupt anything")
         for part in [0.2, 0.5, 0.8] {
             interrupt("KILL", after: part)
-            #expect(try await lab.up() == .broughtUp)
+            let isWhole = lab.isUp
+            #expect(try await lab.up() == (isWhole ? .wasUp : .broughtUp))
             try await lab.down()
             #expect(lab.remains() == [], "killed after \(part) of \(whole)")
         }
