@@ -57,7 +57,7 @@ struct LabGateway: Sendable {
                 "UNIX-CONNECT:\(layout.apiSocket)",
             ])
         let reachable = Command(["curl", "-s", "-o", "/dev/null", "-m", "2", "-f", layout.apiURL + "/readyz"])
-        try await waitUntil("the API answers at \(layout.apiURL)", within: .seconds(5)) { () throws(LabError) in
+        try await waitUntil("the API answers at \(layout.apiURL)", within: .seconds(30)) { () throws(LabError) in
             guard ProcessRecords.isRunning(proxy) else {
                 throw LabError(
                     .toolFailed, "port \(layout.apiPort) on 127.0.0.1 cannot be had (--api-port chooses another)",

@@ -11,11 +11,11 @@ struct LabPeers: Sendable {
         try await startDisconnectListener()
         let inet = layout.name(of: .inet)
         let whoami = ["curl", "-s", "-o", "/dev/null", "-m", "1", "http://\(LabLayout.web)/whoami"]
-        try await waitUntil("nginx answers", within: .seconds(10)) { () throws(LabError) in
+        try await waitUntil("nginx answers", within: .seconds(30)) { () throws(LabError) in
             try await Command(whoami, in: inet).output().status == 0
         }
         let sockets = Command(["ss", "-Hlun", "sport = :3799"], in: layout.name(of: .ran))
-        try await waitUntil("freeradius listens", within: .seconds(10)) { () throws(LabError) in
+        try await waitUntil("freeradius listens", within: .seconds(30)) { () throws(LabError) in
             try await !sockets.run().trimmed.isEmpty
         }
         for record in records.all where !ProcessRecords.isRunning(record) {

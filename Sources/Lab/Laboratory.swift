@@ -77,10 +77,7 @@ public struct Laboratory: Sendable {
 
     private func removeEverything() async throws(LabError) {
         // The daemon first: it should not see its kernel side vanish.
-        let order = ["cordond": 0, "socat": 1]
-        for record in records.all.sorted(by: { order[$0.name, default: 2] < order[$1.name, default: 2] }) {
-            try await records.stop(record)
-        }
+        try await records.stopAll(first: ["cordond", "socat"])
         for signal in [SIGTERM, SIGKILL] {
             let remaining = try await network.processes()
             guard !remaining.isEmpty else { break }

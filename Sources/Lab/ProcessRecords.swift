@@ -21,9 +21,11 @@ struct ProcessRecords: Sendable {
         let path = "\(layout.processDirectory)/\(name)"
         try LabFiles.remove(path)
         // The child records itself before it becomes the program (exec keeps both id and start time), so an
-        // interruption at any point leaves no process without a record.
+        // interruption at any point leaves no process without a record: where it cannot record itself, because the
+        // laboratory is being taken down, it ends.
         let script = """
-            cut -d' ' -f1,22 /proc/$$/stat >"$1.new" && mv "$1.new" "$1" && exec >>"$2" 2>&1 </dev/null
+            set -e
+            cut -d' ' -f1,22 /proc/$$/stat >"$1.new"; mv "$1.new" "$1"; exec >>"$2" 2>&1 </dev/null
             shift 2
             exec "$@"
             """
@@ -32,7 +34,7 @@ struct ProcessRecords: Sendable {
             ["setsid", "--fork", "sh", "-c", script, "sh", path, layout.log(of: name)] + command
         ).run()
         var record: Record?
-        try await waitUntil("\(name) starts", within: .seconds(5), every: .milliseconds(1)) { () throws(LabError) in
+        try await waitUntil("\(name) starts", within: .seconds(30), every: .milliseconds(1)) { () throws(LabError) in
             record = read(name)
             return record != nil
         }
@@ -73,5 +75,24 @@ struct ProcessRecords: Sendable {
             throw LabError(.toolFailed, "\(record.name) (process \(record.id)) does not end")
         }
         try LabFiles.remove("\(layout.processDirectory)/\(record.name)")
+    }
+
+    /// Ends all of them, in this order of names first, and closes the records: what has not recorded itself by then
+    /// cannot do so any more, and ends.
+    func stopAll(first names: [String]) async throws(LabError) {
+        let deadline = ContinuousClock.now + .seconds(10)
+        let place = { (record: Record) in names.firstIndex(of: record.name) ?? names.count }
+        while LabFiles.exists(layout.processDirectory) {
+            for record in all.sorted(by: { place($0) < place($1) }) { try await stop(record) }
+            for name in LabFiles.names(in: layout.processDirectory) where name.hasSuffix(".new") {
+                try LabFiles.remove("\(layout.processDirectory)/\(name)")
+            }
+            // Fails while somebody has recorded itself meanwhile.
+            if rmdir(layout.processDirectory) == 0 { return }
+            guard ContinuousClock.now < deadline else {
+                throw LabError(.toolFailed, "\(layout.processDirectory) does not become empty")
+            }
+            try await pause(.milliseconds(2))
+        }
     }
 }
