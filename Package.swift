@@ -94,6 +94,12 @@ let package = Package(
         .executableTarget(
             name: "RADIUSLoad", dependencies: ["CLoad", argumentParser, crypto], path: "Benchmarks/RADIUSLoad",
             swiftSettings: settings),
+        .executableTarget(
+            name: "PacketLoad", dependencies: ["CLoad", argumentParser], path: "Benchmarks/PacketLoad",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "FleetStore", dependencies: ["Domain", "Store", argumentParser], path: "Benchmarks/FleetStore",
+            swiftSettings: settings),
 
         .target(
             name: "TestSupport", dependencies: ["Domain", "PolicyCompiler"], path: "Tests/TestSupport",

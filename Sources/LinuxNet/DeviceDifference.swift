@@ -3,10 +3,16 @@ import PolicyCompiler
 
 /// What has to change in the maps of devices.
 struct DeviceDifference {
+    /// In host order; small, since there may be millions.
+    private struct Element {
+        let key: UInt32
+        let data: [UInt8]
+    }
+
     private var policyDeletions: [UInt32] = []
-    private var policyAdditions: [ElementBatch.Element] = []
+    private var policyAdditions: [Element] = []
     private var natDeletions: [UInt32] = []
-    private var natAdditions: [ElementBatch.Element] = []
+    private var natAdditions: [Element] = []
 
     var isEmpty: Bool {
         policyDeletions.isEmpty && policyAdditions.isEmpty && natDeletions.isEmpty && natAdditions.isEmpty
@@ -47,13 +53,53 @@ struct DeviceDifference {
         if let data { natAdditions.append(.init(key: key, data: data)) }
     }
 
-    func commit(over socket: NetlinkSocket) throws(DataPlaneError) {
-        var batch = ElementBatch(socket: socket)
-        try batch.delete(policyDeletions, from: "device_policy")
-        try batch.delete(natDeletions, from: "device_nat")
-        try batch.add(natAdditions, to: "device_nat")
-        try batch.add(policyAdditions, to: "device_policy")
+    /// In one transaction.
+    /// - Returns: whether there was anything to change.
+    @discardableResult
+    func commit(over socket: NetlinkSocket) throws(DataPlaneError) -> Bool {
+        var batch = TableBatch(socket: socket)
+        try batch.delete(Self.elements(policyDeletions), from: "device_policy")
+        try batch.delete(Self.elements(natDeletions), from: "device_nat")
+        try batch.add(Self.elements(natAdditions), to: "device_nat")
+        try batch.add(Self.elements(policyAdditions), to: "device_policy")
+        return try batch.commit()
+    }
+
+    private static func elements(_ keys: [UInt32]) -> [TableElement] {
+        keys.map { TableElement(key: $0.networkOctets) }
+    }
+
+    private static func elements(_ elements: [Element]) -> [TableElement] {
+        elements.map { TableElement(key: $0.key.networkOctets, value: .data($0.data)) }
+    }
+
+    /// Empties both maps and fills them anew, each in one transaction: a packet meets the old elements or the new. For
+    /// maps that are too large to be read (``TableReader/settledElements(of:)``). A binding is there before its policy.
+    static func replaceAll(with devices: [IPv4Address: DeviceEntry], over socket: NetlinkSocket) throws(DataPlaneError)
+    {
+        var batch = TableBatch(socket: socket)
+        try batch.flush("device_nat")
+        try fill(devices.values, "device_nat", { $0.nat?.elementData }, &batch)
         try batch.commit()
+        batch = TableBatch(socket: socket)
+        try batch.flush("device_policy")
+        try fill(devices.values, "device_policy", { $0.policyData }, &batch)
+        try batch.commit()
+    }
+
+    private static func fill(
+        _ entries: some Collection<DeviceEntry>, _ map: String, _ data: (DeviceEntry) -> [UInt8]?,
+        _ batch: inout TableBatch
+    ) throws(DataPlaneError) {
+        var elements: [TableElement] = []
+        for entry in entries {
+            guard let data = data(entry) else { continue }
+            elements.append(TableElement(key: entry.address.bits.networkOctets, value: .data(data)))
+            guard elements.count == 10_000 else { continue }
+            try batch.add(elements, to: map)
+            elements.removeAll(keepingCapacity: true)
+        }
+        try batch.add(elements, to: map)
     }
 
     /// The difference as findings, one sentence for each map.

@@ -22,8 +22,13 @@ extension KernelCore {
         let pools: Set<IPv4Prefix>
     }
 
-    /// Brings the table to these contents, whatever it holds now. Structure and policies go in one transaction, which
-    /// takes the place of the old while packets are being judged; then the devices that differ go in another.
+    /// So many devices are read from the kernel and compared; more are replaced.
+    static let readable = 1 << 16
+
+    /// Brings the table to these contents, whatever it holds now. What is right stays: policies' chains that do what
+    /// they should, devices with the right policy. The rest comes in transactions that each leave the table safe: the
+    /// structure, which takes the place of the old while packets are being judged; missing chains; what leads to
+    /// policies' chains; devices.
     private func load(_ contents: Contents) throws(DataPlaneError) -> ReconcileReport {
         var first: ReconcileReport?
         // A foreign commit between ours and the reading of the result would be taken for ours: then it is done again.
@@ -41,33 +46,51 @@ extension KernelCore {
     ) throws(DataPlaneError) -> (report: ReconcileReport, isUndisturbed: Bool) {
         try linked { link throws(DataPlaneError) in
             let reader = link.reader
-            let found = try reader.snapshot()
+            var found = try reader.snapshot()
             var policies: [UInt32: [UInt8]] = [:]
             var bindings: [UInt32: [UInt8]] = [:]
-            if found.parts[.set("device_policy")] != nil {
-                policies = try reader.settledElements(of: "device_policy")
+            let existing = found.hasTable ? try reader.count(of: "device_policy") : nil
+            let isLarge = max(contents.devices.count, existing ?? 0) > Self.readable
+            if !isLarge {
+                if found.parts[.set("device_policy")] != nil {
+                    policies = try reader.settledElements(of: "device_policy")
+                }
+                if found.parts[.set("device_nat")] != nil {
+                    bindings = try reader.settledElements(of: "device_nat")
+                }
             }
-            if found.parts[.set("device_nat")] != nil { bindings = try reader.settledElements(of: "device_nat") }
-
-            var chains = PolicyChains(after: found.chains.compactMap(PolicyChains.serial).max() ?? 0)
-            let change = chains.change(to: contents.rulesets, removing: [])
-            let filling =
-                text.rules + change.swap + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
+            var forms = try reader.policyForms(found.chains)
+            var mapped = found.parts[.set("policy_chain")] == nil ? [:] : try reader.policyChains()
+            var sets = found.hasTable ? try reader.setNames() : []
+            let structure = text.rules + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
             let before = try reader.generation()
             do throws(DataPlaneError) {
-                try run(text.definitions + change.additions, operation: "adding policies' chains")
-                try run(clearing(found) + filling + removal(found), operation: "loading the table")
+                try run(text.definitions + clearing(found) + structure, operation: "loading the table")
             } catch {
                 guard found.hasTable, error.code == .refused else { throw error }
                 // Something of another kind has one of our names. Nothing that is not ours may stay there.
                 try run(
-                    "delete table inet cordon\n" + text.definitions + change.additions + filling,
-                    operation: "replacing the table")
-                (policies, bindings) = ([:], [:])
+                    "delete table inet cordon\n" + text.definitions + structure, operation: "replacing the table")
+                (found, policies, bindings, forms, mapped, sets) = (TableSnapshot(), [:], [:], [:], [:], [])
             }
-            var difference = DeviceDifference()
-            difference.change(policies: policies, bindings: bindings, to: contents.devices)
-            try difference.commit(over: link.nftables)
+            var commits: UInt32 = 1
+            let serials = (found.chains + sets).compactMap(PolicyChains.serial)
+            var chains = PolicyChains(after: serials.max() ?? 0, adopting: forms)
+            let change = chains.change(to: contents.rulesets, removing: [])
+            chains.stopAdopting()
+            try add(change.additions, link) { body throws(DataPlaneError) in
+                try body()
+                commits += 1
+            }
+            if try lead(from: mapped, to: chains, found: found.chains, sets: sets, link) { commits += 1 }
+            if isLarge {
+                try DeviceDifference.replaceAll(with: contents.devices, over: link.nftables)
+                commits += 2
+            } else {
+                var difference = DeviceDifference()
+                difference.change(policies: policies, bindings: bindings, to: contents.devices)
+                if try difference.commit(over: link.nftables) { commits += 1 }
+            }
 
             self.chains = chains
             (devices, nas, pools) = (contents.devices, contents.nas, contents.pools)
@@ -75,25 +98,45 @@ extension KernelCore {
             snapshot = try reader.snapshot()
             generation = try reader.generation()
             let kept = policies.keys.count { contents.devices[IPv4Address(bits: $0)] != nil }
+            let removed = isLarge ? existing ?? 0 : policies.count - kept
             let report = ReconcileReport(
-                devicesAdded: contents.devices.count - kept, devicesRemoved: policies.count - kept, devicesKept: kept)
-            let commits: UInt32 = difference.isEmpty ? 2 : 3
+                devicesAdded: contents.devices.count - kept, devicesRemoved: removed, devicesKept: kept)
             return (report, after == before &+ commits && generation == after)
         }
     }
 
-    /// Commands that empty what is there, but for the devices.
-    private func clearing(_ found: TableSnapshot) -> String {
-        guard found.hasTable else { return "" }
-        let names = Set(found.chains).union(TableText.chains).sorted()
-        return names.map { "flush chain inet cordon \($0)\n" }.joined()
-            + "flush map inet cordon policy_chain\nflush set inet cordon nas\nflush set inet cordon pools\n"
+    /// Leads policies to their chains, and deletes the chains and maps that are not in use: old policies' and foreign
+    /// ones. - Returns: whether anything had to change.
+    private func lead(
+        from mapped: [UInt32: String], to chains: PolicyChains, found: [String], sets: [String], _ link: Link
+    ) throws(DataPlaneError) -> Bool {
+        let wanted = chains.chainsByMark
+        let inUse = chains.inUse
+        var batch = TableBatch(socket: link.nftables)
+        try batch.delete(
+            mapped.filter { wanted[$0.key] != $0.value }.map { TableElement(key: $0.key.nativeOctets) },
+            from: "policy_chain")
+        try batch.add(
+            wanted.filter { mapped[$0.key] != $0.value }
+                .map { TableElement(key: $0.key.nativeOctets, value: .goto(chain: $0.value)) },
+            to: "policy_chain")
+        let unused = found.filter { !TableText.chains.contains($0) && !inUse.contains($0) }
+        try batch.remove(
+            chains: unused.sorted(),
+            maps: sets.filter { name in
+                guard let serial = PolicyChains.serial(of: name) else { return false }
+                return !inUse.contains("\(PolicyChains.prefix)\(serial)")
+            })
+        return try batch.commit()
     }
 
-    /// Commands that delete the chains which nothing leads to any more: old policies' and foreign ones.
-    private func removal(_ found: TableSnapshot) -> String {
-        found.chains.sorted().filter { !TableText.chains.contains($0) }
-            .map { "delete chain inet cordon \($0)\n" }.joined()
+    /// Commands that empty what is there, but for the devices and what leads to policies.
+    private func clearing(_ found: TableSnapshot) -> String {
+        guard found.hasTable else { return "" }
+        // Foreign chains are emptied too, so that nothing hangs on another.
+        let names = Set(found.chains.filter { PolicyChains.serial(of: $0) == nil }).union(TableText.chains).sorted()
+        return names.map { "flush chain inet cordon \($0)\n" }.joined()
+            + "flush set inet cordon nas\nflush set inet cordon pools\n"
     }
 
     // MARK: Verifying
@@ -103,6 +146,7 @@ extension KernelCore {
         var findings: [String] = []
         do throws(DataPlaneError) {
             if try linked(probe) != generation { findings += try check() ?? [] }
+            findings += try checkUnverified()
         } catch {
             guard error.code == .connectionLost else { throw error }
             findings += try check() ?? []
@@ -126,8 +170,9 @@ extension KernelCore {
     }
 
     /// Compares the kernel with the mirror, and loads everything again when they differ.
+    /// - Parameter isRefused: the kernel has refused a change that fits the mirror, so they do differ.
     /// - Returns: what was wrong, `nil` when nothing was.
-    func check() throws(DataPlaneError) -> [String]? {
+    func check(isRefused: Bool = false) throws(DataPlaneError) -> [String]? {
         guard let snapshot else { return nil }
         let (findings, seen) = try linked { link throws(DataPlaneError) in
             let reader = link.reader
@@ -135,23 +180,24 @@ extension KernelCore {
             let found = try reader.snapshot()
             var findings = found.findings(expected: snapshot)
             if found.hasTable {
-                var devices = try deviceFindings(found) { map throws(DataPlaneError) in try reader.elements(of: map) }
-                if !devices.isEmpty {
-                    devices = try deviceFindings(found) { map throws(DataPlaneError) in
-                        try reader.settledElements(of: map)
-                    }
-                }
-                findings += devices
+                findings += try devices.count > Self.readable ? countFindings(reader) : deviceFindings(found, reader)
             }
             return (findings, seen)
         }
-        guard !findings.isEmpty else {
+        guard !findings.isEmpty || isRefused && !unverified.isEmpty else {
             generation = seen
             return nil
         }
-        let contents = Contents(rulesets: chains.rulesets, devices: devices, nas: nas, pools: pools)
-        _ = try load(contents)
+        try reload()
         return findings
+    }
+
+    private func deviceFindings(
+        _ found: TableSnapshot, _ reader: TableReader
+    ) throws(DataPlaneError) -> [String] {
+        let once = try deviceFindings(found) { map throws(DataPlaneError) in try reader.elements(of: map) }
+        if once.isEmpty { return [] }
+        return try deviceFindings(found) { map throws(DataPlaneError) in try reader.settledElements(of: map) }
     }
 
     /// What is wrong with the elements of the devices, as `read` sees them.
@@ -163,5 +209,46 @@ extension KernelCore {
             policies: found.parts[.set("device_policy")] == nil ? [:] : try read("device_policy"),
             bindings: found.parts[.set("device_nat")] == nil ? [:] : try read("device_nat"), to: devices)
         return difference.findings
+    }
+
+    /// Of maps that are too large to be read at once: whether they have as many elements as they should. If so, each
+    /// device is looked up by the calls of ``verify()`` that follow, some at a time; together the two find whatever
+    /// was changed. (A kernel that does not count does not tell elements too many.)
+    private func countFindings(_ reader: TableReader) throws(DataPlaneError) -> [String] {
+        let expected = [
+            ("device_policy", devices.count), ("device_nat", devices.values.count { $0.nat != nil }),
+        ]
+        var findings: [String] = []
+        for (map, expected) in expected {
+            guard let count = try reader.count(of: map), count != expected else { continue }
+            findings.append("\(map) had \(count) elements instead of \(expected)")
+        }
+        unverified = findings.isEmpty ? Array(devices.keys) : []
+        return findings
+    }
+
+    /// Looks some of the devices up that are still to be verified.
+    func checkUnverified() throws(DataPlaneError) -> [String] {
+        guard !unverified.isEmpty else { return [] }
+        let addresses = unverified.suffix(Self.verifiedAtOnce).filter { devices[$0] != nil }
+        unverified.removeLast(min(Self.verifiedAtOnce, unverified.count))
+        let isRight = try linked { link throws(DataPlaneError) in
+            let bound = addresses.filter { devices[$0]?.nat != nil }
+            let policies = try link.reader.elements(of: "device_policy", at: addresses.map(\.bits))
+            let bindings = try link.reader.elements(of: "device_nat", at: bound.map(\.bits))
+            return addresses.allSatisfy { policies[$0.bits] == devices[$0]?.policyData }
+                && bound.allSatisfy { bindings[$0.bits] == devices[$0]?.nat?.elementData }
+        }
+        guard !isRight else { return [] }
+        try reload()
+        return ["elements of devices were missing or wrong"]
+    }
+
+    private static let verifiedAtOnce = 8192
+
+    /// Loads everything again as it was given.
+    private func reload() throws(DataPlaneError) {
+        unverified = []
+        _ = try load(Contents(rulesets: chains.rulesets, devices: devices, nas: nas, pools: pools))
     }
 }

@@ -8,13 +8,15 @@ final class KernelCore {
     let layout: GatewayLayout
     let namespace: NetworkNamespace
     var devices: [IPv4Address: DeviceEntry] = [:]
-    var chains = PolicyChains(after: 0)
+    var chains = PolicyChains()
     var nas: Set<IPv4Address> = []
     var pools: Set<IPv4Prefix> = []
     /// What the table's parts looked like after our last change; `nil` until the kernel was given a state.
     var snapshot: TableSnapshot?
     /// The ruleset's generation that our own commits explain; `nil` when somebody else has committed in between.
     var generation: UInt32?
+    /// Devices that have not been compared with the kernel since somebody else's commit.
+    var unverified: [IPv4Address] = []
     var isHostPrepared = false
     /// Set when the sockets were lost, until ``verify()`` has reported it.
     var hasLostSockets = false
@@ -87,7 +89,7 @@ final class KernelCore {
             try commit(changes)
         } catch {
             // What the kernel holds is not what it was given: somebody else's doing. Mended, the change can be made.
-            guard error.code == .refused, snapshot != nil, try check() != nil else { throw error }
+            guard error.code == .refused, snapshot != nil, try check(isRefused: true) != nil else { throw error }
             try commit(changes)
         }
     }
@@ -115,7 +117,7 @@ final class KernelCore {
         do throws(DataPlaneError) {
             try commit(rulesets, removing: removed)
         } catch {
-            guard error.code == .refused, snapshot != nil, try check() != nil else { throw error }
+            guard error.code == .refused, snapshot != nil, try check(isRefused: true) != nil else { throw error }
             try commit(rulesets, removing: removed)
         }
     }
@@ -127,33 +129,56 @@ final class KernelCore {
         let removed = removed.subtracting([.blockAll])
         var chains = chains
         let change = chains.change(to: rulesets, removing: removed)
-        guard !change.swap.isEmpty else { return }
+        guard !change.isEmpty else { return }
         try linked { link throws(DataPlaneError) in
-            if !change.added.isEmpty {
-                try committing(link) { () throws(DataPlaneError) in
-                    try run(change.additions, operation: "adding policies' chains")
-                }
-            }
+            try add(change.additions, link) { body throws(DataPlaneError) in try committing(link, body) }
             do throws(DataPlaneError) {
-                try committing(link) { () throws(DataPlaneError) in
-                    try run(change.swap, operation: "putting policies in force")
-                }
+                try committing(link) { () throws(DataPlaneError) in try swap(change, link) }
             } catch {
                 // The new chains are left without use, which the next full check finds and mends.
                 generation = nil
                 throw error
             }
             self.chains = chains
-            for name in change.removed {
+            for name in change.removedChains {
                 snapshot?.parts[.chain(name)] = nil
                 snapshot?.parts[.rules(name)] = nil
             }
-            for name in change.added {
+            for (name, _) in change.additions {
                 snapshot?.parts[.chain(name)] = TableSnapshot.plainChain
                 snapshot?.parts.merge(try link.reader.rules(of: name)) { $1 }
             }
-            snapshot?.parts[.elements("policy_chain")] = try link.reader.elementDigest(of: "policy_chain")
+            snapshot?.parts[.elements("policy_chain")] = chains.digest
         }
+    }
+
+    /// Adds chains, to which nothing leads yet, in transactions of some size: the kernel goes through what a
+    /// transaction has so far again and again.
+    func add(
+        _ additions: [(chain: String, ruleset: Ruleset)], _ link: Link,
+        commit: (() throws(DataPlaneError) -> Void) throws(DataPlaneError) -> Void
+    ) throws(DataPlaneError) {
+        var rest = additions[...]
+        while !rest.isEmpty {
+            var batch = TableBatch(socket: link.nftables)
+            while let (chain, ruleset) = rest.first, batch.size < 1 << 20 {
+                try batch.add(PolicyForm(ruleset), as: chain)
+                rest = rest.dropFirst()
+            }
+            let whole = batch
+            try commit { () throws(DataPlaneError) in try whole.commit() }
+        }
+    }
+
+    private func swap(_ change: PolicyChains.Change, _ link: Link) throws(DataPlaneError) {
+        var batch = TableBatch(socket: link.nftables)
+        try batch.delete(
+            change.unmapped.map { TableElement(key: $0.rawValue.nativeOctets) }, from: "policy_chain")
+        try batch.add(
+            change.mapped.map { TableElement(key: $0.mark.rawValue.nativeOctets, value: .goto(chain: $0.chain)) },
+            to: "policy_chain")
+        try batch.remove(chains: change.removedChains, maps: change.removedMaps)
+        try batch.commit()
     }
 
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) {
@@ -214,8 +239,8 @@ final class KernelCore {
                 try Routing(layout: layout, socket: link.routes).remove()
             }
         }
-        (snapshot, generation, isHostPrepared) = (nil, nil, false)
-        (devices, chains, nas, pools) = ([:], PolicyChains(after: 0), [], [])
+        (snapshot, generation, isHostPrepared, unverified) = (nil, nil, false, [])
+        (devices, chains, nas, pools) = ([:], PolicyChains(), [], [])
     }
 
     // MARK: Reading

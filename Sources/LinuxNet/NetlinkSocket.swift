@@ -139,4 +139,24 @@ final class NetlinkSocket {
         guard failure == 0 else { throw DataPlaneError(errno: failure, operation: operation) }
         return isWhole
     }
+
+    /// Asks for several things with one acknowledgement behind them, and hands over each message of the answer.
+    /// - Returns: the error that ended the answer, 0 when it is whole.
+    func collect(
+        _ bytes: [UInt8], operation: String, _ body: (NetlinkMessage) -> Void
+    ) throws(DataPlaneError) -> Int32 {
+        try discardPending(operation: operation)
+        try send(bytes, operation: operation)
+        var result: Int32?
+        while result == nil {
+            try receive(waiting: true, operation: operation) { message in
+                if message.type == UInt16(NLMSG_ERROR) {
+                    result = -(message.payload.native(Int32.self, at: 0) ?? -EPROTO)
+                } else {
+                    body(message)
+                }
+            }
+        }
+        return result ?? 0
+    }
 }

@@ -18,7 +18,7 @@ struct TableReader {
     }
 
     /// - Parameter body: called with each message's attributes, again from `reset` on when the dump was torn.
-    private func dump(
+    func dump(
         _ type: UInt32, _ operation: String, _ put: (inout NetlinkRequest) -> Void, reset: () -> Void,
         _ body: (Attributes) -> Void
     ) throws(DataPlaneError) {
@@ -35,13 +35,16 @@ struct TableReader {
 
     private func request(_ type: UInt32, isDump: Bool, _ put: (inout NetlinkRequest) -> Void) -> [UInt8] {
         var request = NetlinkRequest()
-        request.begin(
-            type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type),
-            flags: isDump ? NLM_F_REQUEST | NLM_F_DUMP : NLM_F_REQUEST, sequence: socket.nextSequence(),
-            header: [UInt8(NFPROTO_INET), UInt8(NFNETLINK_V0), 0, 0])
+        begin(&request, type, isDump ? NLM_F_REQUEST | NLM_F_DUMP : NLM_F_REQUEST)
         put(&request)
         request.end()
         return request.bytes
+    }
+
+    private func begin(_ request: inout NetlinkRequest, _ type: UInt32, _ flags: Int32) {
+        request.begin(
+            type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type), flags: flags, sequence: socket.nextSequence(),
+            header: [UInt8(NFPROTO_INET), UInt8(NFNETLINK_V0), 0, 0])
     }
 
     /// What the table is made of, apart from the elements of the maps of devices.
@@ -81,8 +84,11 @@ struct TableReader {
             })
         snapshot.parts.merge(part.parts) { $1 }
         snapshot.parts.merge(try rules(of: nil)) { $1 }
-        for name in ["policy_chain", "nas", "pools"] where snapshot.parts[.set(name)] != nil {
+        for name in ["nas", "pools"] where snapshot.parts[.set(name)] != nil {
             snapshot.parts[.elements(name)] = try elementDigest(of: name)
+        }
+        if snapshot.parts[.set("policy_chain")] != nil {
+            snapshot.parts[.elements("policy_chain")] = PolicyChains.digest(try policyChains())
         }
         return snapshot
     }
@@ -129,6 +135,9 @@ struct TableReader {
     /// The kernel's hash tables grow in the background, some milliseconds after the elements came. A dump goes on, from
     /// message to message, by counting elements, so one that meets a growing table sees some of them twice and misses
     /// others, and nothing marks it as torn (nft_rhash_walk, Linux 6.18: a change of generation is marked, this is not).
+    ///
+    /// It also counts from the beginning for each message, so that the time grows with the square of the number of
+    /// elements: 0.2 s for 100,000, half a minute for a million.
     func settledElements(of map: String) throws(DataPlaneError) -> [UInt32: [UInt8]] {
         var generation = try generation()
         var found = try elements(of: map)
@@ -151,13 +160,60 @@ struct TableReader {
     /// The elements of a map of devices in one reading: address to data. Empty when there is no such map.
     func elements(of map: String) throws(DataPlaneError) -> [UInt32: [UInt8]] {
         var found: [UInt32: [UInt8]] = [:]
-        try eachElement(of: map, reset: { found = [:] }) { element in
-            guard let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.uint32
-            else { return }
-            let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
-            found[key] = data.map { Array($0.value) } ?? []
+        try eachElement(of: map, reset: { found = [:] }) { element in Self.add(element, to: &found) }
+        return found
+    }
+
+    /// How many elements a map has; `nil` when the kernel does not say (before 6.15) or there is no such map.
+    func count(of map: String) throws(DataPlaneError) -> Int? {
+        var count: UInt32?
+        // NFTA_SET_COUNT, which older headers lack.
+        let attribute = 20
+        try dump(
+            NFT_MSG_GETSET.rawValue, "sets", { $0.put(NFTA_SET_TABLE.rawValue, "cordon") }, reset: { count = nil },
+            { set in
+                guard set.first(NFTA_SET_NAME.rawValue)?.text == map else { return }
+                count = set.first(attribute)?.uint32
+            })
+        return count.map { Int($0) }
+    }
+
+    /// Those elements of a map: address to data. An address that is missing ends the answer.
+    func elements(of map: String, at keys: [UInt32]) throws(DataPlaneError) -> [UInt32: [UInt8]] {
+        var found: [UInt32: [UInt8]] = [:]
+        for start in stride(from: 0, to: keys.count, by: 1000) {
+            var request = NetlinkRequest()
+            begin(&request, NFT_MSG_GETSETELEM.rawValue, NLM_F_REQUEST | NLM_F_ACK)
+            request.put(NFTA_SET_ELEM_LIST_TABLE.rawValue, "cordon")
+            request.put(NFTA_SET_ELEM_LIST_SET.rawValue, map)
+            request.nest(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) { list in
+                for key in keys[start..<min(start + 1000, keys.count)] {
+                    list.nest(NFTA_LIST_ELEM.rawValue) { element in
+                        element.nest(NFTA_SET_ELEM_KEY.rawValue) {
+                            $0.put(NFTA_DATA_VALUE.rawValue, key.networkOctets)
+                        }
+                    }
+                }
+            }
+            request.end()
+            let operation = "reading elements of \(map)"
+            let failure = try socket.collect(request.bytes, operation: operation) { message in
+                guard let list = message.attributes(after: 4).first(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) else {
+                    return
+                }
+                for element in list.nested { Self.add(element.nested, to: &found) }
+            }
+            if failure == ENOENT { break }
+            guard failure == 0 else { throw DataPlaneError(errno: failure, operation: operation) }
         }
         return found
+    }
+
+    private static func add(_ element: Attributes, to found: inout [UInt32: [UInt8]]) {
+        guard let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.uint32
+        else { return }
+        let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
+        found[key] = data.map { Array($0.value) } ?? []
     }
 
     func counters() throws(DataPlaneError) -> [DataPlaneCounter] {
@@ -176,7 +232,7 @@ struct TableReader {
         return found
     }
 
-    private func eachElement(
+    func eachElement(
         of set: String, reset: () -> Void, _ body: (Attributes) -> Void
     ) throws(DataPlaneError) {
         try dump(

@@ -19,8 +19,8 @@ import Testing
         try forAll(500) { random in
             let text = RandomPolicy.document(using: &random)
             let (a, b) = (compile(try Self.policy(text)), compile(try Self.policy(text)))
-            try #require(a.nftChain(named: "p") == b.nftChain(named: "p"))
-            try #require(a.nftCommands(chain: "p") == b.nftCommands(chain: "p"))
+            try #require(a.nft(chain: "p") == b.nft(chain: "p"))
+            try #require(a.lookups == b.lookups)
         }
     }
 

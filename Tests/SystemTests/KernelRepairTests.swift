@@ -174,6 +174,33 @@ extension KernelTests {
                 })
         }
 
+        /// Too many to be read at once: they are counted, then looked up one after the other.
+        @Test(arguments: [
+            ["delete element inet cordon device_policy '{ 100.65.0.7 }'"],
+            ["add element inet cordon device_nat '{ 100.127.0.7 : 203.0.113.9 . 2000-2007 }'"],
+            [
+                "delete element inet cordon device_policy '{ 100.65.0.7 }'",
+                "add element inet cordon device_policy '{ 100.65.0.7 : 0x11 }'",
+            ],
+        ])
+        func `a change of one among very many devices is found`(commands: [String]) throws {
+            let rig = try KernelRig()
+            let entries = (UInt32(1)...70_000).map { number in
+                DeviceEntry(
+                    address: IPv4Address(bits: KernelRig.pool.first.bits + 0xff00 + number), policy: two,
+                    nat: NATBinding(
+                        publicAddress: IPv4Address(bits: 0xcb00_0000 + number / 100),
+                        firstPort: 1024 + UInt16(number % 100) * 512, lastPort: 1535 + UInt16(number % 100) * 512))
+            }
+            try rig.start([one: .allowing("192.0.2.0/24"), two: .allowing("192.0.2.11")], entries)
+            for command in commands { try rig.nft(command) }
+            let findings = try (0..<10).compactMap { _ in try rig.kernel.verify() }
+            #expect(findings.count == 1, "\(findings)")
+            #expect(try rig.nft("get element inet cordon device_policy '{ 100.65.0.7 }'").contains("0x00000012"))
+            let foreign = "nft get element inet cordon device_nat '{ 100.127.0.7 }'"
+            #expect(shell("ip netns exec \(rig.gatewayName) \(foreign) 2>&1").status != 0)
+        }
+
         @Test func `a second instance takes over without losing a packet`() async throws {
             let rig = try rig()
             let capture = try KernelCapture(in: rig.internet, interface: "net0")

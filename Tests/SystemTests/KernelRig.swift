@@ -116,11 +116,13 @@ func kernelMark(_ number: Int64) -> PolicyMark {
 }
 
 extension Ruleset {
-    static func allowing(_ destination: String, protocols: ClosedRange<UInt8> = 0...255) -> Ruleset {
+    static func allowing(
+        _ destination: String, protocols: ClosedRange<UInt8> = 0...255, ports: ClosedRange<UInt16> = 0...65_535
+    ) -> Ruleset {
         Ruleset(layers: [
             [
                 Entry(
-                    destination: prefix(destination), protocols: protocols, ports: 0...65_535, verdict: .internet)
+                    destination: prefix(destination), protocols: protocols, ports: ports, verdict: .internet)
             ]
         ])
     }

@@ -45,6 +45,11 @@ extension KernelTests.Table {
         flags interval
         elements = { 100.64.0.0/10, 198.18.0.0/24 }
         }
+        map policy_2_0 {
+        type ipv4_addr . inet_proto : verdict
+        flags constant,interval
+        elements = { 192.0.2.0/24 . 6 : goto to_internet }
+        }
         chain to_internet {
         meta mark set 0x80000001 accept
         }
@@ -116,7 +121,7 @@ extension KernelTests.Table {
         goto blocked
         }
         chain policy_2 {
-        ip daddr . meta l4proto vmap { 192.0.2.0/24 . 6 : goto to_internet }
+        ip daddr . meta l4proto vmap @policy_2_0
         goto blocked
         }
         }

@@ -12,3 +12,7 @@ int cload_receive(int descriptor, uint8_t *buffer, int stride, uint16_t *lengths
 
 /// CLOCK_MONOTONIC in nanoseconds.
 uint64_t cload_now(void);
+
+/// A packet socket that sends whole Ethernet frames over the interface, past its queueing discipline.
+/// @return its descriptor, -1 with errno
+int cload_open_link(const char *interface);
