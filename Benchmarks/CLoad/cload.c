@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -59,4 +60,35 @@ int cload_open_link(const char *interface) {
         return -1;
     }
     return descriptor;
+}
+
+int cload_send_from(int descriptor, const uint32_t *sources, const uint32_t *destinations, uint16_t port,
+                    const uint8_t *payload, int length, int count) {
+    struct mmsghdr headers[BATCH];
+    struct sockaddr_in addresses[BATCH];
+    struct iovec vector = {.iov_base = (void *)payload, .iov_len = (size_t)length};
+    union {
+        char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+        struct cmsghdr align;
+    } controls[BATCH];
+    if (count > BATCH) count = BATCH;
+    memset(headers, 0, sizeof headers[0] * (size_t)count);
+    memset(controls, 0, sizeof controls[0] * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        addresses[i] = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(destinations[i])};
+        struct msghdr *header = &headers[i].msg_hdr;
+        header->msg_name = &addresses[i];
+        header->msg_namelen = sizeof addresses[i];
+        header->msg_iov = &vector;
+        header->msg_iovlen = 1;
+        header->msg_control = controls[i].space;
+        header->msg_controllen = sizeof controls[i].space;
+        struct cmsghdr *control = CMSG_FIRSTHDR(header);
+        control->cmsg_level = IPPROTO_IP;
+        control->cmsg_type = IP_PKTINFO;
+        control->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
+        ((struct in_pktinfo *)CMSG_DATA(control))->ipi_spec_dst.s_addr = htonl(sources[i]);
+    }
+    return sendmmsg(descriptor, headers, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

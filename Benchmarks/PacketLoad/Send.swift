@@ -8,7 +8,8 @@ struct Send: ParsableCommand {
         discussion: """
             With --seconds, the packets of --flows flows again and again. With --once, one packet of each flow. The \
             devices of the flows are spread evenly over the file of addresses; each flow has another device until all \
-            have one. Prints sent=N seconds=S.
+            have one. With --sockets they are sent by UDP sockets, as programs send them, and go where the routes \
+            lead; else whole frames are put on the interface, which costs less. Prints sent=N seconds=S.
             """)
 
     @Option(help: "The interface to send over.") var interface: String
@@ -20,6 +21,7 @@ struct Send: ParsableCommand {
     @Option(help: "The lowest source port.") var firstPort: UInt16 = 20_000
     @Option(help: "Seconds to send for.") var seconds: Double?
     @Flag(help: "Send one packet of each flow.") var once = false
+    @Flag(help: "Send by UDP sockets.") var sockets = false
     @Option(help: "Packets a second at most.") var rate: Double?
 
     func run() throws {
@@ -36,12 +38,14 @@ struct Send: ParsableCommand {
                 destinationPort: Servers.port)
         }
         list.shuffle()
-        var frames = Frames()
-        for flow in list { frames.append(flow, from: source, to: target) }
-
-        let descriptor = cload_open_link(interface)
-        guard descriptor >= 0 else { throw ValidationError("\(interface): error \(errno)") }
-        defer { close(descriptor) }
+        let sender: any Sender
+        if sockets {
+            sender = try SocketSender(list)
+        } else {
+            var frames = Frames()
+            for flow in list { frames.append(flow, from: source, to: target) }
+            sender = try FrameSender(frames, interface: interface)
+        }
         let start = cload_now()
         let end = seconds.map { start + UInt64($0 * 1e9) }
         var sent = 0
@@ -53,10 +57,10 @@ struct Send: ParsableCommand {
                 now = cload_now()
                 continue
             }
-            let taken = frames.send(from: next, over: descriptor)
+            let taken = sender.send(from: next)
             if taken > 0 {
                 sent += taken
-                next = (next + taken) % frames.count
+                next = (next + taken) % list.count
             }
             now = cload_now()
         }
@@ -81,23 +85,5 @@ struct Send: ParsableCommand {
         let octets = text.split(separator: ":").compactMap { UInt8($0, radix: 16) }
         guard octets.count == 6 else { throw ValidationError("\(text) is not a MAC address") }
         return octets
-    }
-}
-
-extension Frames {
-    /// - Returns: how many the kernel took, beginning with `first`; at most 64.
-    func send(from first: Int, over descriptor: Int32) -> Int {
-        let count = min(64, count - first)
-        let taken = bytes.withUnsafeBufferPointer { bytes in
-            offsets.withUnsafeBufferPointer { offsets in
-                lengths.withUnsafeBufferPointer { lengths -> Int32 in
-                    guard let bytes = bytes.baseAddress, let offsets = offsets.baseAddress,
-                        let lengths = lengths.baseAddress
-                    else { return 0 }
-                    return cload_send(descriptor, bytes, offsets + first, lengths + first, Int32(count))
-                }
-            }
-        }
-        return Int(taken)
     }
 }

@@ -118,6 +118,8 @@ extension ControlPlane {
                 return try store.insertPool(prefix: prefix, blockLength: blockLength)
             }
             try await self.refreshPools()
+            // To devices that are none yet, so that somebody else may have had these addresses.
+            _ = try self.dataPlane.deleteFlows(ofDevices: nil) { flow, _ in prefix.contains(flow.destination) }
             try await self.audit("pool.create", "\(prefix)", by: principal)
             return pool
         }

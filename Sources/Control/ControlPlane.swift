@@ -139,9 +139,11 @@ public final class ControlPlane: Sendable {
     func denial() -> (Flow, PolicyMark?) -> Bool {
         let rulesets = book.snapshot()
         let pools = self.pools.withLock { $0 }
+        let forbidden = pools + settings.protectedPrefixes
         return { flow, mark in
             guard let mark else { return pools.contains { $0.contains(flow.source) } }
-            return !(rulesets[mark]?.allows(flow) ?? false)
+            // The kernel looks at these for new flows only.
+            return forbidden.contains { $0.contains(flow.destination) } || !(rulesets[mark]?.allows(flow) ?? false)
         }
     }
 

@@ -3,6 +3,8 @@ public import Domain
 /// What the operator configures about admission and the gateway's NAT.
 public struct ControlSettings: Sendable {
     public var natPlan: NATPlan
+    /// The operator's infrastructure, which no device reaches.
+    public var protectedPrefixes: Set<IPv4Prefix>
     /// Attach and accounting requests that may wait; more are shed before they queue.
     public var queueCapacity: Int
     /// Requests that share one store transaction and one netlink batch at most.
@@ -15,10 +17,12 @@ public struct ControlSettings: Sendable {
     public var verificationInterval: Duration
 
     public init(
-        natPlan: NATPlan, queueCapacity: Int = 8192, batchLimit: Int = 256, maximumWait: Duration = .seconds(3),
+        natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [], queueCapacity: Int = 8192, batchLimit: Int = 256,
+        maximumWait: Duration = .seconds(3),
         stopConfirmationWait: Duration = .seconds(5), verificationInterval: Duration = .milliseconds(250)
     ) {
         self.natPlan = natPlan
+        self.protectedPrefixes = protectedPrefixes
         self.queueCapacity = queueCapacity
         self.batchLimit = batchLimit
         self.maximumWait = maximumWait

@@ -16,9 +16,11 @@ public struct GatewayLayout: Hashable, Sendable {
     public var radiusPorts: Set<UInt16> = [1812, 1813]
     /// The routing table for packets to the internet.
     public var internetTable: UInt32 = 4001
-    /// The routing table for packets to devices.
+    /// The routing table for what the gateway itself sends to devices.
     public var devicesTable: UInt32 = 4002
-    /// The preference of the first of five consecutive routing rules; must come before the main table's (32766).
+    /// The routing table for packets from outside.
+    public var answersTable: UInt32 = 4003
+    /// The preference of the first of six consecutive routing rules; must come before the main table's (32766).
     public var firstRulePreference: UInt32 = 100
 
     public init(
@@ -37,6 +39,8 @@ public struct GatewayLayout: Hashable, Sendable {
 enum RouteMark {
     static let internet: UInt32 = 0x8000_0001
     static let devices: UInt32 = 0x8000_0002
+    /// No policy allows it, but it may belong to a flow that one does, which is seen once it has a route.
+    static let undecided: UInt32 = 0x8000_0003
 }
 
 /// The name of a network interface. 1 to 15 letters, digits, dots, hyphens and underscores, so that it can stand in a

@@ -63,6 +63,7 @@ extension KernelCore {
             var mapped = found.parts[.set("policy_chain")] == nil ? [:] : try reader.policyChains()
             var sets = found.hasTable ? try reader.setNames() : []
             let structure = text.rules + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
+            let present = try presentInterfaces()
             let before = try reader.generation()
             do throws(DataPlaneError) {
                 try run(text.definitions + clearing(found) + structure, operation: "loading the table")
@@ -92,6 +93,7 @@ extension KernelCore {
                 if try difference.commit(over: link.nftables) { commits += 1 }
             }
 
+            interfaces = present
             self.chains = chains
             (devices, nas, pools) = (contents.devices, contents.nas, contents.pools)
             let after = try reader.generation()
@@ -151,6 +153,7 @@ extension KernelCore {
             guard error.code == .connectionLost else { throw error }
             findings += try check() ?? []
         }
+        findings += try takeUpInterfaces()
         if hasLostSockets {
             hasLostSockets = false
             findings.insert("the netlink socket was lost; a new one is open", at: 0)
@@ -160,6 +163,24 @@ extension KernelCore {
             if try startForwarding() { findings.append("forwarding was turned off") }
         }
         return findings.isEmpty ? nil : RepairReport(findings: findings)
+    }
+
+    /// Loads the table for interfaces that were made anew.
+    private func takeUpInterfaces() throws(DataPlaneError) -> [String] {
+        let present = try presentInterfaces()
+        guard present != interfaces else { return [] }
+        let names = [layout.sgiInterface, layout.wanInterface]
+        if let missing = zip(names, present).first(where: { $0.1 == 0 }) {
+            throw DataPlaneError(
+                code: .refused, operation: "looking for the interface \(missing.0)", detail: "it is not there")
+        }
+        let findings = zip(names, zip(present, interfaces)).filter { $0.1.0 != $0.1.1 }
+            .map { "the interface \($0.0) was made anew" }
+        try reload()
+        if isHostPrepared {
+            _ = try namespace.run { () throws(DataPlaneError) in Sysctls(layout: layout).apply() }
+        }
+        return findings
     }
 
     /// The generation, once each socket has given an answer.

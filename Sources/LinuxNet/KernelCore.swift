@@ -17,6 +17,8 @@ final class KernelCore {
     var generation: UInt32?
     /// Devices that have not been compared with the kernel since somebody else's commit.
     var unverified: [IPv4Address] = []
+    /// The numbers of the interfaces that the table was loaded for.
+    var interfaces: [UInt32] = []
     var isHostPrepared = false
     /// Set when the sockets were lost, until ``verify()`` has reported it.
     var hasLostSockets = false
@@ -213,6 +215,13 @@ final class KernelCore {
         _ = try ensureRoutes()
         if snapshot != nil { _ = try startForwarding() }
         return warnings
+    }
+
+    /// The interfaces' present numbers, towards devices and towards the internet; zero for one that is not there.
+    func presentInterfaces() throws(DataPlaneError) -> [UInt32] {
+        try namespace.run { () throws(DataPlaneError) in
+            [layout.sgiInterface, layout.wanInterface].map { if_nametoindex($0.description) }
+        }
     }
 
     func ensureRoutes() throws(DataPlaneError) -> [String] {

@@ -24,13 +24,17 @@ struct Routing {
         let first = layout.firstRulePreference
         return [
             Rule(name: "to the internet", preference: first, mark: RouteMark.internet, table: layout.internetTable),
-            Rule(name: "to devices", preference: first + 1, mark: RouteMark.devices, table: layout.devicesTable),
+            // Whatever the address, so that the forward chain sees and counts what nobody has asked for.
+            Rule(name: "to devices", preference: first + 1, mark: RouteMark.devices, table: layout.answersTable),
+            Rule(
+                name: "of undecided packets", preference: first + 2, mark: RouteMark.undecided,
+                table: layout.internetTable),
             // What the gateway itself says to a device (ICMP errors) must not take the default route.
             Rule(
-                name: "from the gateway to devices", preference: first + 2, interface: "lo",
+                name: "from the gateway to devices", preference: first + 3, interface: "lo",
                 table: layout.devicesTable),
-            Rule(name: "of other packets from sgi", preference: first + 3, interface: "\(layout.sgiInterface)"),
-            Rule(name: "of other packets from wan", preference: first + 4, interface: "\(layout.wanInterface)"),
+            Rule(name: "of other packets from sgi", preference: first + 4, interface: "\(layout.sgiInterface)"),
+            Rule(name: "of other packets from wan", preference: first + 5, interface: "\(layout.wanInterface)"),
         ]
     }
 
@@ -68,7 +72,10 @@ struct Routing {
         var wanted: Set<Route> = [
             Route(
                 destination: .any, table: layout.internetTable, nextHop: layout.wanNextHop,
-                interface: try index(of: layout.wanInterface))
+                interface: try index(of: layout.wanInterface)),
+            Route(
+                destination: .any, table: layout.answersTable, nextHop: layout.sgiPeer,
+                interface: try index(of: layout.sgiInterface)),
         ]
         for pool in pools ?? [] { wanted.insert(try route(to: pool)) }
         let present = try routes()
@@ -144,7 +151,7 @@ struct Routing {
         throw DataPlaneError(errno: error.code, operation: operation)
     }
 
-    /// The routes in the two tables.
+    /// The routes in the three tables.
     private func routes() throws(DataPlaneError) -> Set<Route> {
         var found: Set<Route> = []
         var isWhole = false
@@ -160,7 +167,7 @@ struct Routing {
                 let attributes = message.attributes(after: 12)
                 guard message.type == UInt16(RTM_NEWROUTE), message.payload.count >= 12,
                     let table = attributes.first(RTA_TABLE.rawValue)?.native32,
-                    table == layout.internetTable || table == layout.devicesTable
+                    [layout.internetTable, layout.devicesTable, layout.answersTable].contains(table)
                 else { return }
                 let bits = attributes.first(RTA_DST.rawValue)?.uint32 ?? 0
                 let prefix = IPv4Prefix(containing: IPv4Address(bits: bits), length: message.payload[1])

@@ -12,11 +12,16 @@ struct Sysctls {
             settings += [
                 // The table itself checks sources, and routes by mark look asymmetric to the kernel.
                 ("ipv4/conf/\(interface)/rp_filter", 0),
+                // With rules for marks the kernel would look every source up once more, to see that it is not its own.
+                // The table does: from sgi only devices come in, from wan only answers.
+                ("ipv4/conf/\(interface)/accept_local", 1),
                 ("ipv4/conf/\(interface)/accept_redirects", 0),
                 ("ipv4/conf/\(interface)/send_redirects", 0),
                 ("ipv4/conf/\(interface)/accept_source_route", 0),
             ]
         }
+        // A router has no socket for most packets; not to look for one with each is the kernel's own advice.
+        settings.append(("ipv4/ip_early_demux", 0))
         // Seconds. RFC 4787 §4.3 and RFC 5382 §5: at least 5 minutes for UDP, 2 hours 4 minutes for TCP.
         settings += [
             ("netfilter/nf_conntrack_udp_timeout", 300),

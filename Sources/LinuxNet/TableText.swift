@@ -10,13 +10,13 @@ struct TableText {
 
     /// The chains that are always there, in the order of their definition. Policies' chains are named `policy_N`.
     static let chains = [
-        "to_internet", "blocked", "sgi_source", "sgi_flow", "wan_flow", "sgi_input", "wan_input", "raw_prerouting",
-        "mangle_prerouting",
+        "to_internet", "blocked", "sgi_source", "sgi_input", "wan_input",
+        "raw_prerouting",
         "filter_forward", "filter_input", "nat_postrouting",
     ]
     static let counters = [
         "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6", "nat_unmapped", "no_policy",
-        "spoofed", "unexpected_reply", "unsolicited",
+        "spoofed", "unsolicited",
     ]
     static let sets = ["device_policy", "policy_chain", "device_nat", "nas", "pools"]
 
@@ -24,7 +24,6 @@ struct TableText {
     var definitions: String {
         let base = [
             "raw_prerouting { type filter hook prerouting priority raw; policy accept; }",
-            "mangle_prerouting { type filter hook prerouting priority mangle; policy accept; }",
             "filter_forward { type filter hook forward priority filter; policy drop; }",
             "filter_input { type filter hook input priority filter; policy accept; }",
             "nat_postrouting { type nat hook postrouting priority srcnat; policy accept; }",
@@ -33,7 +32,7 @@ struct TableText {
         lines += Self.counters.map { "add counter inet cordon \($0)" }
         lines += [
             "add map inet cordon device_policy { type ipv4_addr : mark; }",
-            "add map inet cordon policy_chain { type mark : verdict; }",
+            "add map inet cordon policy_chain { type mark : verdict; size 131072; }",
             "add map inet cordon device_nat { type ipv4_addr : interval ipv4_addr . inet_service; }",
             "add set inet cordon nas { type ipv4_addr; }",
             "add set inet cordon pools { type ipv4_addr; flags interval; }",
@@ -46,60 +45,61 @@ struct TableText {
 
     /// Commands that add the rules to the empty chains.
     var rules: String {
-        let sgi = "iifname \"\(layout.sgiInterface)\""
-        let wan = "iifname \"\(layout.wanInterface)\""
+        // By number, which is cheaper than by name: an interface that comes back has another, and matches nothing until
+        // the table is loaded again.
+        let sgi = "iif \"\(layout.sgiInterface)\""
+        let wan = "iif \"\(layout.wanInterface)\""
+        let outSGi = "oif \"\(layout.sgiInterface)\""
+        let outWAN = "oif \"\(layout.wanInterface)\""
         let internet = Self.number(RouteMark.internet)
         let devices = Self.number(RouteMark.devices)
+        let undecided = Self.number(RouteMark.undecided)
         let radiusPorts = layout.radiusPorts.sorted().map { String($0) }.joined(separator: ", ")
         let chains: [(name: String, rules: [String])] = [
             ("to_internet", ["meta mark set \(internet) accept"]),
-            ("blocked", ["counter name blocked drop"]),
-            // A mark that the packet came with is nobody's: it goes first.
-            ("raw_prerouting", ["\(sgi) goto sgi_source", "\(wan) meta mark set 0"]),
+            (
+                "blocked",
+                [
+                    "ip daddr @pools counter name device_to_device drop",
+                    // An error about a flow that is allowed passes; which flow, conntrack will tell.
+                    "icmp type { destination-unreachable, time-exceeded, parameter-problem } "
+                        + "meta mark set \(undecided) accept",
+                    "counter name blocked drop",
+                ]
+            ),
+            // Each packet of a device is judged, not only the first, and before conntrack: what is denied costs no more
+            // than that. One to the gateway itself is judged too, then delivered (the local routing table comes before
+            // the marks) and refused by the input chain. What comes from outside goes towards the devices, as far as
+            // the forward chain. A mark that the packet came with is nobody's.
+            ("raw_prerouting", ["\(sgi) goto sgi_source", "\(wan) meta mark set \(devices)"]),
             (
                 "sgi_source",
                 [
+                    // A rule ends at a look-up that finds nothing.
+                    "meta mark set ip saddr map @device_policy meta mark vmap @policy_chain",
+                    "meta mark set ip saddr map @device_policy counter name no_policy drop",
                     "meta mark set 0",
-                    "meta mark set ip saddr map @device_policy",
-                    "meta mark != 0 accept",
                     "ip saddr @nas fib daddr type local accept",
                     "meta nfproto ipv6 counter name ipv6 drop",
                     "counter name spoofed drop",
                 ]
             ),
-            ("mangle_prerouting", ["\(sgi) goto sgi_flow", "\(wan) goto wan_flow"]),
-            // Each packet of the original direction is judged, not only the first. One to the gateway itself is judged
-            // too, then delivered (the local routing table comes before the marks) and refused by the input chain.
-            (
-                "sgi_flow",
-                [
-                    "meta mark 0 accept",
-                    "ip daddr @pools counter name device_to_device drop",
-                    "ct direction reply counter name unexpected_reply drop",
-                    "ct state new,established meta mark vmap @policy_chain",
-                    "meta l4proto icmp ct state related goto to_internet",
-                    "ct state new,established counter name no_policy drop",
-                    "counter name invalid drop",
-                ]
-            ),
-            (
-                "wan_flow",
-                [
-                    "ct direction reply ct state established,related meta mark set \(devices) accept",
-                    "fib daddr type local accept",
-                    // Neighbours are found by multicast, and conntrack leaves them alone.
-                    "ct state untracked accept",
-                    "counter name unsolicited drop",
-                ]
-            ),
             (
                 "filter_forward",
                 [
-                    "meta mark \(internet) \(sgi) oifname \"\(layout.wanInterface)\" accept",
-                    // The address has been translated back: one without a session ends the rule, so that a session's
-                    // end stops both directions in one commit, whatever conntrack still holds.
-                    "meta mark \(devices) \(wan) oifname \"\(layout.sgiInterface)\" "
+                    "meta mark \(internet) \(outWAN) ct state established accept",
+                    // Answers only. The address has been translated back: one without a session ends the rule, so that a
+                    // session's end stops both directions in one commit, whatever conntrack still holds.
+                    "meta mark \(devices) \(outSGi) ct state established,related ct direction reply "
                         + "meta mark set ip daddr map @device_policy accept",
+                    // Whatever a policy says.
+                    "meta mark \(internet) ip daddr @pools counter name device_to_device drop",
+                    "meta mark \(internet) \(outWAN) ct state new,related accept",
+                    "meta mark \(internet) ct state invalid counter name invalid drop",
+                    "meta mark \(undecided) \(outWAN) ct state related meta mark set \(internet) accept",
+                    "meta mark \(undecided) counter name blocked drop",
+                    "\(wan) ct direction original counter name unsolicited drop",
+                    "\(wan) ct state invalid,untracked counter name unsolicited drop",
                     "counter name forward_denied drop",
                 ]
             ),
@@ -127,7 +127,7 @@ struct TableText {
                 [
                     // Every protocol. nft wants to see those with ports named before it takes a map with ports; for
                     // the others the kernel translates the address alone.
-                    "oifname \"\(layout.wanInterface)\" meta mark \(internet) "
+                    "\(outWAN) meta mark \(internet) "
                         + "meta l4proto { tcp, udp, 0-5, 7-16, 18-255 } snat ip to ip saddr map @device_nat",
                     "meta mark \(internet) counter name nat_unmapped drop",
                 ]

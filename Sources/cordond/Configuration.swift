@@ -91,7 +91,7 @@ struct Configuration {
         do {
             control = ControlSettings(
                 natPlan: try NATPlan(publicPrefixes: publicPrefixes, portsPerDevice: ports, firstPort: firstPort),
-                queueCapacity: queueCapacity)
+                protectedPrefixes: Set(protected), queueCapacity: queueCapacity)
         } catch let failure {
             throw ConfigurationError(file: file, line: nil, key: "nat", message: "\(failure)")
         }

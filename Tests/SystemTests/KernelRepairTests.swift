@@ -46,6 +46,17 @@ extension KernelTests {
             #expect(try rig.kernel.verify() == nil)
         }
 
+        @Test func `an interface that is made anew is taken up`() throws {
+            let rig = try rig()
+            #expect(try passes(rig))
+            try rig.remakeInternetLink()
+            #expect(try !passes(rig))
+            let report = try #require(try rig.kernel.verify())
+            #expect(report.findings.contains("the interface wan0 was made anew"), "\(report.findings)")
+            #expect(try passes(rig))
+            #expect(try rig.kernel.verify() == nil)
+        }
+
         struct Tampering: CustomTestStringConvertible, Sendable {
             let command: String
             let finding: String
@@ -53,7 +64,8 @@ extension KernelTests {
         }
 
         @Test(arguments: [
-            Tampering(command: "insert rule inet cordon sgi_flow accept", finding: "chain sgi_flow had been changed"),
+            Tampering(
+                command: "insert rule inet cordon sgi_source accept", finding: "chain sgi_source had been changed"),
             Tampering(command: "add rule inet cordon policy_2 accept", finding: "chain policy_2 had been changed"),
             Tampering(command: "flush chain inet cordon sgi_source", finding: "chain sgi_source were gone"),
             Tampering(command: "add chain inet cordon other", finding: "foreign chain other"),

@@ -31,8 +31,7 @@ final class KernelRig: Sendable {
         do {
             try ip(names.map { "netns add \($0)" })
             try ip([
-                "link add sgi0 netns \(gw) address 02:00:00:00:00:01 type veth peer name dev0 netns \(dev)",
-                "link add wan0 netns \(gw) address 02:00:00:00:00:03 type veth peer name net0 netns \(net)",
+                "link add sgi0 netns \(gw) address 02:00:00:00:00:01 type veth peer name dev0 netns \(dev)"
             ])
             // Neighbours are fixed: a burst must not be lost in the queue of an address that is being resolved.
             try ip(
@@ -43,18 +42,12 @@ final class KernelRig: Sendable {
                 ] + (1...20).map { "addr add 100.64.0.\($0)/32 dev lo" }, in: dev)
             try ip(
                 [
-                    "link set lo up", "link set sgi0 up", "link set wan0 up", "addr add 198.18.0.1/30 dev sgi0",
-                    "addr add 198.18.1.1/30 dev wan0", "route add default via 198.18.1.2",
+                    "link set lo up", "link set sgi0 up", "addr add 198.18.0.1/30 dev sgi0",
                     "neigh replace 198.18.0.2 lladdr 02:00:00:00:00:02 dev sgi0 nud permanent",
-                    "neigh replace 198.18.1.2 lladdr 02:00:00:00:00:04 dev wan0 nud permanent",
                 ], in: gw)
             try ip(
-                [
-                    "link set lo up", "link set net0 address 02:00:00:00:00:04 up", "addr add 198.18.1.2/30 dev net0",
-                    "addr add 192.0.2.10/32 dev lo", "addr add 192.0.2.11/32 dev lo",
-                    "route add default via 198.18.1.1",
-                    "neigh replace 198.18.1.1 lladdr 02:00:00:00:00:03 dev net0 nud permanent",
-                ], in: net)
+                ["link set lo up", "addr add 192.0.2.10/32 dev lo", "addr add 192.0.2.11/32 dev lo"], in: net)
+            try Self.makeInternetLink(gw, net)
             devices = try NetworkNamespace(named: dev)
             gateway = try NetworkNamespace(named: gw)
             internet = try NetworkNamespace(named: net)
@@ -67,6 +60,27 @@ final class KernelRig: Sendable {
             for name in names { shell("ip netns delete \(name) 2>/dev/null") }
             throw error
         }
+    }
+
+    private static func makeInternetLink(_ gateway: String, _ internet: String) throws {
+        try ip(["link add wan0 netns \(gateway) address 02:00:00:00:00:03 type veth peer name net0 netns \(internet)"])
+        try ip(
+            [
+                "link set wan0 up", "addr add 198.18.1.1/30 dev wan0", "route add default via 198.18.1.2",
+                "neigh replace 198.18.1.2 lladdr 02:00:00:00:00:04 dev wan0 nud permanent",
+            ], in: gateway)
+        try ip(
+            [
+                "link set net0 address 02:00:00:00:00:04 up", "addr add 198.18.1.2/30 dev net0",
+                "route add default via 198.18.1.1",
+                "neigh replace 198.18.1.1 lladdr 02:00:00:00:00:03 dev net0 nud permanent",
+            ], in: internet)
+    }
+
+    /// The link to the internet goes and comes back: the same names and addresses, other numbers.
+    func remakeInternetLink() throws {
+        try ip(["link delete wan0"], in: gatewayName)
+        try Self.makeInternetLink(gatewayName, names[2])
     }
 
     deinit { for name in names { shell("ip netns delete \(name)") } }

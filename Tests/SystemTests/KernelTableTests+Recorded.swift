@@ -20,8 +20,6 @@ extension KernelTests.Table {
         }
         counter spoofed {
         }
-        counter unexpected_reply {
-        }
         counter unsolicited {
         }
         map device_policy {
@@ -30,6 +28,7 @@ extension KernelTests.Table {
         }
         map policy_chain {
         type mark : verdict
+        size 131072
         elements = { 0x00000001 : goto policy_1, 0x00000011 : goto policy_2 }
         }
         map device_nat {
@@ -54,30 +53,17 @@ extension KernelTests.Table {
         meta mark set 0x80000001 accept
         }
         chain blocked {
+        ip daddr @pools counter name "device_to_device" drop
+        icmp type { destination-unreachable, time-exceeded, parameter-problem } meta mark set 0x80000003 accept
         counter name "blocked" drop
         }
         chain sgi_source {
+        meta mark set ip saddr map @device_policy meta mark vmap @policy_chain
+        meta mark set ip saddr map @device_policy counter name "no_policy" drop
         meta mark set 0x00000000
-        meta mark set ip saddr map @device_policy
-        meta mark != 0x00000000 accept
         ip saddr @nas fib daddr type local accept
         meta nfproto ipv6 counter name "ipv6" drop
         counter name "spoofed" drop
-        }
-        chain sgi_flow {
-        meta mark 0x00000000 accept
-        ip daddr @pools counter name "device_to_device" drop
-        ct direction reply counter name "unexpected_reply" drop
-        ct state established,new meta mark vmap @policy_chain
-        meta l4proto 1 ct state related goto to_internet
-        ct state established,new counter name "no_policy" drop
-        counter name "invalid" drop
-        }
-        chain wan_flow {
-        ct direction reply ct state established,related meta mark set 0x80000002 accept
-        fib daddr type local accept
-        ct state untracked accept
-        counter name "unsolicited" drop
         }
         chain sgi_input {
         meta mark != 0x00000000 counter name "input_denied" drop
@@ -93,28 +79,30 @@ extension KernelTests.Table {
         }
         chain raw_prerouting {
         type filter hook prerouting priority raw; policy accept;
-        iifname "sgi0" goto sgi_source
-        iifname "wan0" meta mark set 0x00000000
-        }
-        chain mangle_prerouting {
-        type filter hook prerouting priority mangle; policy accept;
-        iifname "sgi0" goto sgi_flow
-        iifname "wan0" goto wan_flow
+        iif "sgi0" goto sgi_source
+        iif "wan0" meta mark set 0x80000002
         }
         chain filter_forward {
         type filter hook forward priority filter; policy drop;
-        meta mark 0x80000001 iifname "sgi0" oifname "wan0" accept
-        meta mark 0x80000002 iifname "wan0" oifname "sgi0" meta mark set ip daddr map @device_policy accept
+        meta mark 0x80000001 oif "wan0" ct state established accept
+        meta mark 0x80000002 oif "sgi0" ct state established,related ct direction reply meta mark set ip daddr map @device_policy accept
+        meta mark 0x80000001 ip daddr @pools counter name "device_to_device" drop
+        meta mark 0x80000001 oif "wan0" ct state related,new accept
+        meta mark 0x80000001 ct state invalid counter name "invalid" drop
+        meta mark 0x80000003 oif "wan0" ct state related meta mark set 0x80000001 accept
+        meta mark 0x80000003 counter name "blocked" drop
+        iif "wan0" ct direction original counter name "unsolicited" drop
+        iif "wan0" ct state invalid,untracked counter name "unsolicited" drop
         counter name "forward_denied" drop
         }
         chain filter_input {
         type filter hook input priority filter; policy accept;
-        iifname "sgi0" goto sgi_input
-        iifname "wan0" goto wan_input
+        iif "sgi0" goto sgi_input
+        iif "wan0" goto wan_input
         }
         chain nat_postrouting {
         type nat hook postrouting priority srcnat; policy accept;
-        oifname "wan0" meta mark 0x80000001 meta l4proto { 0-255 } snat ip to ip saddr map @device_nat
+        oif "wan0" meta mark 0x80000001 meta l4proto { 0-255 } snat ip to ip saddr map @device_nat
         meta mark 0x80000001 counter name "nat_unmapped" drop
         }
         chain policy_1 {

@@ -16,3 +16,9 @@ uint64_t cload_now(void);
 /// A packet socket that sends whole Ethernet frames over the interface, past its queueing discipline.
 /// @return its descriptor, -1 with errno
 int cload_open_link(const char *interface);
+
+/// Sends the same datagram from and to these IPv4 addresses in host order, in one system call each 64. The socket is
+/// bound to a port, and may use addresses that are not the host's (IP_TRANSPARENT).
+/// @return how many were taken, -1 with errno when none was
+int cload_send_from(int descriptor, const uint32_t *sources, const uint32_t *destinations, uint16_t port,
+                    const uint8_t *payload, int length, int count);
