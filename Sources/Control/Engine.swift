@@ -39,10 +39,16 @@ final class Engine: Service {
 
     // MARK: Entrances
 
-    /// Queues a request from a NAS. The completion is called once, from the engine's loop.
+    /// Queues a request from a NAS. The completion is called once: from the engine's loop, or, when the request has to
+    /// give way to another NAS's, from the caller that queued that one.
     /// - Returns: `false` when the queue is full: the request is shed, counted, and the completion never called.
     func submit(_ request: Request) -> Bool {
-        guard queue.withLock({ $0.append(request) }) else {
+        switch queue.withLock({ $0.append(request) }) {
+        case .queued: break
+        case .displacing(let other):
+            metrics.shed.increment()
+            other.complete(.dropped)
+        case .refused:
             metrics.shed.increment()
             return false
         }

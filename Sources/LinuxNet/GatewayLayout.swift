@@ -14,13 +14,17 @@ public struct GatewayLayout: Hashable, Sendable {
     public let protectedPrefixes: Set<IPv4Prefix>
     /// Where RADIUS listens, UDP.
     public var radiusPorts: Set<UInt16> = [1812, 1813]
+    public var limits = GatewayLimits()
+    /// The number of the first policy's chain in a new table; `nil` for a random one, so that flows which an earlier
+    /// table has judged do not have it.
+    public var firstChain: UInt32?
     /// The routing table for packets to the internet.
     public var internetTable: UInt32 = 4001
     /// The routing table for what the gateway itself sends to devices.
     public var devicesTable: UInt32 = 4002
     /// The routing table for packets from outside.
     public var answersTable: UInt32 = 4003
-    /// The preference of the first of six consecutive routing rules; must come before the main table's (32766).
+    /// The preference of the first of five consecutive routing rules; must come before the main table's (32766).
     public var firstRulePreference: UInt32 = 100
 
     public init(
@@ -35,12 +39,21 @@ public struct GatewayLayout: Hashable, Sendable {
     }
 }
 
+/// How much of the gateway one tenant's block or one NAS can take from the others.
+public struct GatewayLimits: Hashable, Sendable {
+    /// Connections that the devices of one /24, which is one tenant's, may open in a second, and how many more at once.
+    public var newConnectionsPerBlock: UInt32 = 2000
+    public var newConnectionsBurst: UInt32 = 10_000
+    /// RADIUS packets that one NAS may send in a second.
+    public var radiusPacketsPerNAS: UInt32 = 100_000
+
+    public init() {}
+}
+
 /// The marks of packets that have been judged. Upper half: the lower is for ``PolicyMark``.
 enum RouteMark {
     static let internet: UInt32 = 0x8000_0001
     static let devices: UInt32 = 0x8000_0002
-    /// No policy allows it, but it may belong to a flow that one does, which is seen once it has a route.
-    static let undecided: UInt32 = 0x8000_0003
 }
 
 /// The name of a network interface. 1 to 15 letters, digits, dots, hyphens and underscores, so that it can stand in a

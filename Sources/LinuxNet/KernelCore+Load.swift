@@ -60,7 +60,9 @@ extension KernelCore {
                 }
             }
             var forms = try reader.policyForms(found.chains)
-            var mapped = found.parts[.set("policy_chain")] == nil ? [:] : try reader.policyChains()
+            var leads = Leads()
+            if found.parts[.set("policy_chain")] != nil { leads.chains = try reader.policyChains() }
+            if found.parts[.set("in_force")] != nil { leads.routes = try reader.pairsInForce() }
             var sets = found.hasTable ? try reader.setNames() : []
             let structure = text.rules + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
             let present = try presentInterfaces()
@@ -72,18 +74,19 @@ extension KernelCore {
                 // Something of another kind has one of our names. Nothing that is not ours may stay there.
                 try run(
                     "delete table inet cordon\n" + text.definitions + structure, operation: "replacing the table")
-                (found, policies, bindings, forms, mapped, sets) = (TableSnapshot(), [:], [:], [:], [:], [])
+                (found, policies, bindings, forms, leads, sets) = (TableSnapshot(), [:], [:], [:], Leads(), [])
             }
             var commits: UInt32 = 1
             let serials = (found.chains + sets).compactMap(PolicyChains.serial)
-            var chains = PolicyChains(after: serials.max() ?? 0, adopting: forms)
+            let first = layout.firstChain ?? UInt32.random(in: PolicyChains.firstNumbers)
+            var chains = PolicyChains(after: serials.max() ?? self.chains.last ?? first &- 1, adopting: forms)
             let change = chains.change(to: contents.rulesets, removing: [])
             chains.stopAdopting()
             try add(change.additions, link) { body throws(DataPlaneError) in
                 try body()
                 commits += 1
             }
-            if try lead(from: mapped, to: chains, found: found.chains, sets: sets, link) { commits += 1 }
+            if try lead(from: leads, to: chains, found: found.chains, sets: sets, link) { commits += 1 }
             if isLarge {
                 try DeviceDifference.replaceAll(with: contents.devices, over: link.nftables)
                 commits += 2
@@ -107,21 +110,34 @@ extension KernelCore {
         }
     }
 
+    /// What leads to policies' chains, and on from there.
+    private struct Leads {
+        var chains: [UInt32: String] = [:]
+        var routes: [PolicyPair: UInt32] = [:]
+    }
+
     /// Leads policies to their chains, and deletes the chains and maps that are not in use: old policies' and foreign
     /// ones. - Returns: whether anything had to change.
     private func lead(
-        from mapped: [UInt32: String], to chains: PolicyChains, found: [String], sets: [String], _ link: Link
+        from present: Leads, to chains: PolicyChains, found: [String], sets: [String], _ link: Link
     ) throws(DataPlaneError) -> Bool {
-        let wanted = chains.chainsByMark
+        let wanted = Leads(chains: chains.chainsByMark, routes: chains.routesByPair)
         let inUse = chains.inUse
         var batch = TableBatch(socket: link.nftables)
         try batch.delete(
-            mapped.filter { wanted[$0.key] != $0.value }.map { TableElement(key: $0.key.nativeOctets) },
+            present.chains.filter { wanted.chains[$0.key] != $0.value }.map { TableElement(key: $0.key.nativeOctets) },
             from: "policy_chain")
+        try batch.delete(
+            present.routes.filter { wanted.routes[$0.key] != $0.value }.map { TableElement(key: $0.key.key) },
+            from: "in_force")
         try batch.add(
-            wanted.filter { mapped[$0.key] != $0.value }
+            wanted.chains.filter { present.chains[$0.key] != $0.value }
                 .map { TableElement(key: $0.key.nativeOctets, value: .goto(chain: $0.value)) },
             to: "policy_chain")
+        try batch.add(
+            wanted.routes.filter { present.routes[$0.key] != $0.value }
+                .map { TableElement(key: $0.key.key, value: .data($0.value.nativeOctets)) },
+            to: "in_force")
         let unused = found.filter { !TableText.chains.contains($0) && !inUse.contains($0) }
         try batch.remove(
             chains: unused.sorted(),
@@ -139,6 +155,7 @@ extension KernelCore {
         let names = Set(found.chains.filter { PolicyChains.serial(of: $0) == nil }).union(TableText.chains).sorted()
         return names.map { "flush chain inet cordon \($0)\n" }.joined()
             + "flush set inet cordon nas\nflush set inet cordon pools\n"
+            + TableText.meters.filter { found.parts[.set($0)] != nil }.map { "flush set inet cordon \($0)\n" }.joined()
     }
 
     // MARK: Verifying

@@ -7,16 +7,18 @@ struct PolicyChains {
     private var names: [Ruleset: String] = [:]
     private var users: [Ruleset: Int] = [:]
     private(set) var rulesets: [PolicyMark: Ruleset] = [:]
-    private var serial: UInt64
+    private var serial: UInt32
     /// Chains that are in the kernel already, by what they do.
     private var adoptable: [PolicyForm: String] = [:]
-    /// Of the map from policies to chains, as ``digest(_:)`` has it.
+    /// Of the map `policy_chain`, as ``digest(_:)`` has it.
     private(set) var digest = 0
+    /// Of the map `in_force`, as ``digest(ofPairs:)`` has it.
+    private(set) var pairDigest = 0
 
     /// - Parameters:
     ///   - serial: names are made from numbers above.
     ///   - found: whole chains that are in the kernel, and may be used.
-    init(after serial: UInt64 = 0, adopting found: [String: PolicyForm] = [:]) {
+    init(after serial: UInt32 = 0, adopting found: [String: PolicyForm] = [:]) {
         self.serial = serial
         for (name, form) in found { adoptable[form] = name }
     }
@@ -24,9 +26,14 @@ struct PolicyChains {
     static let prefix = "policy_"
 
     /// The number in the name of a policy's chain, or of one of its maps; `nil` for other names.
-    static func serial(of name: String) -> UInt64? {
-        name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: "_").first.flatMap { UInt64($0) } : nil
+    static func serial(of name: String) -> UInt32? {
+        name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: "_").first.flatMap { UInt32($0) } : nil
     }
+
+    /// What a chain writes on a flow that it blocks; no chain has this number.
+    static let blocking = UInt32.max
+    /// Numbers begin anew above one that was drawn from these.
+    static let firstNumbers: Range<UInt32> = 1..<1 << 30
 
     /// Two transactions, and why not one: a packet reads rules of the generation that it met first, but elements of
     /// the newest. Under way during a commit it may be led to a chain that has no rules yet in its own generation, and
@@ -35,7 +42,7 @@ struct PolicyChains {
         /// Chains to be added, to which nothing leads.
         var additions: [(chain: String, ruleset: Ruleset)] = []
         /// Policies that lose their chain.
-        var unmapped: [PolicyMark] = []
+        var unmapped: [(mark: PolicyMark, chain: String)] = []
         /// Policies that get a chain.
         var mapped: [(mark: PolicyMark, chain: String)] = []
         /// Chains to which nothing leads after that, and their maps.
@@ -59,6 +66,7 @@ struct PolicyChains {
             rulesets[mark] = ruleset
             change.mapped.append((mark, name))
             digest &+= Self.digest(mark.rawValue, name)
+            pairDigest &+= Self.digest(Self.pair(mark.rawValue, name), RouteMark.internet)
         }
         for mark in removed.sorted() where new[mark] == nil {
             guard let old = rulesets.removeValue(forKey: mark) else { continue }
@@ -81,7 +89,7 @@ struct PolicyChains {
         if !adoptable.isEmpty, let found = adoptable.removeValue(forKey: PolicyForm(ruleset)) {
             name = found
         } else {
-            serial += 1
+            serial &+= 1
             name = "\(Self.prefix)\(serial)"
             change.additions.append((name, ruleset))
         }
@@ -90,8 +98,10 @@ struct PolicyChains {
     }
 
     private mutating func unmap(_ mark: PolicyMark, from old: Ruleset, _ change: inout Change) {
-        change.unmapped.append(mark)
-        digest &-= Self.digest(mark.rawValue, names[old] ?? "")
+        let name = names[old] ?? ""
+        change.unmapped.append((mark, name))
+        digest &-= Self.digest(mark.rawValue, name)
+        pairDigest &-= Self.digest(Self.pair(mark.rawValue, name), RouteMark.internet)
     }
 
     // MARK: What is there
@@ -103,6 +113,20 @@ struct PolicyChains {
         return result
     }
 
+    /// Where the flows go that a chain in force has let pass.
+    var routesByPair: [PolicyPair: UInt32] {
+        var result: [PolicyPair: UInt32] = [:]
+        for (mark, chain) in chainsByMark { result[Self.pair(mark, chain)] = RouteMark.internet }
+        return result
+    }
+
+    static func pair(_ mark: UInt32, _ chain: String) -> PolicyPair {
+        PolicyPair(policy: mark, chain: serial(of: chain) ?? blocking)
+    }
+
+    /// The highest number that a chain has had; `nil` when there was none.
+    var last: UInt32? { rulesets.isEmpty ? nil : serial }
+
     var inUse: Set<String> { Set(names.values) }
 
     /// Nothing that is left over from an earlier process is taken up after the start.
@@ -113,10 +137,14 @@ struct PolicyChains {
         chainsByMark.reduce(0) { $0 &+ digest($1.key, $1.value) }
     }
 
-    private static func digest(_ mark: UInt32, _ chain: String) -> Int {
+    static func digest(ofPairs routes: [PolicyPair: UInt32]) -> Int {
+        routes.reduce(0) { $0 &+ digest($1.key, $1.value) }
+    }
+
+    private static func digest(_ key: some Hashable, _ value: some Hashable) -> Int {
         var hasher = Hasher()
-        hasher.combine(mark)
-        hasher.combine(chain)
+        hasher.combine(key)
+        hasher.combine(value)
         return hasher.finalize()
     }
 }

@@ -3,8 +3,9 @@ import Domain
 import Glibc
 import PolicyCompiler
 
-/// A policy as the kernel holds it: a chain of one rule for each layer, which looks a packet up in the layer's map, and
-/// a last rule that blocks. The maps are constant: while a rule uses one, nobody can change its elements.
+/// A policy as the kernel holds it: a chain of one rule for each layer, which looks a packet up in the layer's map and
+/// writes what it finds on the flow, and a last rule that blocks. The map gives the number of its chain, or that nothing
+/// passes. It is constant: while a rule uses it, nobody can change its elements.
 struct PolicyForm: Hashable {
     var lookups: [Lookup]
     /// Where the chain's last rule goes.
@@ -12,12 +13,18 @@ struct PolicyForm: Hashable {
 
     struct Lookup: Hashable {
         var key: Ruleset.Lookup.Key
-        var elements: Set<TableElement>
+        var elements: Set<Element>
+    }
+
+    struct Element: Hashable {
+        let key: [UInt8]
+        let keyEnd: [UInt8]
+        let isAllowed: Bool
     }
 
     init(_ ruleset: Ruleset) {
         lookups = ruleset.lookups.map { lookup in
-            Lookup(key: lookup.key, elements: Set(lookup.entries.map { TableElement($0, key: lookup.key) }))
+            Lookup(key: lookup.key, elements: Set(lookup.entries.map { Element($0, key: lookup.key) }))
         }
         end = "blocked"
     }
@@ -31,7 +38,7 @@ struct PolicyForm: Hashable {
     static func map(of chain: String, layer: Int) -> String { "\(chain)_\(layer)" }
 }
 
-extension TableElement {
+extension PolicyForm.Element {
     /// Destination, protocol and port, each in a register of four octets.
     fileprivate init(_ entry: Ruleset.Entry, key: Ruleset.Lookup.Key) {
         let octets = { (address: IPv4Address, number: UInt8, port: UInt16) in
@@ -40,7 +47,7 @@ extension TableElement {
         self.init(
             key: octets(entry.destination.address, entry.protocols.lowerBound, entry.ports.lowerBound),
             keyEnd: octets(entry.destination.last, entry.protocols.upperBound, entry.ports.upperBound),
-            value: .goto(chain: entry.verdict.chain))
+            isAllowed: entry.verdict != .block)
     }
 }
 
@@ -76,6 +83,16 @@ extension Ruleset.Lookup.Key {
         return isIPv4 + all.prefix(fields.count)
     }
 
+    /// Looks the packet up, and writes what the map has for it on the flow.
+    func rule(map: String) -> [RuleExpression] {
+        let register = NFT_REG_1.rawValue
+        return loads + [
+            .lookup(map: map, from: register, to: register), .setConntrackMark(from: register), .goto(chain: "judged"),
+        ]
+    }
+
+    /// nft's number for a mark.
+    static let dataType: UInt32 = 19
     static let setFlags =
         NFT_SET_MAP.rawValue | NFT_SET_INTERVAL.rawValue | NFT_SET_CONCAT.rawValue | NFT_SET_CONSTANT.rawValue
 }
@@ -85,7 +102,8 @@ enum RuleExpression: Hashable {
     case payload(base: UInt32, offset: UInt32, length: UInt32, to: UInt32)
     case meta(key: UInt32, to: UInt32)
     case equal(register: UInt32, to: UInt8)
-    case verdict(map: String, from: UInt32)
+    case lookup(map: String, from: UInt32, to: UInt32)
+    case setConntrackMark(from: UInt32)
     case goto(chain: String)
     /// None of these.
     case other
@@ -100,8 +118,14 @@ extension TableBatch {
         for (index, lookup) in form.lookups.enumerated() {
             let map = PolicyForm.map(of: chain, layer: index)
             try addMap(map, key: lookup.key, number: UInt32(index + 1))
-            try add(Array(lookup.elements), to: map)
-            try addRule(lookup.key.loads + [.verdict(map: map, from: NFT_REG_1.rawValue)], to: chain)
+            let number = PolicyChains.serial(of: chain) ?? PolicyChains.blocking
+            try add(
+                lookup.elements.map { element in
+                    let mark = element.isAllowed ? number : PolicyChains.blocking
+                    return TableElement(
+                        key: element.key, keyEnd: element.keyEnd, value: .data(mark.nativeOctets))
+                }, to: map)
+            try addRule(lookup.key.rule(map: map), to: chain)
         }
         try addRule([.goto(chain: form.end)], to: chain)
     }
@@ -125,7 +149,8 @@ extension TableBatch {
         nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), name)
         let numbers: [(nftnl_set_attr, UInt32)] = [
             (NFTNL_SET_FLAGS, Ruleset.Lookup.Key.setFlags), (NFTNL_SET_KEY_TYPE, key.type),
-            (NFTNL_SET_KEY_LEN, UInt32(4 * key.fields.count)), (NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT.rawValue),
+            (NFTNL_SET_KEY_LEN, UInt32(4 * key.fields.count)), (NFTNL_SET_DATA_TYPE, Ruleset.Lookup.Key.dataType),
+            (NFTNL_SET_DATA_LEN, 4),
             // Names the map within its transaction; the kernel asks for one.
             (NFTNL_SET_ID, number),
         ]
@@ -169,10 +194,13 @@ extension TableBatch {
             name = "cmp"
             numbers = [(NFTNL_EXPR_CMP_SREG, register), (NFTNL_EXPR_CMP_OP, NFT_CMP_EQ.rawValue)]
             data = (NFTNL_EXPR_CMP_DATA, [octet])
-        case .verdict(let map, let register):
+        case .lookup(let map, let key, let value):
             name = "lookup"
-            numbers = [(NFTNL_EXPR_LOOKUP_SREG, register), (NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT.rawValue)]
+            numbers = [(NFTNL_EXPR_LOOKUP_SREG, key), (NFTNL_EXPR_LOOKUP_DREG, value)]
             text = (NFTNL_EXPR_LOOKUP_SET, map)
+        case .setConntrackMark(let register):
+            name = "ct"
+            numbers = [(NFTNL_EXPR_CT_KEY, NFT_CT_MARK.rawValue), (NFTNL_EXPR_CT_SREG, register)]
         case .goto(let chain):
             name = "immediate"
             numbers = [

@@ -26,15 +26,12 @@ struct Routing {
             Rule(name: "to the internet", preference: first, mark: RouteMark.internet, table: layout.internetTable),
             // Whatever the address, so that the forward chain sees and counts what nobody has asked for.
             Rule(name: "to devices", preference: first + 1, mark: RouteMark.devices, table: layout.answersTable),
-            Rule(
-                name: "of undecided packets", preference: first + 2, mark: RouteMark.undecided,
-                table: layout.internetTable),
             // What the gateway itself says to a device (ICMP errors) must not take the default route.
             Rule(
-                name: "from the gateway to devices", preference: first + 3, interface: "lo",
+                name: "from the gateway to devices", preference: first + 2, interface: "lo",
                 table: layout.devicesTable),
-            Rule(name: "of other packets from sgi", preference: first + 4, interface: "\(layout.sgiInterface)"),
-            Rule(name: "of other packets from wan", preference: first + 5, interface: "\(layout.wanInterface)"),
+            Rule(name: "of other packets from sgi", preference: first + 3, interface: "\(layout.sgiInterface)"),
+            Rule(name: "of other packets from wan", preference: first + 4, interface: "\(layout.wanInterface)"),
         ]
     }
 

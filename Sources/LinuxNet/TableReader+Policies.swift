@@ -10,7 +10,22 @@ extension TableReader {
                 let mark = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.native32
             else { return }
             // What is no goto is no chain of ours.
-            if case .goto(let chain) = Self.value(of: element) { found[mark] = chain } else { found[mark] = "" }
+            let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VERDICT.rawValue)
+            found[mark] = data?.nested.gotoChain ?? ""
+        }
+        return found
+    }
+
+    /// The pairs of policy and chain number whose verdicts hold, as `in_force` has them, with where they lead.
+    func pairsInForce() throws(DataPlaneError) -> [PolicyPair: UInt32] {
+        var found: [PolicyPair: UInt32] = [:]
+        try eachElement(of: "in_force", reset: { found = [:] }) { element in
+            guard
+                let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.value,
+                let policy = key.native(UInt32.self, at: 0), let chain = key.native(UInt32.self, at: 4)
+            else { return }
+            let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
+            found[PolicyPair(policy: policy, chain: chain)] = data?.native32 ?? 0
         }
         return found
     }
@@ -35,10 +50,9 @@ extension TableReader {
             var lookups: [PolicyForm.Lookup] = []
             for (index, rule) in rules.dropLast().enumerated() {
                 let map = PolicyForm.map(of: chain, layer: index)
-                guard let key = keys[map], rule == key.loads + [.verdict(map: map, from: NFT_REG_1.rawValue)] else {
-                    break
-                }
-                lookups.append(PolicyForm.Lookup(key: key, elements: try intervals(of: map)))
+                guard let key = keys[map], rule == key.rule(map: map), let elements = try elements(of: map, in: chain)
+                else { break }
+                lookups.append(PolicyForm.Lookup(key: key, elements: elements))
             }
             guard lookups.count == rules.count - 1 else { continue }
             forms[chain] = PolicyForm(lookups: lookups, end: end)
@@ -55,7 +69,7 @@ extension TableReader {
             }
             guard PolicyChains.serial(of: name) != nil,
                 set.first(NFTA_SET_FLAGS.rawValue)?.uint32 == Ruleset.Lookup.Key.setFlags,
-                set.first(NFTA_SET_DATA_TYPE.rawValue)?.uint32 == NFT_DATA_VERDICT.rawValue,
+                set.first(NFTA_SET_DATA_TYPE.rawValue)?.uint32 == Ruleset.Lookup.Key.dataType,
                 let key = [Ruleset.Lookup.Key.protocol, .port].first(where: { $0.fields.map(UInt32.init) == fields })
             else { return }
             found[name] = key
@@ -81,26 +95,28 @@ extension TableReader {
             })
     }
 
-    private func intervals(of map: String) throws(DataPlaneError) -> Set<TableElement> {
-        var found: Set<TableElement> = []
-        try eachElement(of: map, reset: { found = [] }) { element in
-            let octets = { (type: nft_set_elem_attributes) -> [UInt8]? in
-                element.first(type.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue).map { Array($0.value) }
+    /// `nil` when one gives a number that is not the chain's.
+    private func elements(
+        of map: String, in chain: String
+    ) throws(DataPlaneError) -> Set<PolicyForm.Element>? {
+        var found: Set<PolicyForm.Element> = []
+        var isWhole = true
+        try eachElement(of: map, reset: { (found, isWhole) = ([], true) }) { element in
+            let value = { (type: nft_set_elem_attributes) in
+                element.first(type.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
+            }
+            guard let key = value(NFTA_SET_ELEM_KEY), let end = value(NFTA_SET_ELEM_KEY_END),
+                let mark = value(NFTA_SET_ELEM_DATA)?.native32,
+                mark == PolicyChains.blocking || mark == PolicyChains.serial(of: chain)
+            else {
+                isWhole = false
+                return
             }
             found.insert(
-                TableElement(
-                    key: octets(NFTA_SET_ELEM_KEY) ?? [], keyEnd: octets(NFTA_SET_ELEM_KEY_END),
-                    value: Self.value(of: element)))
+                PolicyForm.Element(
+                    key: Array(key.value), keyEnd: Array(end.value), isAllowed: mark != PolicyChains.blocking))
         }
-        return found
-    }
-
-    private static func value(of element: Attributes) -> TableElement.Value {
-        guard let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested else { return .none }
-        if let chain = data.first(NFTA_DATA_VERDICT.rawValue).flatMap({ $0.nested.gotoChain }) {
-            return .goto(chain: chain)
-        }
-        return .data(data.first(NFTA_DATA_VALUE.rawValue).map { Array($0.value) } ?? [])
+        return isWhole ? found : nil
     }
 }
 
@@ -138,11 +154,14 @@ extension RuleExpression {
             self = .equal(register: register, to: octet)
         case "lookup":
             guard let map = data.first(NFTA_LOOKUP_SET.rawValue)?.text,
-                let register = number(NFTA_LOOKUP_SREG.rawValue),
-                number(NFTA_LOOKUP_DREG.rawValue) == NFT_REG_VERDICT.rawValue,
+                let key = number(NFTA_LOOKUP_SREG.rawValue), let value = number(NFTA_LOOKUP_DREG.rawValue),
                 (number(NFTA_LOOKUP_FLAGS.rawValue) ?? 0) == 0
             else { return }
-            self = .verdict(map: map, from: register)
+            self = .lookup(map: map, from: key, to: value)
+        case "ct":
+            guard number(NFTA_CT_KEY.rawValue) == NFT_CT_MARK.rawValue, let register = number(NFTA_CT_SREG.rawValue)
+            else { return }
+            self = .setConntrackMark(from: register)
         case "immediate":
             guard number(NFTA_IMMEDIATE_DREG.rawValue) == NFT_REG_VERDICT.rawValue,
                 let verdict = data.first(NFTA_IMMEDIATE_DATA.rawValue)?.nested.first(NFTA_DATA_VERDICT.rawValue),
@@ -152,4 +171,12 @@ extension RuleExpression {
         default: return
         }
     }
+}
+
+/// A policy and the number of a chain that may have judged a flow of it.
+struct PolicyPair: Hashable {
+    let policy: UInt32
+    let chain: UInt32
+
+    var key: [UInt8] { policy.nativeOctets + chain.nativeOctets }
 }

@@ -87,6 +87,9 @@ struct TableReader {
         for name in ["nas", "pools"] where snapshot.parts[.set(name)] != nil {
             snapshot.parts[.elements(name)] = try elementDigest(of: name)
         }
+        if snapshot.parts[.set("in_force")] != nil {
+            snapshot.parts[.elements("in_force")] = PolicyChains.digest(ofPairs: try pairsInForce())
+        }
         if snapshot.parts[.set("policy_chain")] != nil {
             snapshot.parts[.elements("policy_chain")] = PolicyChains.digest(try policyChains())
         }

@@ -3,27 +3,37 @@ import PolicyCompiler
 
 /// The text of `table inet cordon` in the language of nft.
 ///
-/// A packet's mark is first its policy's (the lower half of the numbers), set from its source address before conntrack
-/// sees it; then, once judged, that of its route (the upper half). Mark zero belongs to no device.
+/// A packet's mark is first its policy's (the lower half of the numbers), set from its source address; then, once judged,
+/// that of its route (the upper half). Mark zero belongs to no device.
+///
+/// Every packet of a device is judged, not only the first of a flow. What a policy's chain finds is written on the flow
+/// (conntrack's mark), as the number of that chain, whose rules never change. As long as the pair of policy and chain is
+/// in force, that is the verdict on the flow's other packets, and costs one look-up however large the policy is. With a
+/// policy's change its new pair comes into force in place of the old, and each flow is judged anew by its next packet.
 struct TableText {
     let layout: GatewayLayout
 
     /// The chains that are always there, in the order of their definition. Policies' chains are named `policy_N`.
     static let chains = [
-        "to_internet", "blocked", "sgi_source", "sgi_input", "wan_input",
-        "raw_prerouting",
+        "blocked", "judged", "sgi_source", "sgi_device", "radius", "sgi_input", "wan_input",
+        "mangle_prerouting",
         "filter_forward", "filter_input", "nat_postrouting",
     ]
     static let counters = [
-        "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6", "nat_unmapped", "no_policy",
-        "spoofed", "unsolicited",
+        "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6",
+        "nat_unmapped", "new_connections_limited", "no_policy", "radius_limited", "spoofed", "unsolicited",
     ]
-    static let sets = ["device_policy", "policy_chain", "device_nat", "nas", "pools"]
+    static let sets = [
+        "device_policy", "policy_chain", "in_force", "device_nat", "nas", "pools", "device_connections", "block_rates",
+        "nas_rates",
+    ]
+    /// Sets whose elements the kernel makes, with the limits that were in force then.
+    static let meters = ["block_rates", "nas_rates"]
 
     /// Commands that define everything which may already be there, and change nothing where it is.
     var definitions: String {
         let base = [
-            "raw_prerouting { type filter hook prerouting priority raw; policy accept; }",
+            "mangle_prerouting { type filter hook prerouting priority mangle; policy accept; }",
             "filter_forward { type filter hook forward priority filter; policy drop; }",
             "filter_input { type filter hook input priority filter; policy accept; }",
             "nat_postrouting { type nat hook postrouting priority srcnat; policy accept; }",
@@ -33,15 +43,22 @@ struct TableText {
         lines += [
             "add map inet cordon device_policy { type ipv4_addr : mark; }",
             "add map inet cordon policy_chain { type mark : verdict; size 131072; }",
+            "add map inet cordon in_force { type mark . mark : mark; size 131072; }",
             "add map inet cordon device_nat { type ipv4_addr : interval ipv4_addr . inet_service; }",
             "add set inet cordon nas { type ipv4_addr; }",
             "add set inet cordon pools { type ipv4_addr; flags interval; }",
+            // What blocks and NAS take. The kernel adds elements, and takes them away when they are idle.
+            "add set inet cordon block_rates { type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m; }",
+            "add set inet cordon nas_rates { type ipv4_addr; size 1024; flags dynamic,timeout; timeout 1m; }",
         ]
         let bases = Set(base.compactMap { $0.split(separator: " ").first })
         lines += Self.chains.filter { !bases.contains($0[...]) }.map { "add chain inet cordon \($0)" }
         lines += base.map { "add chain inet cordon \($0)" }
         return lines.joined(separator: "\n") + "\n"
     }
+
+    /// Where a flow goes that has the mark of a policy in force; otherwise the rule ends.
+    private static let inForce = "meta mark set meta mark . ct mark map @in_force accept"
 
     /// Commands that add the rules to the empty chains.
     var rules: String {
@@ -51,39 +68,39 @@ struct TableText {
         let wan = "iif \"\(layout.wanInterface)\""
         let outSGi = "oif \"\(layout.sgiInterface)\""
         let outWAN = "oif \"\(layout.wanInterface)\""
+        let limits = layout.limits
         let internet = Self.number(RouteMark.internet)
         let devices = Self.number(RouteMark.devices)
-        let undecided = Self.number(RouteMark.undecided)
         let radiusPorts = layout.radiusPorts.sorted().map { String($0) }.joined(separator: ", ")
         let chains: [(name: String, rules: [String])] = [
-            ("to_internet", ["meta mark set \(internet) accept"]),
-            (
-                "blocked",
-                [
-                    "ip daddr @pools counter name device_to_device drop",
-                    // An error about a flow that is allowed passes; which flow, conntrack will tell.
-                    "icmp type { destination-unreachable, time-exceeded, parameter-problem } "
-                        + "meta mark set \(undecided) accept",
-                    "counter name blocked drop",
-                ]
-            ),
-            // Each packet of a device is judged, not only the first, and before conntrack: what is denied costs no more
-            // than that. One to the gateway itself is judged too, then delivered (the local routing table comes before
-            // the marks) and refused by the input chain. What comes from outside goes towards the devices, as far as
-            // the forward chain. A mark that the packet came with is nobody's.
-            ("raw_prerouting", ["\(sgi) goto sgi_source", "\(wan) meta mark set \(devices)"]),
+            // What comes from outside goes towards the devices, as far as the forward chain. A mark that the packet came
+            // with is nobody's.
+            ("mangle_prerouting", ["\(sgi) goto sgi_source", "\(wan) meta mark set \(devices)"]),
             (
                 "sgi_source",
                 [
                     // A rule ends at a look-up that finds nothing.
-                    "meta mark set ip saddr map @device_policy meta mark vmap @policy_chain",
-                    "meta mark set ip saddr map @device_policy counter name no_policy drop",
+                    "meta mark set ip saddr map @device_policy goto sgi_device",
                     "meta mark set 0",
                     "ip saddr @nas fib daddr type local accept",
                     "meta nfproto ipv6 counter name ipv6 drop",
                     "counter name spoofed drop",
                 ]
             ),
+            // One to the gateway itself is judged too, then delivered (the local routing table comes before the marks)
+            // and refused by the input chain. An error (ICMP) has its flow's mark, and passes as the flow does.
+            (
+                "sgi_device",
+                [
+                    Self.inForce,
+                    "ct state new,established meta mark vmap @policy_chain",
+                    "ct state new,established counter name no_policy drop",
+                    "ct state related counter name blocked drop",
+                    "counter name invalid drop",
+                ]
+            ),
+            ("judged", [Self.inForce, "goto blocked"]),
+            ("blocked", ["ip daddr @pools counter name device_to_device drop", "counter name blocked drop"]),
             (
                 "filter_forward",
                 [
@@ -96,8 +113,6 @@ struct TableText {
                     "meta mark \(internet) ip daddr @pools counter name device_to_device drop",
                     "meta mark \(internet) \(outWAN) ct state new,related accept",
                     "meta mark \(internet) ct state invalid counter name invalid drop",
-                    "meta mark \(undecided) \(outWAN) ct state related meta mark set \(internet) accept",
-                    "meta mark \(undecided) counter name blocked drop",
                     "\(wan) ct direction original counter name unsolicited drop",
                     "\(wan) ct state invalid,untracked counter name unsolicited drop",
                     "counter name forward_denied drop",
@@ -109,9 +124,17 @@ struct TableText {
                 [
                     "meta mark != 0 counter name input_denied drop",
                     "ct state established,related accept",
-                    "ip saddr @nas udp dport { \(radiusPorts) } accept",
+                    "ip saddr @nas udp dport { \(radiusPorts) } goto radius",
                     "ip saddr @nas icmp type echo-request accept",
                     "counter name input_denied drop",
+                ]
+            ),
+            (
+                "radius",
+                [
+                    "update @nas_rates { ip saddr limit rate over \(limits.radiusPacketsPerNAS)/second "
+                        + "burst \(limits.radiusPacketsPerNAS / 4 + 1) packets } counter name radius_limited drop",
+                    "accept",
                 ]
             ),
             (
@@ -125,6 +148,10 @@ struct TableText {
             (
                 "nat_postrouting",
                 [
+                    // Only a connection's first packet comes here.
+                    "meta mark \(internet) update @block_rates { ip saddr & 255.255.255.0 limit rate over "
+                        + "\(limits.newConnectionsPerBlock)/second burst \(limits.newConnectionsBurst) packets } "
+                        + "counter name new_connections_limited drop",
                     // Every protocol. nft wants to see those with ports named before it takes a map with ports; for
                     // the others the kernel translates the address alone.
                     "\(outWAN) meta mark \(internet) "

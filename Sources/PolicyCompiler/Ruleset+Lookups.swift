@@ -1,7 +1,7 @@
 import Domain
 
 extension Ruleset {
-    /// What the kernel looks up for one layer: a verdict map whose key has only the parts that its boxes need, and all
+    /// What the kernel looks up for one layer: a map whose key has only the parts that its boxes need, and all
     /// that the layers before it needed. The second is for packets too short to have a port: the kernel skips a rule
     /// that looks for one, so a layer behind such a rule must skip them too, or it would let out what an earlier layer
     /// may have blocked. They are blocked at the end.
@@ -25,16 +25,6 @@ extension Ruleset {
         return layers.map { layer in
             if layer.contains(where: { $0.ports != 0...65_535 }) { key = .port }
             return Lookup(key: key, entries: layer)
-        }
-    }
-}
-
-extension Verdict {
-    /// The chain of the table where the verdict leads.
-    public var chain: String {
-        switch self {
-        case .block: "blocked"
-        case .internet: "to_internet"
         }
     }
 }

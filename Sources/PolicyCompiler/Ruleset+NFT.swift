@@ -1,20 +1,24 @@
 import Domain
 
 /// The ruleset in the language of nft 1.0.6: a chain of `table inet cordon` and its maps, for people to read and for
-/// recorded files. The chains `to_internet` and `blocked`, where the verdicts lead, are the table's own.
+/// recorded files. The chain's number N, which is written on flows that pass, stands for the policy; 0xffffffff for
+/// those that do not. The chains `judged` and `blocked` are the table's own.
 extension Ruleset {
     /// Blocks that stand inside `table inet cordon { }`, one box a line.
-    public func nft(chain name: String) -> String {
+    public func nft(chain number: UInt32) -> String {
+        let name = "policy_\(number)"
         var text = ""
         for (index, lookup) in lookups.enumerated() {
             let lines =
-                ["map \(name)_\(index) {", "    type \(lookup.key.type) : verdict", "    flags constant,interval"]
-                + ["    elements = {"] + lookup.entries.map { "        \(lookup.key.element($0))," } + [
+                ["map \(name)_\(index) {", "    type \(lookup.key.type) : mark", "    flags constant,interval"]
+                + ["    elements = {"] + lookup.entries.map { "        \(lookup.key.element($0, number))," } + [
                     "    }", "}", "",
                 ]
             text += lines.joined(separator: "\n")
         }
-        let rules = lookups.enumerated().map { "    \($0.element.key.expression) vmap @\(name)_\($0.offset)" }
+        let rules = lookups.enumerated().map {
+            "    ct mark set \($0.element.key.expression) map @\(name)_\($0.offset) goto judged"
+        }
         return text + (["chain \(name) {"] + rules + ["    goto blocked", "}", ""]).joined(separator: "\n")
     }
 }
@@ -34,10 +38,11 @@ extension Ruleset.Lookup.Key {
         }
     }
 
-    fileprivate func element(_ entry: Ruleset.Entry) -> String {
+    fileprivate func element(_ entry: Ruleset.Entry, _ number: UInt32) -> String {
         var parts = [entry.destination.description, Self.text(entry.protocols)]
         if self == .port { parts.append(Self.text(entry.ports)) }
-        return "\(parts.joined(separator: " . ")) : goto \(entry.verdict.chain)"
+        let mark = entry.verdict == .block ? UInt32.max : number
+        return "\(parts.joined(separator: " . ")) : 0x\(String(mark, radix: 16))"
     }
 
     private static func text(_ range: ClosedRange<some FixedWidthInteger>) -> String {

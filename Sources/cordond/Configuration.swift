@@ -81,6 +81,14 @@ struct Configuration {
             sgiInterface: sgiInterface, sgiPeer: sgiPeer, wanInterface: wanInterface, wanNextHop: wanNextHop,
             protectedPrefixes: Set(protected))
         layout.radiusPorts = [authenticationPort, accountingPort]
+        var limits = try root.section("limits")
+        layout.limits.newConnectionsPerBlock = try limits.number(
+            "new-connections-per-block", or: layout.limits.newConnectionsPerBlock, in: 1...10_000_000)
+        layout.limits.newConnectionsBurst = try limits.number(
+            "new-connections-burst", or: layout.limits.newConnectionsBurst, in: 1...10_000_000)
+        layout.limits.radiusPacketsPerNAS = try limits.number(
+            "radius-packets-per-nas", or: layout.limits.radiusPacketsPerNAS, in: 1...10_000_000)
+        try limits.finish()
         self.layout = layout
 
         var nat = try root.section("nat")

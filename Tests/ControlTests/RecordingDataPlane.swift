@@ -71,6 +71,7 @@ final class RecordingDataPlane: DataPlane {
         return denied.count
     }
 
-    func verify() throws(DataPlaneError) -> RepairReport? { nil }
+    /// Waits for who holds the state: so a test can hold up the engine.
+    func verify() throws(DataPlaneError) -> RepairReport? { state.withLock { _ in nil } }
     func counters() throws(DataPlaneError) -> [DataPlaneCounter] { [] }
 }

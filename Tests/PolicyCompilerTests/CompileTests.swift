@@ -6,7 +6,7 @@ import Testing
 @Suite struct CompileTests {
     @Test(arguments: GoldenCase.all)
     func `compiles to the recorded chain`(_ golden: GoldenCase) throws {
-        try golden.expect(compile(golden.policy()).nft(chain: "policy_1"), in: "ruleset.nft")
+        try golden.expect(compile(golden.policy()).nft(chain: 1), in: "ruleset.nft")
     }
 
     @Test func `every recorded case is found`() {

@@ -21,7 +21,8 @@ final class KernelRig: Sendable {
     static let gatewayInside = address("198.18.0.1")
     private static let serial = Atomic<Int>(0)
 
-    init() throws {
+    /// - Parameter limits: none to speak of unless given.
+    init(limits: GatewayLimits? = nil) throws {
         try #require(geteuid() == 0, "system tests need root: they make network namespaces")
         let serial = Self.serial.add(1, ordering: .relaxed).newValue
         let base = "ct-\(getpid())-\(serial)"
@@ -51,10 +52,15 @@ final class KernelRig: Sendable {
             devices = try NetworkNamespace(named: dev)
             gateway = try NetworkNamespace(named: gw)
             internet = try NetworkNamespace(named: net)
-            layout = GatewayLayout(
+            var layout = GatewayLayout(
                 sgiInterface: try InterfaceName(parsing: "sgi0"), sgiPeer: Self.nas,
                 wanInterface: try InterfaceName(parsing: "wan0"), wanNextHop: address("198.18.1.2"),
                 protectedPrefixes: [prefix("198.18.0.0/24")])
+            layout.firstChain = 1
+            layout.limits.newConnectionsPerBlock = 10_000_000
+            layout.limits.newConnectionsBurst = 10_000_000
+            if let limits { layout.limits = limits }
+            self.layout = layout
             kernel = try Kernel(layout: layout, namespace: gateway)
         } catch {
             for name in names { shell("ip netns delete \(name) 2>/dev/null") }

@@ -16,7 +16,11 @@ extension KernelTests.Table {
         }
         counter nat_unmapped {
         }
+        counter new_connections_limited {
+        }
         counter no_policy {
+        }
+        counter radius_limited {
         }
         counter spoofed {
         }
@@ -31,6 +35,12 @@ extension KernelTests.Table {
         size 131072
         elements = { 0x00000001 : goto policy_1, 0x00000011 : goto policy_2 }
         }
+        map in_force {
+        type mark . mark : mark
+        size 131072
+        elements = { 0x00000001 . 0x00000001 : 0x80000001,
+             0x00000011 . 0x00000002 : 0x80000001 }
+        }
         map device_nat {
         type ipv4_addr : interval ipv4_addr . inet_service
         elements = { 100.64.0.1 : 203.0.113.1 . 10008-10015 }
@@ -44,31 +54,52 @@ extension KernelTests.Table {
         flags interval
         elements = { 100.64.0.0/10, 198.18.0.0/24 }
         }
-        map policy_2_0 {
-        type ipv4_addr . inet_proto : verdict
-        flags constant,interval
-        elements = { 192.0.2.0/24 . 6 : goto to_internet }
+        set block_rates {
+        type ipv4_addr
+        size 65536
+        flags dynamic,timeout
+        timeout 1m
         }
-        chain to_internet {
-        meta mark set 0x80000001 accept
+        set nas_rates {
+        type ipv4_addr
+        size 1024
+        flags dynamic,timeout
+        timeout 1m
+        }
+        map policy_2_0 {
+        type ipv4_addr . inet_proto : mark
+        flags constant,interval
+        elements = { 192.0.2.0/24 . 6 : 0x02000000 }
         }
         chain blocked {
         ip daddr @pools counter name "device_to_device" drop
-        icmp type { destination-unreachable, time-exceeded, parameter-problem } meta mark set 0x80000003 accept
         counter name "blocked" drop
         }
+        chain judged {
+        meta mark set meta mark . ct mark map @in_force accept
+        goto blocked
+        }
         chain sgi_source {
-        meta mark set ip saddr map @device_policy meta mark vmap @policy_chain
-        meta mark set ip saddr map @device_policy counter name "no_policy" drop
+        meta mark set ip saddr map @device_policy goto sgi_device
         meta mark set 0x00000000
         ip saddr @nas fib daddr type local accept
         meta nfproto ipv6 counter name "ipv6" drop
         counter name "spoofed" drop
         }
+        chain sgi_device {
+        meta mark set meta mark . ct mark map @in_force accept
+        ct state established,new meta mark vmap @policy_chain
+        ct state established,new counter name "no_policy" drop
+        ct state related counter name "blocked" drop
+        counter name "invalid" drop
+        }
+        chain radius {
+        accept
+        }
         chain sgi_input {
         meta mark != 0x00000000 counter name "input_denied" drop
         ct state established,related accept
-        ip saddr @nas udp dport { 1812, 1813 } accept
+        ip saddr @nas udp dport { 1812, 1813 } goto radius
         ip saddr @nas icmp type echo-request accept
         counter name "input_denied" drop
         }
@@ -77,8 +108,8 @@ extension KernelTests.Table {
         icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
         counter name "input_denied" drop
         }
-        chain raw_prerouting {
-        type filter hook prerouting priority raw; policy accept;
+        chain mangle_prerouting {
+        type filter hook prerouting priority mangle; policy accept;
         iif "sgi0" goto sgi_source
         iif "wan0" meta mark set 0x80000002
         }
@@ -89,8 +120,6 @@ extension KernelTests.Table {
         meta mark 0x80000001 ip daddr @pools counter name "device_to_device" drop
         meta mark 0x80000001 oif "wan0" ct state related,new accept
         meta mark 0x80000001 ct state invalid counter name "invalid" drop
-        meta mark 0x80000003 oif "wan0" ct state related meta mark set 0x80000001 accept
-        meta mark 0x80000003 counter name "blocked" drop
         iif "wan0" ct direction original counter name "unsolicited" drop
         iif "wan0" ct state invalid,untracked counter name "unsolicited" drop
         counter name "forward_denied" drop
@@ -109,7 +138,7 @@ extension KernelTests.Table {
         goto blocked
         }
         chain policy_2 {
-        ip daddr . meta l4proto vmap @policy_2_0
+        ct mark set ip daddr . meta l4proto map @policy_2_0 goto judged
         goto blocked
         }
         }
