@@ -2,6 +2,7 @@ import Control
 import Domain
 import PolicyCompiler
 import Store
+import Synchronization
 import Testing
 
 @Suite struct AdmissionTests {
@@ -208,6 +209,40 @@ import Testing
             _ = try await bench.tenant("acme", sims: 1)
             #expect(try await bench.attach(try Bench.imsi(0)) == .noAnswer)
             #expect(try await bench.account(.interim) == false)
+        }
+    }
+
+    /// Times in records are what the clock said; nothing is decided by them.
+    @Test(arguments: [-86_400_000, 86_400_000 * 3650, -2_000_000_000_000] as [Int64])
+    func `a clock that is stepped changes times and no decision`(step: Int64) async throws {
+        let clock = Mutex<Int64>(1_700_000_000_000)
+        try await Bench.run(now: { Timestamp(milliseconds: clock.withLock { $0 }) }) { bench in
+            _ = try await bench.tenant("acme", sims: 3)
+            guard case .accept(let address, let token) = try await bench.attach(try Bench.imsi(0)) else {
+                Issue.record("not admitted")
+                return
+            }
+            clock.withLock { $0 += step }
+            #expect(try await bench.account(.interim, token: token, usage: SessionUsage(octetsUp: 7)))
+            guard case .accept(let other, let otherToken) = try await bench.attach(try Bench.imsi(1)) else {
+                Issue.record("not admitted after the step")
+                return
+            }
+            #expect(other != address && otherToken != token)
+            // Again, so that the old session is replaced at a time before its start.
+            guard case .accept(let again, let newToken) = try await bench.attach(try Bench.imsi(0)) else {
+                Issue.record("not admitted again")
+                return
+            }
+            #expect(again == address && newToken != token)
+            #expect(try await bench.account(.stop, token: token))
+            #expect(bench.kernel.now.devices[address] != nil, "the late stop of the old session ended the new one")
+            #expect(try await bench.account(.stop, token: newToken))
+            #expect(bench.kernel.now.devices[address] == nil)
+            let active = try await bench.store.read {
+                try $0.sessions(of: nil, activeOnly: true, after: nil, limit: 10)
+            }
+            #expect(active.map(\.address) == [other])
         }
     }
 }

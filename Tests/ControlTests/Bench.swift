@@ -18,7 +18,11 @@ struct Bench: Sendable {
     static let plan = try? NATPlan(publicPrefixes: [IPv4Prefix(containing: IPv4Address(bits: 0xC613_0000), length: 28)])
 
     static func run(
-        pool: String = "100.64.0.0/16", settings: ((inout ControlSettings) -> Void)? = nil,
+        pool: String = "100.64.0.0/16",
+        now: @escaping @Sendable () -> Timestamp = {
+            Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
+        },
+        settings: ((inout ControlSettings) -> Void)? = nil,
         _ body: @escaping @Sendable (Bench) async throws -> Void
     ) async throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("cordon-control-\(UUID())").path
@@ -35,7 +39,7 @@ struct Bench: Sendable {
         logger.logLevel = .critical
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: nas, settings: chosen, logger: logger,
-            now: { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) })
+            now: now)
         try await control.start()
         let group = ServiceGroup(services: control.services, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { tasks in

@@ -175,6 +175,33 @@ extension KernelTests {
             #expect(try rig.kernel.verify() == nil)
         }
 
+        @Test func `answers that overrun the socket's buffer are noticed, and what was changed is known again`() throws
+        {
+            let before = netlinkSockets()
+            let rig = try rig()
+            // Room for two or three acknowledgements.
+            var tiny: Int32 = 1
+            for descriptor in netlinkSockets().subtracting(before) {
+                setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &tiny, 4)
+            }
+            let entries = (UInt32(1)...20_000).map { number in
+                DeviceEntry(
+                    address: IPv4Address(bits: KernelRig.pool.first.bits + 4096 + number), policy: two, nat: nil)
+            }
+            do {
+                try rig.kernel.apply(entries.map { .set($0) })
+                Issue.record("an overrun was not noticed")
+            } catch {
+                #expect(error.code == .connectionLost)
+            }
+            let report = try #require(try rig.kernel.verify())
+            #expect(report.findings.first == "the netlink socket was lost; a new one is open")
+            #expect(try passes(rig))
+            try rig.kernel.apply(entries.map { .set($0) })
+            #expect(try rig.kernel.verify() == nil)
+            #expect(try rig.nft("list map inet cordon device_policy").contains("100.64.94.32"))
+        }
+
         /// The numbers of this process's netlink sockets.
         private func netlinkSockets() -> Set<Int32> {
             Set(

@@ -190,6 +190,45 @@ extension KernelTests {
             #expect(try rig.kernel.verify() == nil)
         }
 
+        /// Its verdict is kept on a flow for as long as the chain that found it is the policy's.
+        @Test func `a flow is judged anew by each version of its policy, and by another policy`() throws {
+            let rig = try openRig()
+            let (sender, capture) = try rawPair(rig)
+            var sequence: UInt32 = 100
+            let passes = { () throws -> Bool in
+                sequence += 2
+                sender.send(packet(sequence, from: "100.64.0.1", to: "192.0.2.99"))
+                // Another device's, so that the end is seen.
+                sender.send(packet(sequence + 1, from: "100.64.0.2", to: "192.0.2.98"))
+                return capture.sequences(until: sequence + 1).contains(sequence)
+            }
+            let two = kernelMark(2)
+            let open = Ruleset.allowing("192.0.2.0/24")
+            let other = Ruleset.Entry(
+                destination: prefix("192.0.2.7"), protocols: 0...255, ports: 0...65_535, verdict: .block)
+            try rig.kernel.install([two: open], removing: [])
+            try rig.kernel.apply([.set(kernelDevice(1, two)), .set(kernelDevice(2, one))])
+            #expect(try passes())
+            #expect(try passes())
+            try rig.kernel.install([two: .blockAll], removing: [])
+            #expect(try !passes())
+            // Allowed again, by a second layer.
+            try rig.kernel.install([two: Ruleset(layers: [[other]] + open.layers)], removing: [])
+            #expect(try passes())
+            // Found by a box that blocks, so written on the flow as such.
+            let against = Ruleset.Entry(
+                destination: prefix("192.0.2.99"), protocols: 0...255, ports: 0...65_535, verdict: .block)
+            try rig.kernel.install([two: Ruleset(layers: [[against]] + open.layers)], removing: [])
+            #expect(try !passes())
+            try rig.kernel.install([two: Ruleset(layers: [[other]] + open.layers)], removing: [])
+            #expect(try passes())
+            try rig.kernel.apply([.set(kernelDevice(1, .blockAll))])
+            #expect(try !passes())
+            try rig.kernel.apply([.set(kernelDevice(1, one))])
+            #expect(try passes())
+            #expect(try rig.kernel.verify() == nil)
+        }
+
         @Test func `a removed device is cut off`() throws {
             let rig = try openRig()
             let (sender, capture) = try rawPair(rig)
