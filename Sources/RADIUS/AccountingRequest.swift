@@ -1,7 +1,9 @@
 public import Domain
 
 /// An Accounting-Request (RFC 2866 §4.1).
-public struct AccountingRequest: Hashable, Sendable {
+///
+/// Holds no octets of the packet; ``echo(in:)`` is what an answer needs when they are gone.
+public struct AccountingRequest: Sendable {
     public let header: Header
     public let bearer: Bearer
     public let kind: AccountingReport.Kind
@@ -10,7 +12,9 @@ public struct AccountingRequest: Hashable, Sendable {
     /// Seconds since 1970 (RFC 2869 §5.3).
     public let eventTimestamp: UInt32?
 
-    /// Decodes and checks the packet's form, not its authenticator: see ``verify(_:secret:)``.
+    /// Decodes and checks the packet's form, not its authenticator: see ``verify(_:secret:)``. Allocates nothing, whatever
+    /// the packet.
+    /// - Throws: ``PacketError`` for the first thing that is wrong with it.
     public init(decoding bytes: Span<UInt8>) throws(PacketError) {
         header = try Header(decoding: bytes)
         guard header.code == .accountingRequest else { throw .unexpectedCode(header.code.rawValue) }
@@ -39,11 +43,13 @@ public struct AccountingRequest: Hashable, Sendable {
         }
     }
 
-    public func report(from nas: NAS.ID, received: Timestamp) -> AccountingReport {
+    /// What is recorded.
+    /// - Parameter bytes: the octets that were decoded.
+    public func report(from nas: NAS.ID, received: Timestamp, in bytes: Span<UInt8>) -> AccountingReport {
         AccountingReport(
-            nas: nas, kind: kind, token: bearer.token, imsi: bearer.threeGPP.imsi, apn: bearer.apn,
-            address: bearer.framedAddress, accountingSessionID: bearer.accountingSessionID,
-            equipment: bearer.equipment, usage: usage, terminateCause: terminateCause,
+            nas: nas, kind: kind, token: bearer.token, imsi: bearer.threeGPP.imsi, apn: bearer.apn(in: bytes),
+            address: bearer.framedAddress, accountingSessionID: bearer.accountingSessionID(in: bytes),
+            equipment: bearer.equipment(in: bytes), usage: usage, terminateCause: terminateCause,
             isLastBearer: bearer.threeGPP.isSessionStop,
             time: eventTimestamp.map { Timestamp(milliseconds: Int64($0) * 1000) } ?? received)
     }

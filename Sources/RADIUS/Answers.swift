@@ -16,7 +16,7 @@ public struct AccessAccept: Hashable, Sendable {
         self.interimSeconds = interimSeconds
     }
 
-    public func encoded(answering request: AccessRequest, secret: Secret) throws(PacketError) -> [UInt8] {
+    public func encoded(answering request: Echo<AccessRequest>, secret: Secret) throws(PacketError) -> [UInt8] {
         var attributes = AttributeWriter.protected()
         attributes.append(6, 2)  // Service-Type: Framed
         attributes.append(7, 7)  // Framed-Protocol: GPRS-PDP-Context
@@ -38,7 +38,7 @@ public struct AccessReject: Hashable, Sendable {
 
     public init(reason: AttachRejection) { self.reason = reason }
 
-    public func encoded(answering request: AccessRequest, secret: Secret) throws(PacketError) -> [UInt8] {
+    public func encoded(answering request: Echo<AccessRequest>, secret: Secret) throws(PacketError) -> [UInt8] {
         var attributes = AttributeWriter.protected()
         attributes.append(18, reason.rawValue.utf8)
         return try attributes.answer(.accessReject, to: request, secret: secret)
@@ -49,12 +49,12 @@ public struct AccessReject: Hashable, Sendable {
 public struct AccountingResponse: Hashable, Sendable {
     public init() {}
 
-    public func encoded(answering request: AccountingRequest, secret: Secret) throws(PacketError) -> [UInt8] {
+    public func encoded(answering request: Echo<AccountingRequest>, secret: Secret) throws(PacketError) -> [UInt8] {
         var attributes = AttributeWriter()
-        attributes.append(proxyStates: request.bearer.proxyStates)
+        attributes.append(proxyStates: request.proxyStates)
         var packet = try [UInt8].packet(
-            .accountingResponse, identifier: request.header.identifier, attributes: attributes)
-        packet.sign(request: request.header.authenticator, messageAuthenticator: false, secret: secret)
+            .accountingResponse, identifier: request.identifier, attributes: attributes)
+        packet.sign(request: request.authenticator, messageAuthenticator: false, secret: secret)
         return packet
     }
 }
@@ -68,11 +68,13 @@ extension AttributeWriter {
         return attributes
     }
 
-    fileprivate func answer(_ code: Code, to request: AccessRequest, secret: Secret) throws(PacketError) -> [UInt8] {
+    fileprivate func answer(
+        _ code: Code, to request: Echo<AccessRequest>, secret: Secret
+    ) throws(PacketError) -> [UInt8] {
         var attributes = self
-        attributes.append(proxyStates: request.bearer.proxyStates)
-        var packet = try [UInt8].packet(code, identifier: request.header.identifier, attributes: attributes)
-        packet.sign(request: request.header.authenticator, messageAuthenticator: true, secret: secret)
+        attributes.append(proxyStates: request.proxyStates)
+        var packet = try [UInt8].packet(code, identifier: request.identifier, attributes: attributes)
+        packet.sign(request: request.authenticator, messageAuthenticator: true, secret: secret)
         return packet
     }
 }

@@ -43,22 +43,20 @@ struct Attribute {
         return IPv6PrefixValue(bits: bits, length: length)
     }
 
-    func octets(in bytes: Span<UInt8>, count: ClosedRange<Int> = 0...253) throws(PacketError) -> [UInt8] {
+    var place: Place { Place(value) }
+
+    /// The place of a value that has so many octets.
+    func place(of count: ClosedRange<Int>) throws(PacketError) -> Place {
         try expect(count)
-        return value.map { bytes[$0] }
+        return place
     }
 
-    /// `nil` when the octets are no UTF-8.
-    func text(in bytes: Span<UInt8>) throws(PacketError) -> String? {
-        try expect(1...253)
-        return bytes.extracting(value).withUnsafeBufferPointer { String(validating: $0, as: UTF8.self) }
-    }
+    /// The place of text, which is not empty. Whether it is UTF-8 is found out by who asks for it.
+    func text() throws(PacketError) -> Place { try place(of: 1...253) }
 
     /// What `parse` makes of the octets, which some senders end with a NUL.
     func parsed<Value>(in bytes: Span<UInt8>, _ parse: (Slice<UnsafeBufferPointer<UInt8>>) -> Value?) -> Value? {
-        bytes.extracting(value).withUnsafeBufferPointer { octets in
-            parse(octets.last == 0 ? octets.dropLast() : octets[...])
-        }
+        place.parsed(in: bytes, parse)
     }
 
     func expect(_ count: ClosedRange<Int>) throws(PacketError) {

@@ -8,6 +8,9 @@ struct AttributeScan {
 
     init(_ header: Header) { end = header.length }
 
+    /// - Parameter end: where the packet ends, or padding after it.
+    init(until end: Int) { self.end = end }
+
     /// The next attribute, `nil` at the end. Attributes of vendors that we do not know are passed over.
     /// - Throws: ``PacketError/attributeLength(type:)`` when one does not fit.
     mutating func next(in bytes: Span<UInt8>) throws(PacketError) -> Attribute? {

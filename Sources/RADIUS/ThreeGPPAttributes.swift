@@ -2,12 +2,12 @@ public import Domain
 
 /// The attributes of vendor 10415 (3GPP TS 29.061 §16.4.7.2). What is absent, or is text that does not parse, is `nil`;
 /// a length that the type does not have makes the packet malformed instead.
-public struct ThreeGPPAttributes: Hashable, Sendable {
+///
+/// Text and octets are made from the packet's when they are asked for; `bytes` are always those that were decoded.
+public struct ThreeGPPAttributes: Sendable {
     public var imsi: IMSI?
     public var chargingID: UInt32?
     public var pdpType: PDPType?
-    /// GPRS Negotiated QoS profile: text of release and hexadecimal digits, or octets of older cores.
-    public var qosProfile: [UInt8]?
     public var servingNode: IPv4Address?
     public var gateway: IPv4Address?
     public var servingNodeIPv6: UInt128?
@@ -22,7 +22,6 @@ public struct ThreeGPPAttributes: Hashable, Sendable {
     public var selectionMode: UInt8?
     /// Four hexadecimal digits.
     public var chargingCharacteristics: UInt16?
-    public var dnsServersIPv6: [UInt128] = []
     /// 3GPP-SGSN-MCC-MNC: the network that the device is in.
     public var visitedNetwork: PLMN?
     public var isTeardown: Bool?
@@ -30,17 +29,41 @@ public struct ThreeGPPAttributes: Hashable, Sendable {
     /// The last two digits of an IMEISV; no part of the identity.
     public var softwareVersion: UInt8?
     public var rat: RATType?
-    public var location: UserLocation?
     public var timeZone: TimeZone?
     public var negotiatedDSCP: UInt8?
     public var allocateIPType: UInt8?
-    public var externalIdentifier: String?
-    /// When ``location`` was learned: seconds since 1900, as in NTP.
+    /// When ``location(in:)`` was learned: seconds since 1900, as in NTP.
     public var locationTimeSeconds: UInt32?
-    /// Each secondary RAT usage report as sent.
-    public var secondaryRATUsage: [[UInt8]] = []
+    private var secondaryRATUsage = RepeatedAttribute(vendor: Attribute.vendor3GPP, type: 31)
+    private var places = Places()
+
+    /// Where the values lie that would have to be allocated.
+    private struct Places {
+        var qosProfile: Place?
+        var dnsServersIPv6: Place?
+        var location: Place?
+        var externalIdentifier: Place?
+    }
 
     public init() {}
+
+    /// GPRS Negotiated QoS profile: text of release and hexadecimal digits, or octets of older cores.
+    public func qosProfile(in bytes: Span<UInt8>) -> [UInt8]? { places.qosProfile?.octets(in: bytes) }
+
+    public func dnsServersIPv6(in bytes: Span<UInt8>) -> [UInt128] {
+        let octets = places.dnsServersIPv6?.octets(in: bytes) ?? []
+        return stride(from: 0, to: octets.count, by: 16).map { octets.span.uint128(at: $0) }
+    }
+
+    public func location(in bytes: Span<UInt8>) -> UserLocation? {
+        places.location.map { UserLocation(octets: $0.octets(in: bytes)) }
+    }
+
+    /// `nil` when it is no UTF-8.
+    public func externalIdentifier(in bytes: Span<UInt8>) -> String? { places.externalIdentifier?.text(in: bytes) }
+
+    /// Each secondary RAT usage report as sent.
+    public func secondaryRATUsage(in bytes: Span<UInt8>) -> [[UInt8]] { secondaryRATUsage.octets(in: bytes) }
 
     /// 3GPP-PDP-Type.
     public struct PDPType: RawRepresentable, Hashable, Sendable {
@@ -67,7 +90,7 @@ public struct ThreeGPPAttributes: Hashable, Sendable {
         case 1: imsi = attribute.parsed(in: bytes) { IMSI(utf8: $0) }
         case 2: chargingID = try attribute.uint32(in: bytes)
         case 3: pdpType = PDPType(rawValue: try attribute.uint32(in: bytes))
-        case 5: qosProfile = try attribute.octets(in: bytes)
+        case 5: places.qosProfile = attribute.place
         case 6: servingNode = try attribute.ipv4(in: bytes)
         case 7: gateway = try attribute.ipv4(in: bytes)
         case 8: homeNetwork = attribute.parsed(in: bytes) { PLMN(utf8: $0) }
@@ -80,18 +103,20 @@ public struct ThreeGPPAttributes: Hashable, Sendable {
         case 13: chargingCharacteristics = try attribute.hexadecimal(in: bytes, digits: 4)
         case 15: servingNodeIPv6 = try attribute.uint128(in: bytes)
         case 16: gatewayIPv6 = try attribute.uint128(in: bytes)
-        case 17: dnsServersIPv6 = try Self.addresses(attribute, in: bytes)
+        case 17:
+            guard attribute.value.count % 16 == 0 else { throw .attributeLength(type: 17) }
+            places.dnsServersIPv6 = attribute.place
         case 18: visitedNetwork = attribute.parsed(in: bytes) { PLMN(utf8: $0) }
         case 19: isTeardown = try attribute.uint8(in: bytes) & 1 == 1
         case 20: takeIMEISV(attribute, in: bytes)
         case 21: rat = RATType(rawValue: try attribute.uint8(in: bytes))
-        case 22: location = UserLocation(octets: try attribute.octets(in: bytes, count: 1...251))
+        case 22: places.location = try attribute.place(of: 1...251)
         case 23: timeZone = try Self.timeZone(attribute, in: bytes)
         case 26: negotiatedDSCP = try attribute.uint8(in: bytes)
         case 27: allocateIPType = try attribute.uint8(in: bytes)
-        case 28: externalIdentifier = try attribute.text(in: bytes)
+        case 28: places.externalIdentifier = try attribute.text()
         case 30: locationTimeSeconds = try attribute.uint32(in: bytes)
-        case 31: secondaryRATUsage.append(try attribute.octets(in: bytes))
+        case 31: secondaryRATUsage.count += 1
         default: break
         }
     }
@@ -102,13 +127,6 @@ public struct ThreeGPPAttributes: Hashable, Sendable {
         softwareVersion = attribute.parsed(in: bytes) { octets in
             guard octets.count == 16 else { return nil }
             return octets.suffix(2).reduce(0) { $0 * 10 + ($1 - 0x30) }
-        }
-    }
-
-    private static func addresses(_ attribute: Attribute, in bytes: Span<UInt8>) throws(PacketError) -> [UInt128] {
-        guard attribute.value.count % 16 == 0 else { throw .attributeLength(type: attribute.type) }
-        return stride(from: attribute.value.lowerBound, to: attribute.value.upperBound, by: 16).map {
-            bytes.uint128(at: $0)
         }
     }
 

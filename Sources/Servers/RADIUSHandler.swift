@@ -88,8 +88,9 @@ final class RADIUSHandler: ChannelInboundHandler {
         if !request.hasMessageAuthenticator { metrics.unprotected.increment() }
         guard let key = admit(request.header, from: peer) else { return }
         let this = NIOLoopBound(self, eventLoop: eventLoop)
-        let isTaken = control.attach(request.attachRequest(from: nas.id)) { [eventLoop] verdict in
-            eventLoop.execute { this.value.answer(request, with: verdict, to: peer, key) }
+        let echo = request.echo(in: bytes)
+        let isTaken = control.attach(request.attachRequest(from: nas.id, in: bytes)) { [eventLoop] verdict in
+            eventLoop.execute { this.value.answer(echo, with: verdict, to: peer, key) }
         }
         if !isTaken { shed(key) }
     }
@@ -99,9 +100,10 @@ final class RADIUSHandler: ChannelInboundHandler {
         try request.verify(bytes, secret: peer.client.secret)
         guard let key = admit(request.header, from: peer) else { return }
         let this = NIOLoopBound(self, eventLoop: eventLoop)
-        let report = request.report(from: peer.client.nas.id, received: control.now())
+        let echo = request.echo(in: bytes)
+        let report = request.report(from: peer.client.nas.id, received: control.now(), in: bytes)
         let isTaken = control.account(report) { [eventLoop] isDurable in
-            eventLoop.execute { this.value.answer(request, isDurable: isDurable, to: peer, key) }
+            eventLoop.execute { this.value.answer(echo, isDurable: isDurable, to: peer, key) }
         }
         if !isTaken { shed(key) }
     }
@@ -129,7 +131,7 @@ final class RADIUSHandler: ChannelInboundHandler {
     // MARK: Answers
 
     private func answer(
-        _ request: AccessRequest, with verdict: AttachVerdict, to peer: Peer, _ key: DuplicateCache.Key
+        _ request: Echo<AccessRequest>, with verdict: AttachVerdict, to peer: Peer, _ key: DuplicateCache.Key
     ) {
         switch verdict {
         case .accept(let address, let token):
@@ -148,7 +150,9 @@ final class RADIUSHandler: ChannelInboundHandler {
         }
     }
 
-    private func answer(_ request: AccountingRequest, isDurable: Bool, to peer: Peer, _ key: DuplicateCache.Key) {
+    private func answer(
+        _ request: Echo<AccountingRequest>, isDurable: Bool, to peer: Peer, _ key: DuplicateCache.Key
+    ) {
         guard isDurable else {
             cache.forget(key)
             return drops.count(.undecided)

@@ -21,22 +21,22 @@ import Testing
         let request = try Packets.accessRequest(Self.nemo)
         #expect(request.header.identifier == 0)
         #expect(request.header.length == 56)
-        #expect(request.bearer.userName == "nemo")
+        #expect(request.bearer.userName(in: Self.nemo.span) == "nemo")
         #expect(request.bearer.nasAddress?.description == "192.168.1.16")
-        #expect(request.password(secret: Self.rfcSecret) == Array("arctangent".utf8))
-        #expect(request.password(secret: Packets.secret) != Array("arctangent".utf8))
-        #expect(request.isCHAPResponse(of: []) == nil)
+        #expect(request.password(in: Self.nemo.span, secret: Self.rfcSecret) == Array("arctangent".utf8))
+        #expect(request.password(in: Self.nemo.span, secret: Packets.secret) != Array("arctangent".utf8))
+        #expect(request.isCHAPResponse(of: [], in: Self.nemo.span) == nil)
         #expect(!request.hasMessageAuthenticator)
     }
 
     @Test func `RFC 2865 section 7-2 decodes, and its CHAP response is that of arctangent`() throws {
         let request = try Packets.accessRequest(Self.flopsy)
-        #expect(request.bearer.userName == "flopsy")
+        #expect(request.bearer.userName(in: Self.flopsy.span) == "flopsy")
         #expect(request.bearer.serviceType == 2)
         #expect(request.bearer.framedProtocol == 1)
-        #expect(request.isCHAPResponse(of: Array("arctangent".utf8)) == true)
-        #expect(request.isCHAPResponse(of: Array("arctangenT".utf8)) == false)
-        #expect(request.password(secret: Self.rfcSecret) == nil)
+        #expect(request.isCHAPResponse(of: Array("arctangent".utf8), in: Self.flopsy.span) == true)
+        #expect(request.isCHAPResponse(of: Array("arctangenT".utf8), in: Self.flopsy.span) == false)
+        #expect(request.password(in: Self.flopsy.span, secret: Self.rfcSecret) == nil)
     }
 
     @Test func `the response authenticators of RFC 2865 section 7 are found again`() throws {
@@ -69,26 +69,26 @@ import Testing
     }
 
     @Test func `every attribute of radclient's request is decoded`() throws {
-        let request = try Packets.accessRequest(Captures.accessRequest)
-        try request.verify(
-            Captures.accessRequest.span, secret: Packets.secret, requiringMessageAuthenticator: true)
+        let packet = Captures.accessRequest
+        let request = try Packets.accessRequest(packet)
+        try request.verify(packet.span, secret: Packets.secret, requiringMessageAuthenticator: true)
         let bearer = request.bearer
-        #expect(bearer.userName == "882010000001")
+        #expect(bearer.userName(in: packet.span) == "882010000001")
         #expect(bearer.nasAddress?.description == "198.18.0.2")
-        #expect(bearer.nasIdentifier == "lab-pgw")
+        #expect(bearer.nasIdentifier(in: packet.span) == "lab-pgw")
         #expect(bearer.nasPortType == 18)
         #expect(bearer.serviceType == 2)
         #expect(bearer.framedProtocol == 7)
-        #expect(bearer.apn?.description == "iot.example")
+        #expect(bearer.apn(in: packet.span)?.description == "iot.example")
         #expect(bearer.msisdn?.description == "882010000001")
-        #expect(bearer.proxyStates == [Array("proxy".utf8)])
-        #expect(request.password(secret: Packets.secret) == Array("gprs".utf8))
+        #expect(bearer.proxyStates(in: packet.span) == [Array("proxy".utf8)])
+        #expect(request.password(in: packet.span, secret: Packets.secret) == Array("gprs".utf8))
 
         let attributes = bearer.threeGPP
         #expect(attributes.imsi?.description == "001010000010001")
         #expect(attributes.chargingID == 305_419_896)
         #expect(attributes.pdpType == .ipv4v6)
-        #expect(attributes.qosProfile == Array("08-090003000003E8000003E8".utf8))
+        #expect(attributes.qosProfile(in: packet.span) == Array("08-090003000003E8000003E8".utf8))
         #expect(attributes.servingNode?.description == "192.0.2.1")
         #expect(attributes.gateway?.description == "192.0.2.2")
         #expect(attributes.servingNodeIPv6 == UInt128(0x2001_0db8) << 96 | 1)
@@ -103,27 +103,29 @@ import Testing
         #expect(attributes.imei?.description == "35145120000001")
         #expect(attributes.softwareVersion == 2)
         #expect(attributes.rat == .nbIoT)
-        #expect(attributes.location?.kind == .taiAndECGI)
-        #expect(attributes.location?.network?.description == "00101")
+        let location = attributes.location(in: packet.span)
+        #expect(location?.kind == .taiAndECGI)
+        #expect(location?.network?.description == "00101")
         #expect(attributes.timeZone?.quarters == 32)
         #expect(attributes.timeZone?.daylightSavingHours == 1)
         #expect(attributes.negotiatedDSCP == 0x2e)
         #expect(attributes.allocateIPType == 4)
-        #expect(attributes.externalIdentifier == "meter@12")
+        #expect(attributes.externalIdentifier(in: packet.span) == "meter@12")
         #expect(attributes.locationTimeSeconds == 0xe100_0001)
-        #expect(attributes.secondaryRATUsage == [[1, 2, 3, 4, 5]])
+        #expect(attributes.secondaryRATUsage(in: packet.span) == [[1, 2, 3, 4, 5]])
 
-        let attach = request.attachRequest(from: NAS.ID(3))
+        let attach = request.attachRequest(from: NAS.ID(3), in: packet.span)
         #expect(attach.imsi == attributes.imsi)
         #expect(attach.equipment.imei == attributes.imei)
-        #expect(attach.equipment.location == attributes.location)
+        #expect(attach.equipment.location == location)
     }
 
     @Test func `radclient's CHAP is that of its password, with the Request Authenticator as challenge`() throws {
-        let request = try Packets.accessRequest(Captures.chapRequest)
-        #expect(request.isCHAPResponse(of: Array("gprs".utf8)) == true)
-        #expect(request.isCHAPResponse(of: Array("wrong".utf8)) == false)
-        try request.verify(Captures.chapRequest.span, secret: Packets.secret, requiringMessageAuthenticator: true)
+        let packet = Captures.chapRequest
+        let request = try Packets.accessRequest(packet)
+        #expect(request.isCHAPResponse(of: Array("gprs".utf8), in: packet.span) == true)
+        #expect(request.isCHAPResponse(of: Array("wrong".utf8), in: packet.span) == false)
+        try request.verify(packet.span, secret: Packets.secret, requiringMessageAuthenticator: true)
     }
 
     @Test func `a changed octet anywhere makes the Message-Authenticator wrong or the form`() throws {
@@ -227,13 +229,35 @@ import Testing
             + Packets.threeGPP(18, Array("31".utf8)) + Packets.threeGPP(10, [0xff])
             + Packets.attribute(30, [0xff, 0xfe]) + Packets.attribute(31, Array("+41".utf8))
             + Packets.attribute(1, [0xc0, 0x80])
-        let bearer = try Packets.accessRequest(Packets.packet(1, attributes)).bearer
+        let packet = Packets.packet(1, attributes)
+        let bearer = try Packets.accessRequest(packet).bearer
         #expect(bearer.threeGPP.imsi == nil)
         #expect(bearer.threeGPP.imei == nil)
         #expect(bearer.threeGPP.visitedNetwork == nil)
         #expect(bearer.threeGPP.nsapi == nil)
-        #expect(bearer.apn == nil)
-        #expect(bearer.userName == nil)
+        #expect(bearer.apn(in: packet.span) == nil)
+        #expect(bearer.userName(in: packet.span) == nil)
+    }
+
+    @Test func `of what occurs several times the last counts, unless all do`() throws {
+        let report = { (value: [UInt8]) in [31, UInt8(value.count + 2)] + value }
+        let server = { (last: UInt8) in [UInt8](repeating: 0, count: 15) + [last] }
+        let attributes: [[UInt8]] = [
+            Packets.attribute(33, [1, 2]), Packets.attribute(1, Array("first".utf8)),
+            Packets.threeGPP(17, server(9)), Packets.threeGPP(17, server(1) + server(2)),
+            // Two reports in one vendor's attribute, and one of another vendor's with the same type.
+            Packets.attribute(26, [0, 0, 0x28, 0xaf] + report([1]) + [21, 3, 6] + report([])),
+            Packets.attribute(26, [0, 0, 1, 55] + report([7])), Packets.attribute(33, []),
+            Packets.attribute(1, Array("last".utf8)), Packets.threeGPP(31, [2, 3]), Packets.threeGPP(33, [8]),
+            Packets.attribute(33, [3]),
+        ]
+        // What follows the packet is padding, though it looks like attributes.
+        let packet = Packets.packet(1, attributes.flatMap { $0 }) + Packets.attribute(33, [4])
+        let bearer = try Packets.accessRequest(packet).bearer
+        #expect(bearer.userName(in: packet.span) == "last")
+        #expect(bearer.proxyStates(in: packet.span) == [[1, 2], [], [3]])
+        #expect(bearer.threeGPP.secondaryRATUsage(in: packet.span) == [[1], [], [2, 3]])
+        #expect(bearer.threeGPP.dnsServersIPv6(in: packet.span) == [1, 2])
     }
 
     @Test func `several vendor attributes in one, a NUL after text and other vendors are taken as they come`() throws {
@@ -249,11 +273,12 @@ import Testing
         let attributes =
             Packets.threeGPP(20, Array("0000000000000000".utf8)) + Packets.threeGPP(21, [200])
             + Packets.threeGPP(22, [99, 1, 2]) + Packets.threeGPP(3, [0, 0, 0, 77])
-        let found = try Packets.accessRequest(Packets.packet(1, attributes)).bearer.threeGPP
+        let packet = Packets.packet(1, attributes)
+        let found = try Packets.accessRequest(packet).bearer.threeGPP
         #expect(found.imei?.isAllZeros == true)
         #expect(found.rat?.rawValue == 200)
-        #expect(found.location?.octets == [99, 1, 2])
-        #expect(found.location?.elements == [])
+        #expect(found.location(in: packet.span)?.octets == [99, 1, 2])
+        #expect(found.location(in: packet.span)?.elements == [])
         #expect(found.pdpType?.rawValue == 77)
     }
 }

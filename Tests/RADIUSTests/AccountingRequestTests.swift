@@ -4,9 +4,10 @@ import Testing
 
 @Suite struct AccountingRequestTests {
     @Test func `radclient's stop is decoded in full`() throws {
-        let request = try Packets.accountingRequest(Captures.accountingStop)
-        try request.verify(Captures.accountingStop.span, secret: Packets.secret)
-        let report = request.report(from: NAS.ID(9), received: Timestamp(milliseconds: 5))
+        let packet = Captures.accountingStop
+        let request = try Packets.accountingRequest(packet)
+        try request.verify(packet.span, secret: Packets.secret)
+        let report = request.report(from: NAS.ID(9), received: Timestamp(milliseconds: 5), in: packet.span)
         #expect(report.kind == .stop)
         #expect(report.nas == NAS.ID(9))
         #expect(report.accountingSessionID == "c612000200010001")
@@ -29,9 +30,10 @@ import Testing
     }
 
     @Test func `Accounting-On names no session and takes the time of receipt`() throws {
-        let request = try Packets.accountingRequest(Captures.accountingOn)
-        try request.verify(Captures.accountingOn.span, secret: Packets.secret)
-        let report = request.report(from: NAS.ID(1), received: Timestamp(milliseconds: 42))
+        let packet = Captures.accountingOn
+        let request = try Packets.accountingRequest(packet)
+        try request.verify(packet.span, secret: Packets.secret)
+        let report = request.report(from: NAS.ID(1), received: Timestamp(milliseconds: 42), in: packet.span)
         #expect(report.kind == .on)
         #expect(report.imsi == nil)
         #expect(report.time == Timestamp(milliseconds: 42))

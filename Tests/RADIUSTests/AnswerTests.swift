@@ -16,7 +16,8 @@ import Testing
             address: try IPv4Address(parsing: "100.64.0.7"), token: SessionToken(bits: 0x0102),
             dnsServers: [try IPv4Address(parsing: "198.18.0.1"), try IPv4Address(parsing: "198.18.0.5")],
             interimSeconds: 600)
-        let packet = try accept.encoded(answering: request, secret: Packets.secret)
+        let packet = try accept.encoded(
+            answering: request.echo(in: Captures.accessRequest.span), secret: Packets.secret)
         let header = try Header(decoding: packet.span)
         #expect(header.code == .accessAccept)
         #expect(header.identifier == request.header.identifier)
@@ -42,7 +43,8 @@ import Testing
 
     @Test func `a reject says why, protected alike`() throws {
         let request = try Packets.accessRequest(Captures.accessRequest)
-        let packet = try AccessReject(reason: .simSuspended).encoded(answering: request, secret: Packets.secret)
+        let packet = try AccessReject(reason: .simSuspended).encoded(
+            answering: request.echo(in: Captures.accessRequest.span), secret: Packets.secret)
         #expect(packet.first == 3)
         let attributes = Packets.attributes(of: packet)
         #expect(attributes.map(\.type) == [80, 18, 33])
@@ -52,7 +54,8 @@ import Testing
 
     @Test func `an accounting response is signed, and empty but for Proxy-State`() throws {
         let request = try Packets.accountingRequest(Captures.accountingStop)
-        let packet = try AccountingResponse().encoded(answering: request, secret: Packets.secret)
+        let packet = try AccountingResponse().encoded(
+            answering: request.echo(in: Captures.accountingStop.span), secret: Packets.secret)
         #expect(packet.count == 20)
         #expect(packet.first == 5)
         #expect(try Self.isSigned(packet, request.header))
@@ -61,23 +64,23 @@ import Testing
     @Test func `an answer that Proxy-States make longer than a packet is not sent`() throws {
         // A request of 4087 octets, nearly all of them Proxy-State; the answer's own attributes take 64.
         let states = (0..<15).flatMap { Packets.attribute(33, [UInt8](repeating: UInt8($0), count: 253)) }
-        let request = try Packets.accessRequest(
-            Packets.packet(1, states + Packets.attribute(33, [UInt8](repeating: 7, count: 240))))
+        let packet = Packets.packet(1, states + Packets.attribute(33, [UInt8](repeating: 7, count: 240)))
+        let echo = try Packets.accessRequest(packet).echo(in: packet.span)
         let accept = AccessAccept(
             address: IPv4Address(bits: 1), token: SessionToken(bits: 1), dnsServers: [], interimSeconds: nil)
         #expect(throws: PacketError.answerTooLong) {
-            try accept.encoded(answering: request, secret: Packets.secret)
+            try accept.encoded(answering: echo, secret: Packets.secret)
         }
     }
 
     @Test func `the token of an accept comes back in accounting`() throws {
+        let echo = try Packets.accessRequest(Captures.accessRequest).echo(in: Captures.accessRequest.span)
         try forAll(500) { random in
             let token = SessionToken(bits: UInt128.random(in: 1...UInt128.max, using: &random))
             let accept = AccessAccept(
                 address: IPv4Address(bits: UInt32.random(in: 0...UInt32.max, using: &random)), token: token,
                 dnsServers: [], interimSeconds: nil)
-            let packet = try accept.encoded(
-                answering: Packets.accessRequest(Captures.accessRequest), secret: Packets.secret)
+            let packet = try accept.encoded(answering: echo, secret: Packets.secret)
             let value = Packets.attributes(of: packet).filter { $0.type == 25 }.flatMap(\.value)
             let accounting = Packets.packet(
                 4, Packets.attribute(40, [0, 0, 0, 1]) + Packets.attribute(25, value))

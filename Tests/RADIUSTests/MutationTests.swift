@@ -32,18 +32,22 @@ import Testing
         var isTaken = false
         if let request = try? AccessRequest(decoding: packet.span) {
             isTaken = true
-            _ = request.bearer.threeGPP.location?.elements
+            use(request.bearer, in: packet)
             // A wrong authenticator is the rule here.
             try? request.verify(packet.span, secret: Packets.secret, requiringMessageAuthenticator: false)
-            _ = request.password(secret: Packets.secret)
-            _ = request.isCHAPResponse(of: [1])
-            _ = try? AccessReject(reason: .simUnknown).encoded(answering: request, secret: Packets.secret)
+            _ = request.password(in: packet.span, secret: Packets.secret)
+            _ = request.isCHAPResponse(of: [1], in: packet.span)
+            _ = try? AccessReject(reason: .simUnknown).encoded(
+                answering: request.echo(in: packet.span), secret: Packets.secret)
         }
         if let request = try? AccountingRequest(decoding: packet.span) {
             isTaken = true
             try? request.verify(packet.span, secret: Packets.secret)
-            _ = request.report(from: NAS.ID(1), received: Timestamp(milliseconds: 0)).time.description
-            _ = try? AccountingResponse().encoded(answering: request, secret: Packets.secret)
+            use(request.bearer, in: packet)
+            let received = Timestamp(milliseconds: 0)
+            _ = request.report(from: NAS.ID(1), received: received, in: packet.span).time.description
+            _ = try? AccountingResponse().encoded(
+                answering: request.echo(in: packet.span), secret: Packets.secret)
         }
         if let header = try? Header(decoding: packet.span) {
             let packet = Array(packet.prefix(header.length))
@@ -55,6 +59,17 @@ import Testing
             isTaken = isTaken || answer != nil
         }
         return isTaken
+    }
+
+    /// Makes every value that decoding left in the packet.
+    private static func use(_ bearer: Bearer, in packet: [UInt8]) {
+        _ = bearer.userName(in: packet.span)
+        _ = bearer.nasIdentifier(in: packet.span)
+        _ = bearer.equipment(in: packet.span).location?.elements
+        _ = bearer.threeGPP.qosProfile(in: packet.span)
+        _ = bearer.threeGPP.dnsServersIPv6(in: packet.span)
+        _ = bearer.threeGPP.externalIdentifier(in: packet.span)
+        _ = bearer.threeGPP.secondaryRATUsage(in: packet.span)
     }
 
     private static func mutate(_ packet: inout [UInt8], using random: inout Generator) {
