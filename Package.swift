@@ -104,13 +104,16 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Domain", "PolicyCompiler"], path: "Tests/TestSupport",
             swiftSettings: settings),
+        // Replaces malloc in the tests' program by one that counts.
+        .target(name: "CMallocCount", path: "Tests/CMallocCount"),
         .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
-            name: "PolicyCompilerTests", dependencies: ["PolicyCompiler", "Domain", "TestSupport"],
+            name: "PolicyCompilerTests", dependencies: ["PolicyCompiler", "Domain", "TestSupport", "CMallocCount"],
             resources: [.copy("Golden")],
             swiftSettings: testSettings),
         .testTarget(
-            name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport", crypto], swiftSettings: testSettings),
+            name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport", "CMallocCount", crypto],
+            swiftSettings: testSettings),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb], swiftSettings: testSettings),
         .testTarget(
