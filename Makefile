@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench-attach bench-crash clean root
+.PHONY: help setup build demo test lint bench-attach bench-forward bench-crash clean root
 
 # Colours are a compiler's flag to SwiftPM: with them, a build on a terminal and one in a pipe would share nothing.
 build_flags := -c release --no-color-diagnostics --explicit-target-dependency-import-check error
@@ -30,6 +30,11 @@ bench-attach: root setup ## admissions and accounting beside FreeRADIUS with Pos
 	@scripts/setup bench
 	swift build $(build_flags)
 	@Benchmarks/bench-attach
+
+bench-forward: root setup ## packets and new flows a second beside a plain NAT router, at up to a million sessions
+	@scripts/setup bench
+	swift build $(build_flags)
+	@Benchmarks/bench-forward
 
 bench-crash: root build ## 5,000 kills at random moments, and what is left compared with what was answered
 	CORDON_KILLS=$${CORDON_KILLS:-5000} swift test -c release --skip-build --no-parallel --filter CrashTests
