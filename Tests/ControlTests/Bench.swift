@@ -34,6 +34,8 @@ struct Bench: Sendable {
         let nas = ScriptedNAS()
         guard let plan else { throw Missing() }
         var chosen = ControlSettings(natPlan: plan, stopConfirmationWait: .milliseconds(300))
+        // Tests run side by side on few cores: nothing here is late.
+        chosen.maximumWait = .seconds(60)
         settings?(&chosen)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
