@@ -41,7 +41,8 @@ public struct GatewayLayout: Hashable, Sendable {
 
 /// How much of the gateway one tenant's block or one NAS can take from the others.
 public struct GatewayLimits: Hashable, Sendable {
-    /// Connections that the devices of one /24, which is one tenant's, may open in a second, and how many more at once.
+    /// Connections that the devices of one /24 may open in a second, and how many more at once. A /24 is one tenant's
+    /// unless blocks are smaller.
     public var newConnectionsPerBlock: UInt32 = 2000
     public var newConnectionsBurst: UInt32 = 10_000
     /// RADIUS packets that one NAS may send in a second.

@@ -24,8 +24,7 @@ struct TableText {
         "nat_unmapped", "new_connections_limited", "no_policy", "radius_limited", "spoofed", "unsolicited",
     ]
     static let sets = [
-        "device_policy", "policy_chain", "in_force", "device_nat", "nas", "pools", "device_connections", "block_rates",
-        "nas_rates",
+        "device_policy", "policy_chain", "in_force", "device_nat", "nas", "pools", "block_rates", "nas_rates",
     ]
     /// Sets whose elements the kernel makes, with the limits that were in force then.
     static let meters = ["block_rates", "nas_rates"]
