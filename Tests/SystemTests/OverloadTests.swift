@@ -62,7 +62,7 @@ import Testing
 
     private func load(_ layout: LabLayout, _ arguments: String) -> String {
         "nsenter --net=/run/netns/\(layout.name(of: .ran)) \(layout.programs)/RADIUSLoad --server "
-            + "\(LabLayout.gatewaySGi) --phases auth --shared-address \(arguments)"
+            + "\(LabLayout.gatewaySGi) --phases auth \(arguments)"
     }
 
     /// 1,000 admissions, one at a time. - Returns: the generator's line.
