@@ -15,8 +15,8 @@ public struct GatewayLayout: Hashable, Sendable {
     /// Where RADIUS listens, UDP.
     public var radiusPorts: Set<UInt16> = [1812, 1813]
     public var limits = GatewayLimits()
-    /// The number of the first policy's chain in a new table; `nil` for a random one, so that flows which an earlier
-    /// table has judged do not have it.
+    /// The number of the first policy's chain that a process makes; `nil` for a random one, so that flows which an
+    /// earlier process's chains have judged do not have it.
     public var firstChain: UInt32?
     /// The routing table for packets to the internet.
     public var internetTable: UInt32 = 4001

@@ -49,12 +49,11 @@ extension KernelCore {
             var found = try reader.snapshot()
             var policies: [UInt32: [UInt8]] = [:]
             var bindings: [UInt32: [UInt8]] = [:]
-            let existing = found.hasTable ? try reader.count(of: "device_policy") : nil
+            let isThere = found.parts[.set("device_policy")] != nil
+            let existing = isThere ? try reader.count(of: "device_policy") : nil
             let isLarge = max(contents.devices.count, existing ?? 0) > Self.readable
             if !isLarge {
-                if found.parts[.set("device_policy")] != nil {
-                    policies = try reader.settledElements(of: "device_policy")
-                }
+                if isThere { policies = try reader.settledElements(of: "device_policy") }
                 if found.parts[.set("device_nat")] != nil {
                     bindings = try reader.settledElements(of: "device_nat")
                 }
@@ -77,9 +76,10 @@ extension KernelCore {
                 (found, policies, bindings, forms, leads, sets) = (TableSnapshot(), [:], [:], [:], Leads(), [])
             }
             var commits: UInt32 = 1
-            let serials = (found.chains + sets).compactMap(PolicyChains.serial)
             let first = layout.firstChain ?? UInt32.random(in: PolicyChains.firstNumbers)
-            var chains = PolicyChains(after: serials.max() ?? self.chains.last ?? first &- 1, adopting: forms)
+            var chains = PolicyChains(
+                after: self.chains.last ?? first &- 1,
+                taken: Set((found.chains + sets).compactMap(PolicyChains.serial)), adopting: forms)
             let change = chains.change(to: contents.rulesets, removing: [])
             chains.stopAdopting()
             try add(change.additions, link) { body throws(DataPlaneError) in
@@ -218,7 +218,8 @@ extension KernelCore {
             let found = try reader.snapshot()
             var findings = found.findings(expected: snapshot)
             if found.hasTable {
-                findings += try devices.count > Self.readable ? countFindings(reader) : deviceFindings(found, reader)
+                findings +=
+                    try devices.count > Self.readable ? countFindings(found, reader) : deviceFindings(found, reader)
             }
             return (findings, seen)
         }
@@ -252,12 +253,15 @@ extension KernelCore {
     /// Of maps that are too large to be read at once: whether they have as many elements as they should. If so, each
     /// device is looked up by the calls of ``verify()`` that follow, some at a time; together the two find whatever
     /// was changed. (A kernel that does not count does not tell elements too many.)
-    private func countFindings(_ reader: TableReader) throws(DataPlaneError) -> [String] {
+    private func countFindings(
+        _ found: TableSnapshot, _ reader: TableReader
+    ) throws(DataPlaneError) -> [String] {
         let expected = [
             ("device_policy", devices.count), ("device_nat", devices.values.count { $0.nat != nil }),
         ]
         var findings: [String] = []
-        for (map, expected) in expected {
+        // One that is gone has been found already.
+        for (map, expected) in expected where found.parts[.set(map)] != nil {
             guard let count = try reader.count(of: map), count != expected else { continue }
             findings.append("\(map) had \(count) elements instead of \(expected)")
         }

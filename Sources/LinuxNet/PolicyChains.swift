@@ -8,6 +8,8 @@ struct PolicyChains {
     private var users: [Ruleset: Int] = [:]
     private(set) var rulesets: [PolicyMark: Ruleset] = [:]
     private var serial: UInt32
+    /// Numbers of what an earlier process has left, which a new chain cannot have.
+    private var taken: Set<UInt32>
     /// Chains that are in the kernel already, by what they do.
     private var adoptable: [PolicyForm: String] = [:]
     /// Of the map `policy_chain`, as ``digest(_:)`` has it.
@@ -16,10 +18,13 @@ struct PolicyChains {
     private(set) var pairDigest = 0
 
     /// - Parameters:
-    ///   - serial: names are made from numbers above.
+    ///   - serial: names are made from numbers above. A number must not come back while a flow may still have it, so a
+    ///     process that does not know what the one before it has used begins at random.
+    ///   - taken: numbers that are in use in the kernel.
     ///   - found: whole chains that are in the kernel, and may be used.
-    init(after serial: UInt32 = 0, adopting found: [String: PolicyForm] = [:]) {
+    init(after serial: UInt32 = 0, taken: Set<UInt32> = [], adopting found: [String: PolicyForm] = [:]) {
         self.serial = serial
+        self.taken = taken
         for (name, form) in found { adoptable[form] = name }
     }
 
@@ -89,7 +94,7 @@ struct PolicyChains {
         if !adoptable.isEmpty, let found = adoptable.removeValue(forKey: PolicyForm(ruleset)) {
             name = found
         } else {
-            serial &+= 1
+            repeat { serial &+= 1 } while taken.contains(serial)
             name = "\(Self.prefix)\(serial)"
             change.additions.append((name, ruleset))
         }

@@ -167,17 +167,18 @@ struct TableReader {
         return found
     }
 
-    /// How many elements a map has; `nil` when the kernel does not say (before 6.15) or there is no such map.
+    /// How many elements a map has, which must be there; `nil` when the kernel does not say (before 6.15).
     func count(of map: String) throws(DataPlaneError) -> Int? {
         var count: UInt32?
         // NFTA_SET_COUNT, which older headers lack.
         let attribute = 20
-        try dump(
-            NFT_MSG_GETSET.rawValue, "sets", { $0.put(NFTA_SET_TABLE.rawValue, "cordon") }, reset: { count = nil },
-            { set in
-                guard set.first(NFTA_SET_NAME.rawValue)?.text == map else { return }
-                count = set.first(attribute)?.uint32
-            })
+        let question = request(NFT_MSG_GETSET.rawValue, isDump: false) {
+            $0.put(NFTA_SET_TABLE.rawValue, "cordon")
+            $0.put(NFTA_SET_NAME.rawValue, map)
+        }
+        _ = try socket.ask(question, isDump: false, operation: "reading the map \(map)") {
+            count = $0.attributes(after: 4).first(attribute)?.uint32
+        }
         return count.map { Int($0) }
     }
 
