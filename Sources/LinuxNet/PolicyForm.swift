@@ -131,10 +131,8 @@ extension TableBatch {
     }
 
     private mutating func addChain(_ name: String) throws(DataPlaneError) {
-        guard let chain = nftnl_chain_alloc() else { throw Self.noMemory }
+        let chain = try Self.chain(name)
         defer { nftnl_chain_free(chain) }
-        nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), "cordon")
-        nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), name)
         message(NFT_MSG_NEWCHAIN.rawValue, NLM_F_CREATE | NLM_F_EXCL, "adding the chain \(name)") {
             nftnl_chain_nlmsg_build_payload($0, chain)
         }
@@ -143,10 +141,8 @@ extension TableBatch {
     private mutating func addMap(
         _ name: String, key: Ruleset.Lookup.Key, number: UInt32
     ) throws(DataPlaneError) {
-        guard let set = nftnl_set_alloc() else { throw Self.noMemory }
+        let set = try Self.set(name)
         defer { nftnl_set_free(set) }
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), "cordon")
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), name)
         let numbers: [(nftnl_set_attr, UInt32)] = [
             (NFTNL_SET_FLAGS, Ruleset.Lookup.Key.setFlags), (NFTNL_SET_KEY_TYPE, key.type),
             (NFTNL_SET_KEY_LEN, UInt32(4 * key.fields.count)), (NFTNL_SET_DATA_TYPE, Ruleset.Lookup.Key.dataType),
@@ -164,11 +160,9 @@ extension TableBatch {
     private mutating func addRule(
         _ expressions: [RuleExpression], to chain: String
     ) throws(DataPlaneError) {
-        guard let rule = nftnl_rule_alloc() else { throw Self.noMemory }
+        let rule = try Self.rule(in: chain)
         // Frees the expressions too.
         defer { nftnl_rule_free(rule) }
-        nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_TABLE.rawValue), "cordon")
-        nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_CHAIN.rawValue), chain)
         for expression in expressions { nftnl_rule_add_expr(rule, try Self.built(expression)) }
         message(NFT_MSG_NEWRULE.rawValue, NLM_F_CREATE | NLM_F_APPEND, "adding a rule to the chain \(chain)") {
             nftnl_rule_nlmsg_build_payload($0, rule)
@@ -221,31 +215,49 @@ extension TableBatch {
     /// Deletes the rules of chains, then the chains and the maps. Nothing leads there any more.
     mutating func remove(chains: [String], maps: [String]) throws(DataPlaneError) {
         for name in chains {
-            guard let rule = nftnl_rule_alloc() else { throw Self.noMemory }
+            let rule = try Self.rule(in: name)
             defer { nftnl_rule_free(rule) }
-            nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_TABLE.rawValue), "cordon")
-            nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_CHAIN.rawValue), name)
             message(NFT_MSG_DELRULE.rawValue, 0, "deleting the rules of the chain \(name)") {
                 nftnl_rule_nlmsg_build_payload($0, rule)
             }
         }
         for name in maps {
-            guard let set = nftnl_set_alloc() else { throw Self.noMemory }
+            let set = try Self.set(name)
             defer { nftnl_set_free(set) }
-            nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), "cordon")
-            nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), name)
             message(NFT_MSG_DELSET.rawValue, 0, "deleting the map \(name)") { nftnl_set_nlmsg_build_payload($0, set) }
         }
         for name in chains {
-            guard let chain = nftnl_chain_alloc() else { throw Self.noMemory }
+            let chain = try Self.chain(name)
             defer { nftnl_chain_free(chain) }
-            nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), "cordon")
-            nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), name)
             message(NFT_MSG_DELCHAIN.rawValue, 0, "deleting the chain \(name)") {
                 nftnl_chain_nlmsg_build_payload($0, chain)
             }
         }
     }
 
-    private static var noMemory: DataPlaneError { DataPlaneError(errno: ENOMEM, operation: "preparing a change") }
+    // MARK: Parts of the table, by their names; the caller frees them
+
+    private static func chain(_ name: String) throws(DataPlaneError) -> OpaquePointer {
+        guard let chain = nftnl_chain_alloc() else { throw noMemory }
+        nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), "cordon")
+        nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), name)
+        return chain
+    }
+
+    private static func rule(in chain: String) throws(DataPlaneError) -> OpaquePointer {
+        guard let rule = nftnl_rule_alloc() else { throw noMemory }
+        nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_TABLE.rawValue), "cordon")
+        nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_CHAIN.rawValue), chain)
+        return rule
+    }
+
+    /// A set or a map.
+    static func set(_ name: String) throws(DataPlaneError) -> OpaquePointer {
+        guard let set = nftnl_set_alloc() else { throw noMemory }
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), "cordon")
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), name)
+        return set
+    }
+
+    static var noMemory: DataPlaneError { DataPlaneError(errno: ENOMEM, operation: "preparing a change") }
 }

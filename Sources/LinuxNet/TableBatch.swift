@@ -107,14 +107,11 @@ extension TableBatch {
     private mutating func message(
         _ elements: ArraySlice<TableElement>, _ name: String, _ type: UInt32, _ flags: Int32, _ operation: String
     ) throws(DataPlaneError) {
-        let noMemory = DataPlaneError(errno: ENOMEM, operation: operation)
-        guard let set = nftnl_set_alloc() else { throw noMemory }
+        let set = try Self.set(name)
         // Frees the elements too.
         defer { nftnl_set_free(set) }
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), "cordon")
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), name)
         for element in elements {
-            guard let new = nftnl_set_elem_alloc() else { throw noMemory }
+            guard let new = nftnl_set_elem_alloc() else { throw Self.noMemory }
             nftnl_set_elem_set(new, UInt16(NFTNL_SET_ELEM_KEY), element.key, UInt32(element.key.count))
             if let end = element.keyEnd {
                 nftnl_set_elem_set(new, UInt16(NFTNL_SET_ELEM_KEY_END), end, UInt32(end.count))
