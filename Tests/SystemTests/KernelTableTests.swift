@@ -122,6 +122,27 @@ extension KernelTests {
             #expect(try third.verify() == nil)
         }
 
+        /// The one before may have used any number above those that are left, and flows may still have it.
+        @Test func `the next process does not go on from the chains that it finds`() throws {
+            let rig = try KernelRig()
+            try rig.start([one: .allowing("192.0.2.0/24")], [])
+            var layout = rig.layout
+            layout.firstChain = 2
+            let second = try Kernel(layout: layout, namespace: rig.gateway)
+            let policies: [PolicyMark: Ruleset] = [
+                one: .allowing("192.0.2.0/24"), kernelMark(2): .allowing("192.0.2.7"),
+            ]
+            _ = try second.reconcile(to: rig.state(policies, []))
+            // Two is taken.
+            #expect(try rig.nft("list map inet cordon policy_chain").contains("0x00000012 : goto policy_3"))
+            layout.firstChain = 1000
+            let third = try Kernel(layout: layout, namespace: rig.gateway)
+            _ = try third.reconcile(to: rig.state(policies, []))
+            try third.install([one: .allowing("192.0.2.8")], removing: [])
+            #expect(try rig.nft("list map inet cordon policy_chain").contains("0x00000011 : goto policy_1000"))
+            #expect(try third.verify() == nil)
+        }
+
         private func policyLines(_ rig: KernelRig) throws -> [Substring] {
             try rig.nft("-a list ruleset").split(separator: "\n").filter {
                 $0.contains("policy_") && !$0.contains("policy_chain #")
