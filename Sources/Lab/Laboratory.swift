@@ -95,6 +95,7 @@ public struct Laboratory: Sendable {
     }
 
     private func removeRegardless() async {
+        // Detached: that our task was cancelled must not cut the removal short.
         let removal = Task.detached { [self] in
             // Best effort: the failure that led here is the one to report, and `lab down` can be run again.
             try? await removeEverything()
