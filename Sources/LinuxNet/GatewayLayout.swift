@@ -1,4 +1,5 @@
 public import Domain
+import PolicyCompiler
 
 /// How this gateway is connected, and the numbers it uses in the kernel.
 public struct GatewayLayout: Hashable, Sendable {
@@ -55,6 +56,14 @@ public struct GatewayLimits: Hashable, Sendable {
 enum RouteMark {
     static let internet: UInt32 = 0x8000_0001
     static let devices: UInt32 = 0x8000_0002
+
+    /// The mark of a way whose route never changes.
+    static func fixed(_ verdict: Verdict) -> UInt32? {
+        switch verdict {
+        case .block: nil
+        case .internet: internet
+        }
+    }
 }
 
 /// The name of a network interface. 1 to 15 letters, digits, dots, hyphens and underscores, so that it can stand in a

@@ -61,7 +61,10 @@ extension KernelCore {
             var forms = try reader.policyForms(found.chains)
             var leads = Leads()
             if found.parts[.set("policy_chain")] != nil { leads.chains = try reader.policyChains() }
-            if found.parts[.set("in_force")] != nil { leads.routes = try reader.pairsInForce() }
+            if found.parts[.set("in_force")] != nil {
+                let count = try reader.count(of: "in_force") ?? 0
+                leads.decisions = count > Self.readable ? nil : try reader.decisions()
+            }
             var sets = found.hasTable ? try reader.setNames() : []
             let structure = text.rules + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
             let present = try presentInterfaces()
@@ -113,7 +116,8 @@ extension KernelCore {
     /// What leads to policies' chains, and on from there.
     private struct Leads {
         var chains: [UInt32: String] = [:]
-        var routes: [PolicyPair: UInt32] = [:]
+        /// `nil` for more than can be read.
+        var decisions: PolicyDecisions? = PolicyDecisions()
     }
 
     /// Leads policies to their chains, and deletes the chains and maps that are not in use: old policies' and foreign
@@ -121,23 +125,22 @@ extension KernelCore {
     private func lead(
         from present: Leads, to chains: PolicyChains, found: [String], sets: [String], _ link: Link
     ) throws(DataPlaneError) -> Bool {
-        let wanted = Leads(chains: chains.chainsByMark, routes: chains.routesByPair)
+        let wanted = chains.chainsByMark
         let inUse = chains.inUse
         var batch = TableBatch(socket: link.nftables)
         try batch.delete(
-            present.chains.filter { wanted.chains[$0.key] != $0.value }.map { TableElement(key: $0.key.nativeOctets) },
+            present.chains.filter { wanted[$0.key] != $0.value }.map { TableElement(key: $0.key.nativeOctets) },
             from: "policy_chain")
-        try batch.delete(
-            present.routes.filter { wanted.routes[$0.key] != $0.value }.map { TableElement(key: $0.key.key) },
-            from: "in_force")
+        if let decisions = present.decisions {
+            try batch.delete(decisions.subtracting(chains.decisions))
+        } else {
+            try batch.flush("in_force")
+        }
         try batch.add(
-            wanted.chains.filter { present.chains[$0.key] != $0.value }
-                .map { TableElement(key: $0.key.nativeOctets, value: .goto(chain: $0.value)) },
+            wanted.filter { present.chains[$0.key] != $0.value }
+                .map { TableElement(key: $0.key.nativeOctets, value: .jump(chain: $0.value)) },
             to: "policy_chain")
-        try batch.add(
-            wanted.routes.filter { present.routes[$0.key] != $0.value }
-                .map { TableElement(key: $0.key.key, value: .data($0.value.nativeOctets)) },
-            to: "in_force")
+        try batch.add(chains.decisions.subtracting(present.decisions ?? PolicyDecisions()))
         let unused = found.filter { !TableText.chains.contains($0) && !inUse.contains($0) }
         try batch.remove(
             chains: unused.sorted(),
@@ -220,6 +223,9 @@ extension KernelCore {
             if found.hasTable {
                 findings +=
                     try devices.count > Self.readable ? countFindings(found, reader) : deviceFindings(found, reader)
+                if found.parts[.set("in_force")] != nil, try !reader.holds(chains.decisions) {
+                    findings.append("elements of in_force had been changed")
+                }
             }
             return (findings, seen)
         }
@@ -276,10 +282,10 @@ extension KernelCore {
         unverified.removeLast(min(Self.verifiedAtOnce, unverified.count))
         let isRight = try linked { link throws(DataPlaneError) in
             let bound = addresses.filter { devices[$0]?.nat != nil }
-            let policies = try link.reader.elements(of: "device_policy", at: addresses.map(\.bits))
-            let bindings = try link.reader.elements(of: "device_nat", at: bound.map(\.bits))
-            return addresses.allSatisfy { policies[$0.bits] == devices[$0]?.policyData }
-                && bound.allSatisfy { bindings[$0.bits] == devices[$0]?.nat?.elementData }
+            let policies = try link.reader.elements(of: "device_policy", at: addresses.map(\.octets))
+            let bindings = try link.reader.elements(of: "device_nat", at: bound.map(\.octets))
+            return addresses.allSatisfy { policies[$0.octets] == devices[$0]?.policyData }
+                && bound.allSatisfy { bindings[$0.octets] == devices[$0]?.nat?.elementData }
         }
         guard !isRight else { return [] }
         try reload()
@@ -293,4 +299,8 @@ extension KernelCore {
         unverified = []
         _ = try load(Contents(rulesets: chains.rulesets, devices: devices, nas: nas, pools: pools))
     }
+}
+
+extension IPv4Address {
+    fileprivate var octets: [UInt8] { bits.networkOctets }
 }

@@ -151,7 +151,6 @@ final class KernelCore {
                 snapshot?.parts.merge(try link.reader.rules(of: name)) { $1 }
             }
             snapshot?.parts[.elements("policy_chain")] = chains.digest
-            snapshot?.parts[.elements("in_force")] = chains.pairDigest
         }
     }
 
@@ -177,18 +176,11 @@ final class KernelCore {
         var batch = TableBatch(socket: link.nftables)
         try batch.delete(
             change.unmapped.map { TableElement(key: $0.mark.rawValue.nativeOctets) }, from: "policy_chain")
-        try batch.delete(
-            change.unmapped.map { TableElement(key: PolicyChains.pair($0.mark.rawValue, $0.chain).key) },
-            from: "in_force")
+        try batch.delete(change.decisions.removed)
         try batch.add(
-            change.mapped.map { TableElement(key: $0.mark.rawValue.nativeOctets, value: .goto(chain: $0.chain)) },
+            change.mapped.map { TableElement(key: $0.mark.rawValue.nativeOctets, value: .jump(chain: $0.chain)) },
             to: "policy_chain")
-        try batch.add(
-            change.mapped.map {
-                TableElement(
-                    key: PolicyChains.pair($0.mark.rawValue, $0.chain).key,
-                    value: .data(RouteMark.internet.nativeOctets))
-            }, to: "in_force")
+        try batch.add(change.decisions.added)
         try batch.remove(chains: change.removedChains, maps: change.removedMaps)
         try batch.commit()
     }

@@ -14,8 +14,8 @@ struct PolicyChains {
     private var adoptable: [PolicyForm: String] = [:]
     /// Of the map `policy_chain`, as ``digest(_:)`` has it.
     private(set) var digest = 0
-    /// Of the map `in_force`, as ``digest(ofPairs:)`` has it.
-    private(set) var pairDigest = 0
+    /// What the map `in_force` holds.
+    private(set) var decisions = PolicyDecisions()
 
     /// - Parameters:
     ///   - serial: names are made from numbers above. A number must not come back while a flow may still have it, so a
@@ -35,10 +35,13 @@ struct PolicyChains {
         name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: "_").first.flatMap { UInt32($0) } : nil
     }
 
-    /// What a chain writes on a flow that it blocks; no chain has this number.
-    static let blocking = UInt32.max
-    /// Numbers begin anew above one that was drawn from these.
-    static let firstNumbers: Range<UInt32> = 1..<1 << 30
+    /// What the chain writes on flows: the number of its first way.
+    static func number(of name: String) -> UInt32? {
+        serial(of: name).flatMap { $0 >> (32 - Ruleset.numberBits) == 0 ? $0 << Ruleset.numberBits : nil }
+    }
+
+    /// Names begin anew above a number that was drawn from these.
+    static let firstNumbers: Range<UInt32> = 1..<1 << (30 - Ruleset.numberBits)
 
     /// Two transactions, and why not one: a packet reads rules of the generation that it met first, but elements of
     /// the newest. Under way during a commit it may be led to a chain that has no rules yet in its own generation, and
@@ -50,6 +53,7 @@ struct PolicyChains {
         var unmapped: [(mark: PolicyMark, chain: String)] = []
         /// Policies that get a chain.
         var mapped: [(mark: PolicyMark, chain: String)] = []
+        var decisions = PolicyDecisions.Change()
         /// Chains to which nothing leads after that, and their maps.
         var removedChains: [String] = []
         var removedMaps: [String] = []
@@ -70,8 +74,8 @@ struct PolicyChains {
             users[ruleset, default: 0] += 1
             rulesets[mark] = ruleset
             change.mapped.append((mark, name))
+            change.decisions.add(ruleset, of: mark, chain: name)
             digest &+= Self.digest(mark.rawValue, name)
-            pairDigest &+= Self.digest(Self.pair(mark.rawValue, name), RouteMark.internet)
         }
         for mark in removed.sorted() where new[mark] == nil {
             guard let old = rulesets.removeValue(forKey: mark) else { continue }
@@ -84,8 +88,10 @@ struct PolicyChains {
             guard left == 0, let name = names.removeValue(forKey: ruleset) else { continue }
             users[ruleset] = nil
             change.removedChains.append(name)
-            change.removedMaps += ruleset.layers.indices.map { PolicyForm.map(of: name, layer: $0) }
+            guard case .maps(let maps) = ruleset.form else { continue }
+            change.removedMaps += maps.indices.map { PolicyForm.map(of: name, layer: $0) }
         }
+        decisions.make(change.decisions)
         return change
     }
 
@@ -94,7 +100,7 @@ struct PolicyChains {
         if !adoptable.isEmpty, let found = adoptable.removeValue(forKey: PolicyForm(ruleset)) {
             name = found
         } else {
-            repeat { serial &+= 1 } while taken.contains(serial)
+            repeat { serial = serial &+ 1 & .max >> Ruleset.numberBits } while serial == 0 || taken.contains(serial)
             name = "\(Self.prefix)\(serial)"
             change.additions.append((name, ruleset))
         }
@@ -105,8 +111,8 @@ struct PolicyChains {
     private mutating func unmap(_ mark: PolicyMark, from old: Ruleset, _ change: inout Change) {
         let name = names[old] ?? ""
         change.unmapped.append((mark, name))
+        change.decisions.remove(old, of: mark, chain: name)
         digest &-= Self.digest(mark.rawValue, name)
-        pairDigest &-= Self.digest(Self.pair(mark.rawValue, name), RouteMark.internet)
     }
 
     // MARK: What is there
@@ -116,17 +122,6 @@ struct PolicyChains {
         var result: [UInt32: String] = [:]
         for (mark, ruleset) in rulesets { result[mark.rawValue] = names[ruleset] }
         return result
-    }
-
-    /// Where the flows go that a chain in force has let pass.
-    var routesByPair: [PolicyPair: UInt32] {
-        var result: [PolicyPair: UInt32] = [:]
-        for (mark, chain) in chainsByMark { result[Self.pair(mark, chain)] = RouteMark.internet }
-        return result
-    }
-
-    static func pair(_ mark: UInt32, _ chain: String) -> PolicyPair {
-        PolicyPair(policy: mark, chain: serial(of: chain) ?? blocking)
     }
 
     /// The highest number that a chain has had; `nil` when there was none.
@@ -142,14 +137,47 @@ struct PolicyChains {
         chainsByMark.reduce(0) { $0 &+ digest($1.key, $1.value) }
     }
 
-    static func digest(ofPairs routes: [PolicyPair: UInt32]) -> Int {
-        routes.reduce(0) { $0 &+ digest($1.key, $1.value) }
-    }
-
     private static func digest(_ key: some Hashable, _ value: some Hashable) -> Int {
         var hasher = Hasher()
         hasher.combine(key)
         hasher.combine(value)
         return hasher.finalize()
+    }
+}
+
+/// The ways that hold: where the flows go that have the number of one, by policy. They leave with their policy's
+/// version, and with that the numbers on flows lose their meaning.
+struct PolicyDecisions: Hashable {
+    private(set) var routes: [PolicyPair: UInt32] = [:]
+
+    init(routes: [PolicyPair: UInt32] = [:]) { self.routes = routes }
+
+    struct Change {
+        var removed = PolicyDecisions()
+        var added = PolicyDecisions()
+
+        mutating func add(_ ruleset: Ruleset, of policy: PolicyMark, chain: String) {
+            added.insert(ruleset, policy, chain)
+        }
+
+        mutating func remove(_ ruleset: Ruleset, of policy: PolicyMark, chain: String) {
+            removed.insert(ruleset, policy, chain)
+        }
+    }
+
+    mutating func make(_ change: Change) {
+        for pair in change.removed.routes.keys { routes[pair] = nil }
+        routes.merge(change.added.routes) { $1 }
+    }
+
+    /// Those that `other` has not, or has otherwise.
+    func subtracting(_ other: Self) -> Self { Self(routes: routes.filter { other.routes[$0.key] != $0.value }) }
+
+    private mutating func insert(_ ruleset: Ruleset, _ policy: PolicyMark, _ chain: String) {
+        guard let number = PolicyChains.number(of: chain) else { return }
+        for (index, way) in ruleset.ways.enumerated() {
+            let pair = PolicyPair(policy: policy.rawValue, way: number &+ UInt32(truncatingIfNeeded: index))
+            routes[pair] = RouteMark.fixed(way)
+        }
     }
 }

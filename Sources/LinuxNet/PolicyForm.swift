@@ -2,15 +2,15 @@ import CNetfilter
 import Domain
 import PolicyCompiler
 
-/// A policy as the kernel holds it: a chain of one rule for each layer, which looks a packet up in the layer's map and
-/// writes what it finds on the flow, and a last rule that blocks. The map gives the number of its chain, or that nothing
-/// passes. It is constant: while a rule uses it, nobody can change its elements.
+/// A policy as the kernel holds it: a chain whose rules compare a packet with the policy's boxes, or look it up in the
+/// chain's maps. A flow that passes gets the number of its way (conntrack's mark), counted from the chain's own number;
+/// what is blocked returns, with zero from a map. Maps are constant: while a rule uses them, nobody can change their
+/// elements.
 struct PolicyForm: Hashable {
-    var lookups: [Lookup]
-    /// Where the chain's last rule goes.
-    var end: String
+    var rules: [[RuleExpression]]
+    var maps: [Map]
 
-    struct Lookup: Hashable {
+    struct Map: Hashable {
         var key: Ruleset.Lookup.Key
         var elements: Set<Element>
     }
@@ -18,35 +18,90 @@ struct PolicyForm: Hashable {
     struct Element: Hashable {
         let key: [UInt8]
         let keyEnd: [UInt8]
-        let isAllowed: Bool
+        /// `nil` blocks.
+        let way: UInt32?
     }
 
     init(_ ruleset: Ruleset) {
-        lookups = ruleset.lookups.map { lookup in
-            Lookup(key: lookup.key, elements: Set(lookup.entries.map { Element($0, key: lookup.key) }))
+        switch ruleset.form {
+        case .rules(let entries):
+            maps = []
+            rules = entries.map { $0.comparisons + Self.decision(ruleset.way(of: $0.rule), ruleset) }
+        case .maps(let lookups):
+            maps = lookups.map { lookup in
+                let elements = lookup.entries.map { entry in
+                    Element(entry, key: lookup.key, way: ruleset.way(of: entry.rule))
+                }
+                return Map(key: lookup.key, elements: Set(elements))
+            }
+            rules = lookups.enumerated().map { $0.element.key.rule(layer: $0.offset) }
         }
-        end = "blocked"
     }
 
-    init(lookups: [Lookup], end: String) {
-        self.lookups = lookups
-        self.end = end
+    private static func decision(_ way: Int?, _ ruleset: Ruleset) -> [RuleExpression] {
+        guard let way else { return [.return] }
+        let register = NFT_REG_1.rawValue
+        let number: [RuleExpression] = [
+            .number(UInt32(truncatingIfNeeded: way), to: register), .setConntrackMark(from: register),
+        ]
+        // A route that never changes is known here; what would look it up is spared.
+        guard let mark = RouteMark.fixed(ruleset.ways[way]) else { return number + [.return] }
+        return number + [.mark(mark, to: register), .setMark(from: register), .accept]
+    }
+
+    init(rules: [[RuleExpression]], maps: [Map]) {
+        self.rules = rules
+        self.maps = maps
+    }
+
+    private static func decision(_ rule: Int) -> [RuleExpression] {
+        let register = NFT_REG_1.rawValue
+        return [
+            .number(UInt32(truncatingIfNeeded: rule), to: register), .setConntrackMark(from: register), .return,
+        ]
     }
 
     /// The map of a layer. The names of maps and of chains are apart.
     static func map(of chain: String, layer: Int) -> String { "\(chain)_\(layer)" }
 }
 
+extension Ruleset.Entry {
+    /// As nft compiles `ip daddr … meta l4proto … th dport …`, but for a look at the packet's family: IPv4 alone comes
+    /// here.
+    fileprivate var comparisons: [RuleExpression] {
+        let register = NFT_REG_1.rawValue
+        var all: [RuleExpression] = []
+        if destination != .any {
+            all.append(.destination(to: register))
+            if destination.length < 32 {
+                // Four octets and a mask, even where fewer octets would do: that is what the kernel loads quickly.
+                let hostBits = destination.last.bits ^ destination.first.bits
+                all.append(.mask(register, (~hostBits).networkOctets))
+            }
+            all.append(.equal(register, destination.address.bits.networkOctets))
+        }
+        if protocols != 0...255 {
+            all.append(.meta(key: NFT_META_L4PROTO.rawValue, to: register))
+            all.append(.compare(register, [protocols.lowerBound], [protocols.upperBound]))
+        }
+        if ports != 0...65_535 {
+            all.append(.destinationPort(to: register))
+            all.append(.compare(register, ports.lowerBound.networkOctets, ports.upperBound.networkOctets))
+        }
+        return all
+    }
+}
+
 extension PolicyForm.Element {
     /// Destination, protocol and port, each in a register of four octets.
-    fileprivate init(_ entry: Ruleset.Entry, key: Ruleset.Lookup.Key) {
+    fileprivate init(_ entry: Ruleset.Entry, key: Ruleset.Lookup.Key, way: Int?) {
         let octets = { (address: IPv4Address, number: UInt8, port: UInt16) in
             address.bits.networkOctets + [number, 0, 0, 0] + (key == .port ? port.networkOctets + [0, 0] : [])
         }
         self.init(
             key: octets(entry.destination.address, entry.protocols.lowerBound, entry.ports.lowerBound),
             keyEnd: octets(entry.destination.last, entry.protocols.upperBound, entry.ports.upperBound),
-            isAllowed: entry.verdict != .block)
+            way: way.map { UInt32(truncatingIfNeeded: $0) })
     }
 }
 
@@ -68,26 +123,16 @@ extension Ruleset.Lookup.Key {
         }
     }
 
-    /// What loads the parts, as nft compiles `ip daddr . meta l4proto . th dport`.
-    var loads: [RuleExpression] {
-        let address = NFT_REG_1.rawValue
-        let all: [RuleExpression] = [
-            .payload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 16, length: 4, to: address),
-            .meta(key: NFT_META_L4PROTO.rawValue, to: NFT_REG32_01.rawValue),
-            .payload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 2, length: 2, to: NFT_REG32_02.rawValue),
-        ]
-        let isIPv4: [RuleExpression] = [
-            .meta(key: NFT_META_NFPROTO.rawValue, to: address), .equal(register: address, to: UInt8(NFPROTO_IPV4)),
-        ]
-        return isIPv4 + all.prefix(fields.count)
-    }
-
-    /// Looks the packet up, and writes what the map has for it on the flow.
-    func rule(map: String) -> [RuleExpression] {
+    /// Looks the packet up as nft compiles `ip daddr . meta l4proto . th dport`, and writes what the map has for it on
+    /// the flow.
+    func rule(layer: Int) -> [RuleExpression] {
         let register = NFT_REG_1.rawValue
-        return loads + [
-            .lookup(map: map, from: register, to: register), .setConntrackMark(from: register), .goto(chain: "judged"),
+        let parts: [RuleExpression] = [
+            .destination(to: register), .meta(key: NFT_META_L4PROTO.rawValue, to: NFT_REG32_01.rawValue),
+            .destinationPort(to: NFT_REG32_02.rawValue),
         ]
+        return parts.prefix(fields.count)
+            + [.lookup(layer: layer, from: register, to: register), .setConntrackMark(from: register), .return]
     }
 
     /// nft's number for a mark.
@@ -100,10 +145,31 @@ extension Ruleset.Lookup.Key {
 enum RuleExpression: Hashable {
     case payload(base: UInt32, offset: UInt32, length: UInt32, to: UInt32)
     case meta(key: UInt32, to: UInt32)
-    case equal(register: UInt32, to: UInt8)
-    case lookup(map: String, from: UInt32, to: UInt32)
+    case mask(UInt32, [UInt8])
+    case equal(UInt32, [UInt8])
+    case range(UInt32, [UInt8], [UInt8])
+    /// In the chain's map of a layer.
+    case lookup(layer: Int, from: UInt32, to: UInt32)
+    /// A way's number.
+    case number(UInt32, to: UInt32)
     case setConntrackMark(from: UInt32)
-    case goto(chain: String)
+    /// A route's mark.
+    case mark(UInt32, to: UInt32)
+    case setMark(from: UInt32)
+    case `return`
+    case accept
     /// None of these.
     case other
+
+    static func destination(to register: UInt32) -> Self {
+        .payload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 16, length: 4, to: register)
+    }
+
+    static func destinationPort(to register: UInt32) -> Self {
+        .payload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 2, length: 2, to: register)
+    }
+
+    static func compare(_ register: UInt32, _ first: [UInt8], _ last: [UInt8]) -> Self {
+        first == last ? .equal(register, first) : .range(register, first, last)
+    }
 }

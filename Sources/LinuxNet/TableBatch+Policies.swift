@@ -5,20 +5,21 @@ import PolicyCompiler
 extension TableBatch {
     /// Adds the chain with its rules and maps. Nothing leads there yet.
     mutating func add(_ form: PolicyForm, as chain: String) throws(DataPlaneError) {
-        try addChain(chain)
-        for (index, lookup) in form.lookups.enumerated() {
-            let map = PolicyForm.map(of: chain, layer: index)
-            try addMap(map, key: lookup.key, number: UInt32(index + 1))
-            let number = PolicyChains.serial(of: chain) ?? PolicyChains.blocking
-            try add(
-                lookup.elements.map { element in
-                    let mark = element.isAllowed ? number : PolicyChains.blocking
-                    return TableElement(
-                        key: element.key, keyEnd: element.keyEnd, value: .data(mark.nativeOctets))
-                }, to: map)
-            try addRule(lookup.key.rule(map: map), to: chain)
+        guard let number = PolicyChains.number(of: chain) else {
+            throw DataPlaneError(code: .unsupported, operation: "adding a chain", detail: "\(chain) has no number")
         }
-        try addRule([.goto(chain: form.end)], to: chain)
+        try addChain(chain)
+        for (layer, map) in form.maps.enumerated() {
+            let name = PolicyForm.map(of: chain, layer: layer)
+            try addMap(name, key: map.key, number: UInt32(layer + 1))
+            try add(
+                map.elements.map { element in
+                    TableElement(
+                        key: element.key, keyEnd: element.keyEnd,
+                        value: .data((element.way.map { number &+ $0 } ?? 0).nativeOctets))
+                }, to: name)
+        }
+        for rule in form.rules { try addRule(rule, to: chain, number) }
     }
 
     private mutating func addChain(_ name: String) throws(DataPlaneError) {
@@ -49,22 +50,24 @@ extension TableBatch {
     }
 
     private mutating func addRule(
-        _ expressions: [RuleExpression], to chain: String
+        _ expressions: [RuleExpression], to chain: String, _ number: UInt32
     ) throws(DataPlaneError) {
         let rule = try Self.rule(in: chain)
         // Frees the expressions too.
         defer { nftnl_rule_free(rule) }
-        for expression in expressions { nftnl_rule_add_expr(rule, try Self.built(expression)) }
+        for expression in expressions { nftnl_rule_add_expr(rule, try Self.built(expression, of: chain, number)) }
         message(NFT_MSG_NEWRULE.rawValue, NLM_F_CREATE | NLM_F_APPEND, "adding a rule to the chain \(chain)") {
             nftnl_rule_nlmsg_build_payload($0, rule)
         }
     }
 
-    private static func built(_ expression: RuleExpression) throws(DataPlaneError) -> OpaquePointer {
+    private static func built(
+        _ expression: RuleExpression, of chain: String, _ number: UInt32
+    ) throws(DataPlaneError) -> OpaquePointer {
         let name: String
-        var numbers: [(Int, UInt32)]
+        var numbers: [(Int, UInt32)] = []
         var text: (attribute: Int, value: String)?
-        var data: (attribute: Int, value: [UInt8])?
+        var data: [(attribute: Int, value: [UInt8])] = []
         switch expression {
         case .payload(let base, let offset, let length, let register):
             name = "payload"
@@ -75,32 +78,62 @@ extension TableBatch {
         case .meta(let key, let register):
             name = "meta"
             numbers = [(NFTNL_EXPR_META_KEY, key), (NFTNL_EXPR_META_DREG, register)]
-        case .equal(let register, let octet):
+        case .mask(let register, let mask):
+            name = "bitwise"
+            numbers = [
+                (NFTNL_EXPR_BITWISE_SREG, register), (NFTNL_EXPR_BITWISE_DREG, register),
+                (NFTNL_EXPR_BITWISE_LEN, UInt32(mask.count)),
+            ]
+            data = [
+                (NFTNL_EXPR_BITWISE_MASK, mask), (NFTNL_EXPR_BITWISE_XOR, Array(repeating: 0, count: mask.count)),
+            ]
+        case .equal(let register, let octets):
             name = "cmp"
             numbers = [(NFTNL_EXPR_CMP_SREG, register), (NFTNL_EXPR_CMP_OP, NFT_CMP_EQ.rawValue)]
-            data = (NFTNL_EXPR_CMP_DATA, [octet])
-        case .lookup(let map, let key, let value):
+            data = [(NFTNL_EXPR_CMP_DATA, octets)]
+        case .range(let register, let first, let last):
+            name = "range"
+            numbers = [(NFTNL_EXPR_RANGE_SREG, register), (NFTNL_EXPR_RANGE_OP, NFT_RANGE_EQ.rawValue)]
+            data = [(NFTNL_EXPR_RANGE_FROM_DATA, first), (NFTNL_EXPR_RANGE_TO_DATA, last)]
+        case .lookup(let layer, let key, let value):
             name = "lookup"
             numbers = [(NFTNL_EXPR_LOOKUP_SREG, key), (NFTNL_EXPR_LOOKUP_DREG, value)]
-            text = (NFTNL_EXPR_LOOKUP_SET, map)
+            text = (NFTNL_EXPR_LOOKUP_SET, PolicyForm.map(of: chain, layer: layer))
+        case .number(let way, let register):
+            name = "immediate"
+            numbers = [(NFTNL_EXPR_IMM_DREG, register)]
+            data = [(NFTNL_EXPR_IMM_DATA, (number &+ way).nativeOctets)]
+        case .mark(let mark, let register):
+            name = "immediate"
+            numbers = [(NFTNL_EXPR_IMM_DREG, register)]
+            data = [(NFTNL_EXPR_IMM_DATA, mark.nativeOctets)]
+        case .setMark(let register):
+            name = "meta"
+            numbers = [(NFTNL_EXPR_META_KEY, NFT_META_MARK.rawValue), (NFTNL_EXPR_META_SREG, register)]
         case .setConntrackMark(let register):
             name = "ct"
             numbers = [(NFTNL_EXPR_CT_KEY, NFT_CT_MARK.rawValue), (NFTNL_EXPR_CT_SREG, register)]
-        case .goto(let chain):
+        case .return, .accept:
             name = "immediate"
-            numbers = [
-                (NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT.rawValue),
-                (NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: NFT_GOTO.rawValue)),
-            ]
-            text = (NFTNL_EXPR_IMM_CHAIN, chain)
+            let verdict = expression == .accept ? UInt32(NF_ACCEPT) : UInt32(bitPattern: NFT_RETURN.rawValue)
+            numbers = [(NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT.rawValue), (NFTNL_EXPR_IMM_VERDICT, verdict)]
         case .other:
             throw DataPlaneError(code: .unsupported, operation: "adding a rule", detail: "its expression is not known")
         }
         guard let built = nftnl_expr_alloc(name) else { throw noMemory }
         for (attribute, value) in numbers { nftnl_expr_set_u32(built, UInt16(attribute), value) }
-        if let data { nftnl_expr_set(built, UInt16(data.attribute), data.value, UInt32(data.value.count)) }
+        for (attribute, value) in data { nftnl_expr_set(built, UInt16(attribute), value, UInt32(value.count)) }
         if let text { nftnl_expr_set_str(built, UInt16(text.attribute), text.value) }
         return built
+    }
+
+    mutating func add(_ decisions: PolicyDecisions) throws(DataPlaneError) {
+        try add(
+            decisions.routes.map { TableElement(key: $0.key.key, value: .data($0.value.nativeOctets)) }, to: "in_force")
+    }
+
+    mutating func delete(_ decisions: PolicyDecisions) throws(DataPlaneError) {
+        try delete(decisions.routes.keys.map { TableElement(key: $0.key) }, from: "in_force")
     }
 
     /// Deletes the rules of chains, then the chains and the maps. Nothing leads there any more.

@@ -72,7 +72,7 @@ struct TableElement: Hashable {
         /// Of a set, or of a map when it is to go.
         case none
         case data([UInt8])
-        case goto(chain: String)
+        case jump(chain: String)
     }
 }
 
@@ -120,8 +120,8 @@ extension TableBatch {
             case .none: break
             case .data(let data):
                 nftnl_set_elem_set(new, UInt16(NFTNL_SET_ELEM_DATA), data, UInt32(data.count))
-            case .goto(let chain):
-                nftnl_set_elem_set_u32(new, UInt16(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: NFT_GOTO.rawValue))
+            case .jump(let chain):
+                nftnl_set_elem_set_u32(new, UInt16(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: NFT_JUMP.rawValue))
                 nftnl_set_elem_set_str(new, UInt16(NFTNL_SET_ELEM_CHAIN), chain)
             }
             nftnl_set_elem_add(set, new)

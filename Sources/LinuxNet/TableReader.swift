@@ -83,12 +83,9 @@ struct TableReader {
                     ])
             })
         snapshot.parts.merge(part.parts) { $1 }
-        snapshot.parts.merge(try rules(of: nil)) { $1 }
+        for chain in snapshot.chains { snapshot.parts.merge(try rules(of: chain)) { $1 } }
         for name in ["nas", "pools"] where snapshot.parts[.set(name)] != nil {
             snapshot.parts[.elements(name)] = try elementDigest(of: name)
-        }
-        if snapshot.parts[.set("in_force")] != nil {
-            snapshot.parts[.elements("in_force")] = PolicyChains.digest(ofPairs: try pairsInForce())
         }
         if snapshot.parts[.set("policy_chain")] != nil {
             snapshot.parts[.elements("policy_chain")] = PolicyChains.digest(try policyChains())
@@ -96,26 +93,31 @@ struct TableReader {
         return snapshot
     }
 
-    /// The digest of each chain's rules, or of one chain's.
-    func rules(of chain: String?) throws(DataPlaneError) -> [TableSnapshot.Part: Int] {
-        var hashers: [String: Hasher] = [:]
+    /// The digest of a chain's rules; none when it has none.
+    func rules(of chain: String) throws(DataPlaneError) -> [TableSnapshot.Part: Int] {
+        var hasher: Hasher?
+        try eachRule(of: chain, reset: { hasher = nil }) { attributes in
+            // All of it, the handle too: a rule that was replaced by its equal is not ours either.
+            for attribute in attributes {
+                hasher = hasher ?? Hasher()
+                hasher?.combine(attribute.type)
+                hasher?.combine(bytes: attribute.value)
+            }
+        }
+        return hasher.map { [.rules(chain): $0.finalize()] } ?? [:]
+    }
+
+    /// A chain at a time: the kernel counts from the first rule of a dump again for each message of it, so that the
+    /// rules of all chains at once take minutes (200,000 of them).
+    func eachRule(
+        of chain: String, reset: () -> Void, _ body: (Attributes) -> Void
+    ) throws(DataPlaneError) {
         try dump(
-            NFT_MSG_GETRULE.rawValue, "rules",
+            NFT_MSG_GETRULE.rawValue, "rules of \(chain)",
             {
                 $0.put(NFTA_RULE_TABLE.rawValue, "cordon")
-                if let chain { $0.put(NFTA_RULE_CHAIN.rawValue, chain) }
-            }, reset: { hashers = [:] },
-            { attributes in
-                guard let name = attributes.first(NFTA_RULE_CHAIN.rawValue)?.text else { return }
-                // All of it, the handle too: a rule that was replaced by its equal is not ours either.
-                for attribute in attributes {
-                    hashers[name, default: Hasher()].combine(attribute.type)
-                    hashers[name, default: Hasher()].combine(bytes: attribute.value)
-                }
-            })
-        var digests: [TableSnapshot.Part: Int] = [:]
-        for (name, hasher) in hashers { digests[.rules(name)] = hasher.finalize() }
-        return digests
+                $0.put(NFTA_RULE_CHAIN.rawValue, chain)
+            }, reset: reset, body)
     }
 
     /// The order of elements is the kernel's own and may change, so their digests are added up.
@@ -182,9 +184,9 @@ struct TableReader {
         return count.map { Int($0) }
     }
 
-    /// Those elements of a map: address to data. An address that is missing ends the answer.
-    func elements(of map: String, at keys: [UInt32]) throws(DataPlaneError) -> [UInt32: [UInt8]] {
-        var found: [UInt32: [UInt8]] = [:]
+    /// Those elements of a set or map: key to data. A key that is missing ends the answer.
+    func elements(of map: String, at keys: [[UInt8]]) throws(DataPlaneError) -> [[UInt8]: [UInt8]] {
+        var found: [[UInt8]: [UInt8]] = [:]
         for start in stride(from: 0, to: keys.count, by: 1000) {
             var request = NetlinkRequest()
             begin(&request, NFT_MSG_GETSETELEM.rawValue, NLM_F_REQUEST | NLM_F_ACK)
@@ -193,9 +195,7 @@ struct TableReader {
             request.nest(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) { list in
                 for key in keys[start..<min(start + 1000, keys.count)] {
                     list.nest(NFTA_LIST_ELEM.rawValue) { element in
-                        element.nest(NFTA_SET_ELEM_KEY.rawValue) {
-                            $0.put(NFTA_DATA_VALUE.rawValue, key.networkOctets)
-                        }
+                        element.nest(NFTA_SET_ELEM_KEY.rawValue) { $0.put(NFTA_DATA_VALUE.rawValue, key) }
                     }
                 }
             }
@@ -205,7 +205,10 @@ struct TableReader {
                 guard let list = message.attributes(after: 4).first(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) else {
                     return
                 }
-                for element in list.nested { Self.add(element.nested, to: &found) }
+                for element in list.nested {
+                    guard let (key, data) = Self.keyAndData(element.nested) else { continue }
+                    found[Array(key.value)] = data
+                }
             }
             if failure == ENOENT { break }
             guard failure == 0 else { throw DataPlaneError(errno: failure, operation: operation) }
@@ -213,11 +216,17 @@ struct TableReader {
         return found
     }
 
-    private static func add(_ element: Attributes, to found: inout [UInt32: [UInt8]]) {
-        guard let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.uint32
-        else { return }
+    private static func keyAndData(_ element: Attributes) -> (key: Attribute, data: [UInt8])? {
+        guard let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue) else {
+            return nil
+        }
         let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
-        found[key] = data.map { Array($0.value) } ?? []
+        return (key, data.map { Array($0.value) } ?? [])
+    }
+
+    private static func add(_ element: Attributes, to found: inout [UInt32: [UInt8]]) {
+        guard let (key, data) = keyAndData(element), let address = key.uint32 else { return }
+        found[address] = data
     }
 
     func counters() throws(DataPlaneError) -> [DataPlaneCounter] {

@@ -6,22 +6,23 @@ import PolicyCompiler
 /// A packet's mark is first its policy's (the lower half of the numbers), set from its source address; then, once judged,
 /// that of its route (the upper half). Mark zero belongs to no device.
 ///
-/// Every packet of a device is judged, not only the first of a flow. What a policy's chain finds is written on the flow
-/// (conntrack's mark), as the number of that chain, whose rules never change. As long as the pair of policy and chain is
-/// in force, that is the verdict on the flow's other packets, and costs one look-up however large the policy is. With a
-/// policy's change its new pair comes into force in place of the old, and each flow is judged anew by its next packet.
+/// Every packet of a device is judged, not only the first of a flow. A policy's chain writes the number of the way that it
+/// gives a packet on the flow (conntrack's mark); a number never comes back for another chain. As long as the pair of
+/// policy and number is in force, that is the verdict on the flow's other packets, and costs one look-up however large
+/// the policy is. With a policy's change its new pairs come into force in place of the old, and each flow is judged anew
+/// by its next packet. Zero is the number of flows that no chain has let pass.
 struct TableText {
     let layout: GatewayLayout
 
     /// The chains that are always there, in the order of their definition. Policies' chains are named `policy_N`.
     static let chains = [
-        "blocked", "judged", "sgi_source", "sgi_device", "radius", "sgi_input", "wan_input",
+        "blocked", "sgi_source", "sgi_device", "radius", "sgi_input", "wan_input",
         "mangle_prerouting",
         "filter_forward", "filter_input", "nat_postrouting",
     ]
     static let counters = [
         "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6",
-        "nat_unmapped", "new_connections_limited", "no_policy", "radius_limited", "spoofed", "unsolicited",
+        "nat_unmapped", "new_connections_limited", "radius_limited", "spoofed", "unsolicited",
     ]
     static let sets = [
         "device_policy", "policy_chain", "in_force", "device_nat", "nas", "pools", "block_rates", "nas_rates",
@@ -42,7 +43,7 @@ struct TableText {
         lines += [
             "add map inet cordon device_policy { type ipv4_addr : mark; }",
             "add map inet cordon policy_chain { type mark : verdict; size 131072; }",
-            "add map inet cordon in_force { type mark . mark : mark; size 131072; }",
+            "add map inet cordon in_force { type mark . mark : mark; }",
             "add map inet cordon device_nat { type ipv4_addr : interval ipv4_addr . inet_service; }",
             "add set inet cordon nas { type ipv4_addr; }",
             "add set inet cordon pools { type ipv4_addr; flags interval; }",
@@ -56,8 +57,8 @@ struct TableText {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Where a flow goes that has the mark of a policy in force; otherwise the rule ends.
-    private static let inForce = "meta mark set meta mark . ct mark map @in_force accept"
+    /// Where a flow goes that has the number of a way in force; otherwise the rule ends.
+    private static let inForce = "ct mark != 0 meta mark set meta mark . ct mark map @in_force accept"
 
     /// Commands that add the rules to the empty chains.
     var rules: String {
@@ -92,13 +93,14 @@ struct TableText {
                 "sgi_device",
                 [
                     Self.inForce,
-                    "ct state new,established meta mark vmap @policy_chain",
-                    "ct state new,established counter name no_policy drop",
+                    "ct state invalid,untracked counter name invalid drop",
                     "ct state related counter name blocked drop",
-                    "counter name invalid drop",
+                    // Jumps to the policy's chain, which accepts, or returns.
+                    "meta mark vmap @policy_chain",
+                    Self.inForce,
+                    "goto blocked",
                 ]
             ),
-            ("judged", [Self.inForce, "goto blocked"]),
             ("blocked", ["ip daddr @pools counter name device_to_device drop", "counter name blocked drop"]),
             (
                 "filter_forward",
@@ -152,7 +154,10 @@ struct TableText {
                         + "\(limits.newConnectionsPerBlock)/second burst \(limits.newConnectionsBurst) packets } "
                         + "counter name new_connections_limited drop",
                     // Every protocol. nft wants to see those with ports named before it takes a map with ports; for
-                    // the others the kernel translates the address alone.
+                    // the others the kernel translates the address alone. Three rules, since the common two need no
+                    // look-up so.
+                    "\(outWAN) meta mark \(internet) meta l4proto udp snat ip to ip saddr map @device_nat",
+                    "\(outWAN) meta mark \(internet) meta l4proto tcp snat ip to ip saddr map @device_nat",
                     "\(outWAN) meta mark \(internet) "
                         + "meta l4proto { tcp, udp, 0-5, 7-16, 18-255 } snat ip to ip saddr map @device_nat",
                     "meta mark \(internet) counter name nat_unmapped drop",

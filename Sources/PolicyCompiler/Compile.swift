@@ -3,11 +3,11 @@ import Domain
 /// Turns a policy into layers of disjoint boxes (``Ruleset`` says what that means).
 ///
 /// Total: a validated policy always compiles. Deterministic, and blind to names and to the order inside a rule's lists,
-/// so that policies that mean the same often get equal rulesets and share a chain. Boxes that can decide nothing are
-/// left out: those inside one box of an earlier rule, and block boxes that no later box overlaps, since the end of the
-/// chain blocks as well.
+/// so that policies that mean the same often get equal rulesets and share a chain. Boxes inside one box of an earlier
+/// rule decide nothing, and are left out. Those that block stay, even where the default would block too: their rule has
+/// a counter of its own.
 public func compile(_ policy: ValidatedPolicy) -> Ruleset {
-    let boxes = withoutIdleBlocks(withoutShadowed(allBoxes(policy.rules)))
+    let boxes = withoutShadowed(allBoxes(policy.rules))
     var index = BoxIndex(for: boxes)
     var layers: [[Ruleset.Entry]] = []
     for box in boxes {
@@ -17,10 +17,10 @@ public func compile(_ policy: ValidatedPolicy) -> Ruleset {
         if layer == layers.count { layers.append([]) }
         layers[layer].append(
             Ruleset.Entry(
-                destination: box.destination, protocols: box.shape.protocols, ports: box.shape.ports,
-                verdict: box.verdict))
+                destination: box.destination, protocols: box.shape.protocols, ports: box.shape.ports, rule: box.rule))
     }
-    return Ruleset(layers: layers.map { $0.sorted(by: Ruleset.Entry.isOrdered) })
+    return Ruleset(
+        layers: layers.map { $0.sorted(by: Ruleset.Entry.isOrdered) }, verdicts: policy.rules.map(\.verdict))
 }
 
 /// The indexes of rules that can never match, because each of their boxes lies in one box of an earlier rule.
@@ -40,18 +40,6 @@ private func withoutShadowed(_ boxes: [Box]) -> [Box] {
         index.insert(box, layer: 0)
         return true
     }
-}
-
-private func withoutIdleBlocks(_ boxes: [Box]) -> [Box] {
-    var later = BoxIndex(for: boxes)
-    var kept: [Box] = []
-    for box in boxes.reversed() {
-        // Only boxes that let packets out count: behind nothing but blocks, a block decides as the default does.
-        if box.verdict == .block, later.highestLayer(overlapping: box) == nil { continue }
-        if box.verdict != .block { later.insert(box, layer: 0) }
-        kept.append(box)
-    }
-    return kept.reversed()
 }
 
 extension Ruleset.Entry {

@@ -17,7 +17,6 @@ struct Box: Sendable {
     let rule: Int
     let destination: IPv4Prefix
     let shape: BoxShape
-    let verdict: Verdict
 }
 
 /// A rule in its simplest form: the same packets in as few boxes as merging neighbours gives, none overlapping another.
@@ -25,21 +24,19 @@ struct Box: Sendable {
 struct RuleBoxes: Sendable {
     let destinations: [IPv4Prefix]
     let shapes: [BoxShape]
-    let verdict: Verdict
 
     init(_ rule: ValidatedPolicy.Rule) {
         destinations = Self.merged(rule.destinations)
         let protocols = rule.protocol.map { $0...$0 } ?? 0...255
         let ports = rule.ports.isEmpty ? [0...65_535] : Self.merged(rule.ports)
         shapes = ports.map { BoxShape(protocols: protocols, ports: $0) }
-        verdict = rule.verdict
     }
 
     var count: Int { destinations.count * shapes.count }
 
     func boxes(rule: Int) -> [Box] {
         destinations.flatMap { destination in
-            shapes.map { Box(rule: rule, destination: destination, shape: $0, verdict: verdict) }
+            shapes.map { Box(rule: rule, destination: destination, shape: $0) }
         }
     }
 

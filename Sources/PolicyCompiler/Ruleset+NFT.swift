@@ -1,25 +1,49 @@
 import Domain
 
 /// The ruleset in the language of nft 1.0.6: a chain of `table inet cordon` and its maps, for people to read and for
-/// recorded files. The chain's number N, which is written on flows that pass, stands for the policy; 0xffffffff for
-/// those that do not. The chains `judged` and `blocked` are the table's own.
+/// recorded files. The chain sees IPv4 only. What passes gets the number of its way on its flow, counted from the number
+/// of the chain shifted by ``numberBits``, and its route's mark; the rest returns, with zero from a map.
 extension Ruleset {
     /// Blocks that stand inside `table inet cordon { }`, one box a line.
-    public func nft(chain number: UInt32) -> String {
+    /// - Parameter marks: the mark of the route of each way.
+    public func nft(chain number: UInt32, marks: [Verdict: UInt32]) -> String {
         let name = "policy_\(number)"
+        let first = number << Self.numberBits
         var text = ""
-        for (index, lookup) in lookups.enumerated() {
-            let lines =
-                ["map \(name)_\(index) {", "    type \(lookup.key.type) : mark", "    flags constant,interval"]
-                + ["    elements = {"] + lookup.entries.map { "        \(lookup.key.element($0, number))," } + [
-                    "    }", "}", "",
-                ]
-            text += lines.joined(separator: "\n")
+        var rules: [String] = []
+        switch form {
+        case .rules(let entries):
+            rules = entries.map { entry in
+                guard let way = way(of: entry.rule) else { return "\(entry.match)return" }
+                let mark = marks[ways[way]].map { " meta mark set \(Self.text($0)) accept" } ?? " return"
+                return "\(entry.match)ct mark set \(Self.text(first &+ UInt32(way)))" + mark
+            }
+        case .maps(let lookups):
+            for (index, lookup) in lookups.enumerated() {
+                let elements = lookup.entries.map { entry in
+                    let number = way(of: entry.rule).map { first &+ UInt32($0) } ?? 0
+                    return "        \(lookup.key.element(entry)) : \(Self.text(number)),"
+                }
+                let lines =
+                    ["map \(name)_\(index) {", "    type \(lookup.key.type) : mark", "    flags constant,interval"]
+                    + ["    elements = {"] + elements + ["    }", "}", ""]
+                text += lines.joined(separator: "\n")
+                rules.append("ct mark set \(lookup.key.expression) map @\(name)_\(index) return")
+            }
         }
-        let rules = lookups.enumerated().map {
-            "    ct mark set \($0.element.key.expression) map @\(name)_\($0.offset) goto judged"
-        }
-        return text + (["chain \(name) {"] + rules + ["    goto blocked", "}", ""]).joined(separator: "\n")
+        return text + (["chain \(name) {"] + rules.map { "    " + $0 } + ["}", ""]).joined(separator: "\n")
+    }
+
+    private static func text(_ number: UInt32) -> String { "0x" + String(number, radix: 16) }
+}
+
+extension Ruleset.Entry {
+    /// What the kernel compares, with a space behind; nothing for a box around all packets.
+    fileprivate var match: String {
+        var text = destination == .any ? "" : "ip daddr \(destination) "
+        if protocols != 0...255 { text += "meta l4proto \(protocols.text) " }
+        if ports != 0...65_535 { text += "th dport \(ports.text) " }
+        return text
     }
 }
 
@@ -38,14 +62,13 @@ extension Ruleset.Lookup.Key {
         }
     }
 
-    fileprivate func element(_ entry: Ruleset.Entry, _ number: UInt32) -> String {
-        var parts = [entry.destination.description, Self.text(entry.protocols)]
-        if self == .port { parts.append(Self.text(entry.ports)) }
-        let mark = entry.verdict == .block ? UInt32.max : number
-        return "\(parts.joined(separator: " . ")) : 0x\(String(mark, radix: 16))"
+    fileprivate func element(_ entry: Ruleset.Entry) -> String {
+        var parts = [entry.destination.description, entry.protocols.text]
+        if self == .port { parts.append(entry.ports.text) }
+        return parts.joined(separator: " . ")
     }
+}
 
-    private static func text(_ range: ClosedRange<some FixedWidthInteger>) -> String {
-        range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
-    }
+extension ClosedRange where Bound: FixedWidthInteger {
+    fileprivate var text: String { lowerBound == upperBound ? "\(lowerBound)" : "\(lowerBound)-\(upperBound)" }
 }

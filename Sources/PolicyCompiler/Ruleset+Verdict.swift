@@ -7,7 +7,7 @@ extension Ruleset {
     /// number of layers and the logarithm of their size.
     public func verdict(for packet: PacketQuery) -> Verdict {
         for layer in layers {
-            if let entry = Self.entry(in: layer, around: packet) { return entry.verdict }
+            if let entry = Self.entry(in: layer, around: packet) { return verdicts[entry.rule] }
         }
         return .block
     }

@@ -1,35 +1,54 @@
 public import Domain
 
-/// A compiled policy: layers of disjoint boxes in the space destination × protocol × port.
+/// A compiled policy: layers of disjoint boxes in the space destination × protocol × port, and what comes of each.
 ///
-/// A packet's verdict is that of the first layer that has a box around it, and ``Verdict/block`` when none has. A
-/// rule's box lies in the layer after the last one that holds an overlapping box of an earlier rule. So the boxes of a
-/// layer never overlap (the kernel's interval sets require that), and the first layer that matches is the first rule
-/// that matches. Two policies with equal rulesets share one chain in the kernel.
+/// The first layer that has a box around a packet decides, and the default when none has. A rule's box lies in the layer
+/// after the last one that holds an overlapping box of an earlier rule. So the boxes of a layer never overlap (the
+/// kernel's interval sets require that), and the first layer that matches is the first rule that matches. Two policies
+/// with equal rulesets share one chain in the kernel.
 public struct Ruleset: Hashable, Sendable {
     public let layers: [[Entry]]
+    /// What comes of a packet, by the number of the rule that decides; the last one is the default's.
+    public let verdicts: [Verdict]
+    /// The verdicts that let packets pass, each once, in the order of the rules. What a flow has been given is known by
+    /// its place here.
+    public let ways: [Verdict]
 
-    public init(layers: [[Entry]]) { self.layers = layers }
+    /// - Parameter verdicts: one for each rule. What no rule matches is blocked.
+    public init(layers: [[Entry]], verdicts: [Verdict]) {
+        self.layers = layers
+        self.verdicts = verdicts + [.block]
+        var ways: [Verdict] = []
+        for verdict in verdicts where verdict != .block && !ways.contains(verdict) { ways.append(verdict) }
+        self.ways = ways
+    }
 
     /// Blocks everything: what a device without a policy gets.
-    public static let blockAll = Ruleset(layers: [])
+    public static let blockAll = Ruleset(layers: [], verdicts: [])
 
-    /// One box and what happens to the packets in it.
+    /// A chain has as many numbers for its ways as fit into so many bits: a rule may have one of its own.
+    public static let numberBits: UInt32 = 9
+
+    /// The place in ``ways`` where the rule's packets go, `nil` when it blocks them.
+    public func way(of rule: Int) -> Int? { ways.firstIndex(of: verdicts[rule]) }
+
+    /// One box and the rule that decides on the packets in it.
     public struct Entry: Hashable, Sendable {
         public let destination: IPv4Prefix
         /// IP protocol numbers.
         public let protocols: ClosedRange<UInt8>
         /// Destination ports; 0...65535 for protocols without ports.
         public let ports: ClosedRange<UInt16>
-        public let verdict: Verdict
+        /// The rule's number, from 0.
+        public let rule: Int
 
         public init(
-            destination: IPv4Prefix, protocols: ClosedRange<UInt8>, ports: ClosedRange<UInt16>, verdict: Verdict
+            destination: IPv4Prefix, protocols: ClosedRange<UInt8>, ports: ClosedRange<UInt16>, rule: Int
         ) {
             self.destination = destination
             self.protocols = protocols
             self.ports = ports
-            self.verdict = verdict
+            self.rule = rule
         }
     }
 }

@@ -10,9 +10,10 @@ import Testing
         let entries = (0..<200).map { (number: UInt32) in
             Ruleset.Entry(
                 destination: IPv4Prefix(containing: IPv4Address(bits: 0x0a00_0000 + number << 8), length: 24),
-                protocols: 6...6, ports: 443...443, verdict: .internet)
+                protocols: 6...6, ports: 443...443, rule: 0)
         }
-        var rulesets = [Ruleset.blockAll, Ruleset(layers: [entries]), Ruleset(layers: [[], entries])]
+        var rulesets =
+            [Ruleset.blockAll] + [[entries], [[], entries]].map { Ruleset(layers: $0, verdicts: [.internet]) }
         var random = Generator(seed: 1)
         for _ in 0..<20 { rulesets.append(compile(try RandomPolicy.policy(using: &random))) }
         let compiling = cmalloc_count()

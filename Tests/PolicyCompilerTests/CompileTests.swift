@@ -6,7 +6,7 @@ import Testing
 @Suite struct CompileTests {
     @Test(arguments: GoldenCase.all)
     func `compiles to the recorded chain`(_ golden: GoldenCase) throws {
-        try golden.expect(compile(golden.policy()).nft(chain: 1), in: "ruleset.nft")
+        try golden.expect(compile(golden.policy()).nft(chain: 1, marks: [.internet: 0x8000_0001]), in: "ruleset.nft")
     }
 
     @Test func `every recorded case is found`() {
@@ -15,17 +15,29 @@ import Testing
 
     @Test func `a layer's key has the parts that it or one before it needs`() throws {
         let golden = try #require(GoldenCase.all.first { $0.name == "key-widens" })
-        let lookups = try compile(golden.policy()).lookups
-        #expect(lookups.map(\.key) == [.port, .port])
-        #expect(lookups.map(\.entries) == (try compile(golden.policy()).layers))
+        let layers = try compile(golden.policy()).layers
+        // Enough boxes for maps.
+        let many = (0..<Ruleset.maximumRules).map { number in
+            Ruleset.Entry(
+                destination: IPv4Prefix(containing: IPv4Address(bits: UInt32(number)), length: 32),
+                protocols: 0...255, ports: 0...65_535, rule: 0)
+        }
+        let large = Ruleset(layers: layers + [many], verdicts: [.internet, .block])
+        guard case .maps(let lookups) = large.form else {
+            Issue.record("no maps")
+            return
+        }
+        #expect(lookups.map(\.key) == [.port, .port, .port])
+        #expect(lookups.map(\.entries) == large.layers)
     }
 
     @Test func `a policy without rules is the ruleset that blocks everything`() throws {
         let policy = try PolicyDocument(parsing: "policy: p\nrules: []", file: "p").validated()
         #expect(compile(policy) == .blockAll)
+        #expect(Ruleset.blockAll.verdicts == [.block])
     }
 
-    @Test func `block rules with nothing to guard leave no trace`() throws {
+    @Test func `block rules stay, with nothing to guard too: each has a counter`() throws {
         let text = """
             policy: p
             rules:
@@ -34,7 +46,8 @@ import Testing
               - {name: c, to: any, action: block}
             """
         let ruleset = try compile(PolicyDocument(parsing: text, file: "p").validated())
-        #expect(ruleset.layers.map(\.count) == [1])
+        #expect(ruleset.layers.map(\.count) == [2, 1])
+        #expect(ruleset.verdicts == [.block, .internet, .block, .block])
     }
 
     @Test func `interpreter, compiler and reference agree on every packet of a small universe`() throws {

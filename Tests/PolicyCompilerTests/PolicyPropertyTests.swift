@@ -19,8 +19,8 @@ import Testing
         try forAll(500) { random in
             let text = RandomPolicy.document(using: &random)
             let (a, b) = (compile(try Self.policy(text)), compile(try Self.policy(text)))
-            try #require(a.nft(chain: 7) == b.nft(chain: 7))
-            try #require(a.lookups == b.lookups)
+            try #require(a.nft(chain: 7, marks: [:]) == b.nft(chain: 7, marks: [:]))
+            try #require(a.form == b.form)
         }
     }
 
@@ -75,7 +75,9 @@ import Testing
             }
             for index in idle.reversed() { document.rules.remove(at: index) }
             left += idle.count
-            try #require(compile(try Self.policy(document.yaml)) == compile(policy))
+            // The numbers of the rules differ, what the kernel does not.
+            let without = compile(try Self.policy(document.yaml))
+            try #require(without.nft(chain: 1, marks: [:]) == compile(policy).nft(chain: 1, marks: [:]))
         }
         #expect(left > 100, "\(left) rules in 1000 documents")
     }

@@ -139,12 +139,9 @@ extension Ruleset {
     static func allowing(
         _ destination: String, protocols: ClosedRange<UInt8> = 0...255, ports: ClosedRange<UInt16> = 0...65_535
     ) -> Ruleset {
-        Ruleset(layers: [
-            [
-                Entry(
-                    destination: prefix(destination), protocols: protocols, ports: ports, verdict: .internet)
-            ]
-        ])
+        Ruleset(
+            layers: [[Entry(destination: prefix(destination), protocols: protocols, ports: ports, rule: 0)]],
+            verdicts: [.internet])
     }
 }
 

@@ -18,8 +18,6 @@ extension KernelTests.Table {
         }
         counter new_connections_limited {
         }
-        counter no_policy {
-        }
         counter radius_limited {
         }
         counter spoofed {
@@ -33,13 +31,11 @@ extension KernelTests.Table {
         map policy_chain {
         type mark : verdict
         size 131072
-        elements = { 0x00000001 : goto policy_1, 0x00000011 : goto policy_2 }
+        elements = { 0x00000001 : jump policy_1, 0x00000011 : jump policy_2 }
         }
         map in_force {
         type mark . mark : mark
-        size 131072
-        elements = { 0x00000001 . 0x00000001 : 0x80000001,
-             0x00000011 . 0x00000002 : 0x80000001 }
+        elements = { 0x00000011 . 0x00000400 : 0x80000001 }
         }
         map device_nat {
         type ipv4_addr : interval ipv4_addr . inet_service
@@ -66,18 +62,9 @@ extension KernelTests.Table {
         flags dynamic,timeout
         timeout 1m
         }
-        map policy_2_0 {
-        type ipv4_addr . inet_proto : mark
-        flags constant,interval
-        elements = { 192.0.2.0/24 . 6 : 0x02000000 }
-        }
         chain blocked {
         ip daddr @pools counter name "device_to_device" drop
         counter name "blocked" drop
-        }
-        chain judged {
-        meta mark set meta mark . ct mark map @in_force accept
-        goto blocked
         }
         chain sgi_source {
         meta mark set ip saddr map @device_policy goto sgi_device
@@ -87,11 +74,12 @@ extension KernelTests.Table {
         counter name "spoofed" drop
         }
         chain sgi_device {
-        meta mark set meta mark . ct mark map @in_force accept
-        ct state established,new meta mark vmap @policy_chain
-        ct state established,new counter name "no_policy" drop
+        ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force accept
+        ct state invalid,untracked counter name "invalid" drop
         ct state related counter name "blocked" drop
-        counter name "invalid" drop
+        meta mark vmap @policy_chain
+        ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force accept
+        goto blocked
         }
         chain radius {
         accept
@@ -131,15 +119,15 @@ extension KernelTests.Table {
         }
         chain nat_postrouting {
         type nat hook postrouting priority srcnat; policy accept;
+        oif "wan0" meta mark 0x80000001 meta l4proto 17 snat ip to ip saddr map @device_nat
+        oif "wan0" meta mark 0x80000001 meta l4proto 6 snat ip to ip saddr map @device_nat
         oif "wan0" meta mark 0x80000001 meta l4proto { 0-255 } snat ip to ip saddr map @device_nat
         meta mark 0x80000001 counter name "nat_unmapped" drop
         }
         chain policy_1 {
-        goto blocked
         }
         chain policy_2 {
-        ct mark set ip daddr . meta l4proto map @policy_2_0 goto judged
-        goto blocked
+        @nh,128,32 & 0xffffff00 == 0xc0000200 meta l4proto 6 ct mark set 0x00000400 meta mark set 0x80000001 accept
         }
         }
         """

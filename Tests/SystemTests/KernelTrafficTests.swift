@@ -204,8 +204,15 @@ extension KernelTests {
             }
             let two = kernelMark(2)
             let open = Ruleset.allowing("192.0.2.0/24")
-            let other = Ruleset.Entry(
-                destination: prefix("192.0.2.7"), protocols: 0...255, ports: 0...65_535, verdict: .block)
+            let blocking = { (destination: String) in
+                let layers = [destination, "192.0.2.0/24"].enumerated().map { rule, destination in
+                    [
+                        Ruleset.Entry(
+                            destination: prefix(destination), protocols: 0...255, ports: 0...65_535, rule: rule)
+                    ]
+                }
+                return Ruleset(layers: layers, verdicts: [.block, .internet])
+            }
             try rig.kernel.install([two: open], removing: [])
             try rig.kernel.apply([.set(kernelDevice(1, two)), .set(kernelDevice(2, one))])
             #expect(try passes())
@@ -213,14 +220,12 @@ extension KernelTests {
             try rig.kernel.install([two: .blockAll], removing: [])
             #expect(try !passes())
             // Allowed again, by a second layer.
-            try rig.kernel.install([two: Ruleset(layers: [[other]] + open.layers)], removing: [])
+            try rig.kernel.install([two: blocking("192.0.2.7")], removing: [])
             #expect(try passes())
             // Found by a box that blocks, so written on the flow as such.
-            let against = Ruleset.Entry(
-                destination: prefix("192.0.2.99"), protocols: 0...255, ports: 0...65_535, verdict: .block)
-            try rig.kernel.install([two: Ruleset(layers: [[against]] + open.layers)], removing: [])
+            try rig.kernel.install([two: blocking("192.0.2.99")], removing: [])
             #expect(try !passes())
-            try rig.kernel.install([two: Ruleset(layers: [[other]] + open.layers)], removing: [])
+            try rig.kernel.install([two: blocking("192.0.2.7")], removing: [])
             #expect(try passes())
             try rig.kernel.apply([.set(kernelDevice(1, .blockAll))])
             #expect(try !passes())
