@@ -7,6 +7,7 @@ import GRDB
 public struct SQLiteStore: Store {
     private let pool: DatabasePool
     private let sealer: Sealer
+    private let checkpointer: Checkpointer
 
     /// Opens the file, made with mode 0600 when missing, and brings its tables up to date.
     ///
@@ -26,7 +27,11 @@ public struct SQLiteStore: Store {
             }
             try migrator.migrate(pool)
             try pool.write { try checkKey(SQLiteTransaction(database: $0, sealer: sealer)) }
-            return SQLiteStore(pool: pool, sealer: sealer)
+            try pool.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA wal_autocheckpoint = \(Checkpointer.writersShare)")
+            }
+            let checkpointer = try Checkpointer(path: path, configuration: configuration())
+            return SQLiteStore(pool: pool, sealer: sealer, checkpointer: checkpointer)
         } catch {
             throw StoreError(sqlite: error)
         }
@@ -53,6 +58,7 @@ public struct SQLiteStore: Store {
     }
 
     public func close() async throws {
+        do { try await checkpointer.close() } catch { throw StoreError(sqlite: error) }
         // The last connection to close is a reader, which cannot empty the WAL. What stays in it is not lost, only
         // read at the next start, so a failure here (closed already, or a reader at work) is none of the caller's.
         _ = try? await pool.writeWithoutTransaction { db in
