@@ -67,6 +67,14 @@ public final class Kernel: DataPlane {
         try core.withLock { core throws(DataPlaneError) in try core.verify() }
     }
 
+    public func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] {
+        try core.withLock { core throws(DataPlaneError) in try core.hits(of: policy) }
+    }
+
+    public func observations() throws(DataPlaneError) -> [Observation] {
+        try core.withLock { core throws(DataPlaneError) in try core.observations() }
+    }
+
     /// The table's own counters, and `nat_ports_exhausted`: packets dropped since the namespace was made because the
     /// connection they would have opened could not be entered, its translated address and port being taken. That is
     /// what happens when a device has as many connections to one destination as its block has ports. (Conntrack's

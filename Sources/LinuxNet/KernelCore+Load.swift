@@ -82,7 +82,8 @@ extension KernelCore {
             let first = layout.firstChain ?? UInt32.random(in: PolicyChains.firstNumbers)
             var chains = PolicyChains(
                 after: self.chains.last ?? first &- 1,
-                taken: Set((found.chains + sets).compactMap(PolicyChains.serial)), adopting: forms)
+                taken: Set((found.chains + sets).compactMap(PolicyChains.serial)), adopting: forms,
+                ledTo: leads.chains)
             let change = chains.change(to: contents.rulesets, removing: [])
             chains.stopAdopting()
             try add(change.additions, link) { body throws(DataPlaneError) in

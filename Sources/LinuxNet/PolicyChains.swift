@@ -1,17 +1,16 @@
 import Domain
 import PolicyCompiler
 
-/// Which chain of the kernel belongs to which policy. Equal rulesets share one: chains are dear, and many policies of
-/// small tenants are the same.
+/// Which chain of the kernel belongs to which policy. Each has one of its own, with counters, also where two of them do
+/// the same: what one tenant's devices do is not another's to see.
 struct PolicyChains {
-    private var names: [Ruleset: String] = [:]
-    private var users: [Ruleset: Int] = [:]
+    private var names: [PolicyMark: String] = [:]
     private(set) var rulesets: [PolicyMark: Ruleset] = [:]
     private var serial: UInt32
     /// Numbers of what an earlier process has left, which a new chain cannot have.
     private var taken: Set<UInt32>
-    /// Chains that are in the kernel already, by what they do.
-    private var adoptable: [PolicyForm: String] = [:]
+    /// Chains that are in the kernel already, with what they do, and the policies that they were led to from.
+    private var adoptable: [PolicyMark: (name: String, form: PolicyForm)] = [:]
     /// Of the map `policy_chain`, as ``digest(_:)`` has it.
     private(set) var digest = 0
     /// What the map `in_force` holds.
@@ -22,10 +21,16 @@ struct PolicyChains {
     ///     process that does not know what the one before it has used begins at random.
     ///   - taken: numbers that are in use in the kernel.
     ///   - found: whole chains that are in the kernel, and may be used.
-    init(after serial: UInt32 = 0, taken: Set<UInt32> = [], adopting found: [String: PolicyForm] = [:]) {
+    ///   - leads: which of them the kernel leads each policy to.
+    init(
+        after serial: UInt32 = 0, taken: Set<UInt32> = [], adopting found: [String: PolicyForm] = [:],
+        ledTo leads: [UInt32: String] = [:]
+    ) {
         self.serial = serial
         self.taken = taken
-        for (name, form) in found { adoptable[form] = name }
+        for (mark, name) in leads {
+            if let mark = PolicyMark(rawValue: mark), let form = found[name] { adoptable[mark] = (name, form) }
+        }
     }
 
     static let prefix = "policy_"
@@ -64,55 +69,36 @@ struct PolicyChains {
     /// Gives the policies these rulesets and forgets the removed ones.
     mutating func change(to new: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) -> Change {
         var change = Change()
-        var released: [Ruleset] = []
         for (mark, ruleset) in new.sorted(by: { $0.key < $1.key }) where rulesets[mark] != ruleset {
-            if let old = rulesets[mark] {
-                unmap(mark, from: old, &change)
-                released.append(old)
-            }
-            let name = names[ruleset] ?? newName(for: ruleset, &change)
-            users[ruleset, default: 0] += 1
+            remove(mark, &change)
+            let name = newName(of: mark, for: ruleset, &change)
+            names[mark] = name
             rulesets[mark] = ruleset
             change.mapped.append((mark, name))
             change.decisions.add(ruleset, of: mark, chain: name)
             digest &+= Self.digest(mark.rawValue, name)
         }
-        for mark in removed.sorted() where new[mark] == nil {
-            guard let old = rulesets.removeValue(forKey: mark) else { continue }
-            unmap(mark, from: old, &change)
-            released.append(old)
-        }
-        for ruleset in released {
-            let left = (users[ruleset] ?? 1) - 1
-            users[ruleset] = left
-            guard left == 0, let name = names.removeValue(forKey: ruleset) else { continue }
-            users[ruleset] = nil
-            change.removedChains.append(name)
-            guard case .maps(let maps) = ruleset.form else { continue }
-            change.removedMaps += maps.indices.map { PolicyForm.map(of: name, layer: $0) }
-        }
+        for mark in removed.sorted() where new[mark] == nil { remove(mark, &change) }
         decisions.make(change.decisions)
         return change
     }
 
-    private mutating func newName(for ruleset: Ruleset, _ change: inout Change) -> String {
-        let name: String
-        if !adoptable.isEmpty, let found = adoptable.removeValue(forKey: PolicyForm(ruleset)) {
-            name = found
-        } else {
-            repeat { serial = serial &+ 1 & .max >> Ruleset.numberBits } while serial == 0 || taken.contains(serial)
-            name = "\(Self.prefix)\(serial)"
-            change.additions.append((name, ruleset))
-        }
-        names[ruleset] = name
+    private mutating func newName(of mark: PolicyMark, for ruleset: Ruleset, _ change: inout Change) -> String {
+        if let found = adoptable.removeValue(forKey: mark), found.form == PolicyForm(ruleset) { return found.name }
+        repeat { serial = serial &+ 1 & .max >> Ruleset.numberBits } while serial == 0 || taken.contains(serial)
+        let name = "\(Self.prefix)\(serial)"
+        change.additions.append((name, ruleset))
         return name
     }
 
-    private mutating func unmap(_ mark: PolicyMark, from old: Ruleset, _ change: inout Change) {
-        let name = names[old] ?? ""
+    private mutating func remove(_ mark: PolicyMark, _ change: inout Change) {
+        guard let old = rulesets.removeValue(forKey: mark), let name = names.removeValue(forKey: mark) else { return }
         change.unmapped.append((mark, name))
         change.decisions.remove(old, of: mark, chain: name)
         digest &-= Self.digest(mark.rawValue, name)
+        change.removedChains.append(name)
+        guard case .maps(let maps) = old.form else { return }
+        change.removedMaps += maps.indices.map { PolicyForm.map(of: name, layer: $0) }
     }
 
     // MARK: What is there
@@ -120,9 +106,11 @@ struct PolicyChains {
     /// The chain of each policy.
     var chainsByMark: [UInt32: String] {
         var result: [UInt32: String] = [:]
-        for (mark, ruleset) in rulesets { result[mark.rawValue] = names[ruleset] }
+        for (mark, name) in names { result[mark.rawValue] = name }
         return result
     }
+
+    func chain(of mark: PolicyMark) -> String? { names[mark] }
 
     /// The highest number that a chain has had; `nil` when there was none.
     var last: UInt32? { rulesets.isEmpty ? nil : serial }

@@ -26,7 +26,9 @@ struct PolicyForm: Hashable {
         switch ruleset.form {
         case .rules(let entries):
             maps = []
-            rules = entries.map { $0.comparisons + Self.decision(ruleset.way(of: $0.rule), ruleset) }
+            rules = entries.flatMap { entry in
+                Self.decision(ruleset, entry.rule, comparisons: entry.comparisons, protocols: entry.protocols)
+            }
         case .maps(let lookups):
             maps = lookups.map { lookup in
                 let elements = lookup.entries.map { entry in
@@ -36,17 +38,49 @@ struct PolicyForm: Hashable {
             }
             rules = lookups.enumerated().map { $0.element.key.rule(layer: $0.offset) }
         }
+        rules += Self.decision(ruleset, ruleset.default, comparisons: [], protocols: 0...255)
     }
 
-    private static func decision(_ way: Int?, _ ruleset: Ruleset) -> [RuleExpression] {
-        guard let way else { return [.return] }
+    /// The rules for packets that the comparisons let through: what is to be observed, and one that decides.
+    private static func decision(
+        _ ruleset: Ruleset, _ rule: Int, comparisons: [RuleExpression], protocols: ClosedRange<UInt8>
+    ) -> [[RuleExpression]] {
+        var rules: [[RuleExpression]] = []
+        if ruleset.actions[rule].isObserved {
+            rules = observations(rule, protocols).map { comparisons + $0 }
+        }
         let register = NFT_REG_1.rawValue
-        let number: [RuleExpression] = [
-            .number(UInt32(truncatingIfNeeded: way), to: register), .setConntrackMark(from: register),
-        ]
-        // A route that never changes is known here; what would look it up is spared.
-        guard let mark = RouteMark.fixed(ruleset.ways[way]) else { return number + [.return] }
-        return number + [.mark(mark, to: register), .setMark(from: register), .accept]
+        var decision = comparisons + [.counter]
+        if let way = ruleset.way(of: rule) {
+            decision += [.number(UInt32(truncatingIfNeeded: way), to: register), .setConntrackMark(from: register)]
+            // A route that never changes is known here; what would look it up is spared.
+            if let mark = RouteMark.fixed(ruleset.ways[way]) {
+                decision += [.mark(mark, to: register), .setMark(from: register), .accept]
+            } else {
+                decision.append(.return)
+            }
+        } else {
+            decision.append(.return)
+        }
+        return rules + [decision]
+    }
+
+    /// Rules of their own, because an update of a full set ends its rule. One for each kind of packet: only TCP and UDP
+    /// have a port.
+    private static func observations(_ rule: Int, _ protocols: ClosedRange<UInt8>) -> [[RuleExpression]] {
+        let number = UInt32(truncatingIfNeeded: rule)
+        let register = NFT_REG_1.rawValue
+        let withPorts = [UInt8(IPPROTO_TCP), UInt8(IPPROTO_UDP)]
+        let load = RuleExpression.meta(key: NFT_META_L4PROTO.rawValue, to: register)
+        var rules = withPorts.filter(protocols.contains).map { number in
+            [load, RuleExpression.equal(register, [number])]
+        }
+        .map { $0 + Observed.update(rule: number, hasPort: true) }
+        if protocols.count > 1 || !withPorts.contains(protocols.lowerBound) {
+            let others = withPorts.filter(protocols.contains).map { RuleExpression.notEqual(register, [$0]) }
+            rules.append([load] + others + Observed.update(rule: number, hasPort: false))
+        }
+        return rules
     }
 
     init(rules: [[RuleExpression]], maps: [Map]) {
@@ -94,7 +128,7 @@ extension Ruleset.Entry {
 
 extension PolicyForm.Element {
     /// Destination, protocol and port, each in a register of four octets.
-    fileprivate init(_ entry: Ruleset.Entry, key: Ruleset.Lookup.Key, way: Int?) {
+    init(_ entry: Ruleset.Entry, key: Ruleset.Lookup.Key, way: Int?) {
         let octets = { (address: IPv4Address, number: UInt8, port: UInt16) in
             address.bits.networkOctets + [number, 0, 0, 0] + (key == .port ? port.networkOctets + [0, 0] : [])
         }
@@ -147,19 +181,28 @@ enum RuleExpression: Hashable {
     case meta(key: UInt32, to: UInt32)
     case mask(UInt32, [UInt8])
     case equal(UInt32, [UInt8])
+    case notEqual(UInt32, [UInt8])
     case range(UInt32, [UInt8], [UInt8])
     /// In the chain's map of a layer.
     case lookup(layer: Int, from: UInt32, to: UInt32)
     /// A way's number.
     case number(UInt32, to: UInt32)
     case setConntrackMark(from: UInt32)
+    case zero(to: UInt32)
     /// A route's mark.
     case mark(UInt32, to: UInt32)
     case setMark(from: UInt32)
+    case counter
+    /// Of an element that is in the registers from one on.
+    case update(set: String, from: UInt32)
     case `return`
     case accept
     /// None of these.
     case other
+
+    static func source(to register: UInt32) -> Self {
+        .payload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 12, length: 4, to: register)
+    }
 
     static func destination(to register: UInt32) -> Self {
         .payload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 16, length: 4, to: register)
@@ -171,5 +214,21 @@ enum RuleExpression: Hashable {
 
     static func compare(_ register: UInt32, _ first: [UInt8], _ last: [UInt8]) -> Self {
         first == last ? .equal(register, first) : .range(register, first, last)
+    }
+}
+
+/// The set `observed`: device, destination, protocol, port (zero where there is none) and the number of a rule, counted
+/// as ways are, with a counter.
+enum Observed {
+    static let name = "observed"
+
+    static func update(rule: UInt32, hasPort: Bool) -> [RuleExpression] {
+        let first = NFT_REG32_00.rawValue
+        return [
+            .source(to: NFT_REG_1.rawValue), .destination(to: first + 1),
+            .meta(key: NFT_META_L4PROTO.rawValue, to: first + 2),
+            hasPort ? .destinationPort(to: first + 3) : .zero(to: first + 3), .number(rule, to: NFT_REG_2.rawValue),
+            .update(set: name, from: NFT_REG_1.rawValue),
+        ]
     }
 }

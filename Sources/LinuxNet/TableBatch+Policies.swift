@@ -44,6 +44,9 @@ extension TableBatch {
         ]
         for (attribute, value) in numbers { nftnl_set_set_u32(set, UInt16(attribute.rawValue), value) }
         nftnl_set_set_data(set, UInt16(NFTNL_SET_DESC_CONCAT.rawValue), key.fields, UInt32(key.fields.count))
+        // Each element has a counter. The set frees it.
+        guard let counter = nftnl_expr_alloc("counter") else { throw Self.noMemory }
+        nftnl_set_add_expr(set, counter)
         message(NFT_MSG_NEWSET.rawValue, NLM_F_CREATE | NLM_F_EXCL, "adding the map \(name)") {
             nftnl_set_nlmsg_build_payload($0, set)
         }
@@ -87,9 +90,10 @@ extension TableBatch {
             data = [
                 (NFTNL_EXPR_BITWISE_MASK, mask), (NFTNL_EXPR_BITWISE_XOR, Array(repeating: 0, count: mask.count)),
             ]
-        case .equal(let register, let octets):
+        case .equal(let register, let octets), .notEqual(let register, let octets):
             name = "cmp"
-            numbers = [(NFTNL_EXPR_CMP_SREG, register), (NFTNL_EXPR_CMP_OP, NFT_CMP_EQ.rawValue)]
+            let comparison = if case .equal = expression { NFT_CMP_EQ } else { NFT_CMP_NEQ }
+            numbers = [(NFTNL_EXPR_CMP_SREG, register), (NFTNL_EXPR_CMP_OP, comparison.rawValue)]
             data = [(NFTNL_EXPR_CMP_DATA, octets)]
         case .range(let register, let first, let last):
             name = "range"
@@ -103,6 +107,10 @@ extension TableBatch {
             name = "immediate"
             numbers = [(NFTNL_EXPR_IMM_DREG, register)]
             data = [(NFTNL_EXPR_IMM_DATA, (number &+ way).nativeOctets)]
+        case .zero(let register):
+            name = "immediate"
+            numbers = [(NFTNL_EXPR_IMM_DREG, register)]
+            data = [(NFTNL_EXPR_IMM_DATA, [0, 0, 0, 0])]
         case .mark(let mark, let register):
             name = "immediate"
             numbers = [(NFTNL_EXPR_IMM_DREG, register)]
@@ -113,6 +121,11 @@ extension TableBatch {
         case .setConntrackMark(let register):
             name = "ct"
             numbers = [(NFTNL_EXPR_CT_KEY, NFT_CT_MARK.rawValue), (NFTNL_EXPR_CT_SREG, register)]
+        case .counter: name = "counter"
+        case .update(let set, let register):
+            name = "dynset"
+            numbers = [(NFTNL_EXPR_DYNSET_SREG_KEY, register), (NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE.rawValue)]
+            text = (NFTNL_EXPR_DYNSET_SET_NAME, set)
         case .return, .accept:
             name = "immediate"
             let verdict = expression == .accept ? UInt32(NF_ACCEPT) : UInt32(bitPattern: NFT_RETURN.rawValue)

@@ -151,10 +151,14 @@ extension RuleExpression {
             else { return }
             self = .mask(register, mask)
         case "cmp":
-            guard let register = value(NFTA_CMP_SREG.rawValue), value(NFTA_CMP_OP.rawValue) == NFT_CMP_EQ.rawValue,
-                let octets = data.data(NFTA_CMP_DATA.rawValue)
-            else { return }
-            self = .equal(register, octets)
+            guard let register = value(NFTA_CMP_SREG.rawValue), let octets = data.data(NFTA_CMP_DATA.rawValue) else {
+                return
+            }
+            switch value(NFTA_CMP_OP.rawValue) {
+            case NFT_CMP_EQ.rawValue: self = .equal(register, octets)
+            case NFT_CMP_NEQ.rawValue: self = .notEqual(register, octets)
+            default: return
+            }
         case "range":
             guard let register = value(NFTA_RANGE_SREG.rawValue),
                 value(NFTA_RANGE_OP.rawValue) == NFT_RANGE_EQ.rawValue,
@@ -182,8 +186,18 @@ extension RuleExpression {
                 if code == UInt32(NF_ACCEPT) { self = .accept }
             } else if let value = immediate.first(NFTA_DATA_VALUE.rawValue)?.native32 {
                 // Routes' marks are in the upper half.
-                self = value >> 31 == 1 ? .mark(value, to: register) : .number(value &- number, to: register)
+                self =
+                    value == 0
+                    ? .zero(to: register)
+                    : value >> 31 == 1 ? .mark(value, to: register) : .number(value &- number, to: register)
             }
+        case "counter": self = .counter
+        case "dynset":
+            guard let set = data.first(NFTA_DYNSET_SET_NAME.rawValue)?.text,
+                value(NFTA_DYNSET_OP.rawValue) == NFT_DYNSET_OP_UPDATE.rawValue,
+                let register = value(NFTA_DYNSET_SREG_KEY.rawValue)
+            else { return }
+            self = .update(set: set, from: register)
         default: return
         }
     }

@@ -97,12 +97,21 @@ struct TableReader {
     func rules(of chain: String) throws(DataPlaneError) -> [TableSnapshot.Part: Int] {
         var hasher: Hasher?
         try eachRule(of: chain, reset: { hasher = nil }) { attributes in
-            // All of it, the handle too: a rule that was replaced by its equal is not ours either.
+            // All of it, the handle too: a rule that was replaced by its equal is not ours either. But not what its
+            // counters say.
+            var hash = hasher ?? Hasher()
             for attribute in attributes {
-                hasher = hasher ?? Hasher()
-                hasher?.combine(attribute.type)
-                hasher?.combine(bytes: attribute.value)
+                hash.combine(attribute.type)
+                guard attribute.type == NFTA_RULE_EXPRESSIONS.rawValue else {
+                    hash.combine(bytes: attribute.value)
+                    continue
+                }
+                for expression in attribute.nested {
+                    let isCounter = expression.nested.first(NFTA_EXPR_NAME.rawValue)?.text == "counter"
+                    if isCounter { hash.combine(0) } else { hash.combine(bytes: expression.value) }
+                }
             }
+            hasher = hash
         }
         return hasher.map { [.rules(chain): $0.finalize()] } ?? [:]
     }

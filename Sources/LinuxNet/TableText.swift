@@ -26,6 +26,7 @@ struct TableText {
     ]
     static let sets = [
         "device_policy", "policy_chain", "in_force", "device_nat", "nas", "pools", "block_rates", "nas_rates",
+        "observed",
     ]
     /// Sets whose elements the kernel makes, with the limits that were in force then.
     static let meters = ["block_rates", "nas_rates"]
@@ -49,6 +50,9 @@ struct TableText {
             "add set inet cordon pools { type ipv4_addr; flags interval; }",
             // What blocks and NAS take. The kernel adds elements, and takes them away when they are idle.
             "add set inet cordon block_rates { type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m; }",
+            // What rules note of the packets they decide on, for so long after the last of them.
+            "add set inet cordon \(Observed.name) { type ipv4_addr . ipv4_addr . inet_proto . inet_service . mark; "
+                + "size 65536; flags dynamic,timeout; timeout 1h; counter; }",
             "add set inet cordon nas_rates { type ipv4_addr; size 1024; flags dynamic,timeout; timeout 1m; }",
         ]
         let bases = Set(base.compactMap { $0.split(separator: " ").first })

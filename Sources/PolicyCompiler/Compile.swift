@@ -2,9 +2,8 @@ import Domain
 
 /// Turns a policy into layers of disjoint boxes (``Ruleset`` says what that means).
 ///
-/// Total: a validated policy always compiles. Deterministic, and blind to names and to the order inside a rule's lists,
-/// so that policies that mean the same often get equal rulesets and share a chain. Boxes inside one box of an earlier
-/// rule decide nothing, and are left out. Those that block stay, even where the default would block too: their rule has
+/// Total: a validated policy always compiles. Deterministic, and blind to names and to the order inside a rule's lists.
+/// Boxes inside one box of an earlier rule decide nothing, and are left out. Those that block stay, even where the default would block too: their rule has
 /// a counter of its own.
 public func compile(_ policy: ValidatedPolicy) -> Ruleset {
     let boxes = withoutShadowed(allBoxes(policy.rules))

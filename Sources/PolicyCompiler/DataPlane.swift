@@ -33,6 +33,13 @@ public protocol DataPlane: Sendable {
     /// - Returns: what was found and mended, `nil` when all was well.
     func verify() throws(DataPlaneError) -> RepairReport?
 
+    /// What each rule of a policy has decided on since its version came into force, by the rule's number, the default's
+    /// last: the first packets of flows that pass, and every packet that is blocked. Empty for a policy that is not there.
+    func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits]
+
+    /// What rules that are observed have noted (``Ruleset/Action/isObserved``), in no order.
+    func observations() throws(DataPlaneError) -> [Observation]
+
     /// Packet and octet counters by name (`spoofed`, `blocked`, ...).
     func counters() throws(DataPlaneError) -> [DataPlaneCounter]
 }
@@ -119,6 +126,48 @@ public struct DataPlaneCounter: Hashable, Sendable {
         self.name = name
         self.packets = packets
         self.octets = octets
+    }
+}
+
+public struct RuleHits: Hashable, Sendable {
+    public var packets: UInt64
+    public var octets: UInt64
+
+    public init(packets: UInt64, octets: UInt64) {
+        self.packets = packets
+        self.octets = octets
+    }
+
+    public static func += (sum: inout Self, other: Self) {
+        sum.packets &+= other.packets
+        sum.octets &+= other.octets
+    }
+}
+
+/// Where a device has sent packets that an observed rule has decided on.
+public struct Observation: Hashable, Sendable {
+    public let device: IPv4Address
+    public let destination: IPv4Address
+    /// IP protocol number.
+    public let `protocol`: UInt8
+    /// `nil` for protocols without ports.
+    public let port: UInt16?
+    public let policy: PolicyMark
+    /// The rule's number; that behind the last rule's is the default's.
+    public let rule: Int
+    public let hits: RuleHits
+
+    public init(
+        device: IPv4Address, destination: IPv4Address, protocol: UInt8, port: UInt16?, policy: PolicyMark, rule: Int,
+        hits: RuleHits
+    ) {
+        self.device = device
+        self.destination = destination
+        self.protocol = `protocol`
+        self.port = port
+        self.policy = policy
+        self.rule = rule
+        self.hits = hits
     }
 }
 

@@ -11,11 +11,14 @@ extension Ruleset {
     }
 
     /// Up to so many boxes are rules.
-    public static let maximumRules = 64
+    public static let maximumRules = 16
+    /// Of a policy that has something observed, which maps cannot do. Of larger ones nothing is observed.
+    public static let maximumObserved = 1024
 
     public var form: Form {
         let count = layers.reduce(0) { $0 + $1.count }
-        guard count <= Self.maximumRules else { return .maps(lookups) }
+        let isObserved = actions.contains(where: \.isObserved)
+        guard count <= (isObserved ? Self.maximumObserved : Self.maximumRules) else { return .maps(lookups) }
         return .rules(layers.flatMap { $0 }.sorted { $0.rule != $1.rule ? $0.rule < $1.rule : Entry.isOrdered($0, $1) })
     }
 

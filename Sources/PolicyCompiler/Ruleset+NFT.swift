@@ -2,7 +2,7 @@ import Domain
 
 /// The ruleset in the language of nft 1.0.6: a chain of `table inet cordon` and its maps, for people to read and for
 /// recorded files. The chain sees IPv4 only. What passes gets the number of its way on its flow, counted from the number
-/// of the chain shifted by ``numberBits``, and its route's mark; the rest returns, with zero from a map.
+/// of the chain shifted by ``numberBits``, and its route's mark; the rest returns, with zero from a map. Each box counts.
 extension Ruleset {
     /// Blocks that stand inside `table inet cordon { }`, one box a line.
     /// - Parameter marks: the mark of the route of each way.
@@ -11,13 +11,19 @@ extension Ruleset {
         let first = number << Self.numberBits
         var text = ""
         var rules: [String] = []
+        let decide = { (match: String, rule: Int) in
+            var lines: [String] = []
+            if self.actions[rule].isObserved {
+                let key = "ip saddr . ip daddr . meta l4proto . th dport . \(Self.text(first &+ UInt32(rule)))"
+                lines.append("\(match)update @observed { \(key) }")
+            }
+            guard let way = self.way(of: rule) else { return lines + ["\(match)counter return"] }
+            let mark = marks[self.ways[way]].map { " meta mark set \(Self.text($0)) accept" } ?? " return"
+            return lines + ["\(match)counter ct mark set \(Self.text(first &+ UInt32(way)))" + mark]
+        }
         switch form {
         case .rules(let entries):
-            rules = entries.map { entry in
-                guard let way = way(of: entry.rule) else { return "\(entry.match)return" }
-                let mark = marks[ways[way]].map { " meta mark set \(Self.text($0)) accept" } ?? " return"
-                return "\(entry.match)ct mark set \(Self.text(first &+ UInt32(way)))" + mark
-            }
+            rules = entries.flatMap { decide($0.match, $0.rule) }
         case .maps(let lookups):
             for (index, lookup) in lookups.enumerated() {
                 let elements = lookup.entries.map { entry in
@@ -26,11 +32,12 @@ extension Ruleset {
                 }
                 let lines =
                     ["map \(name)_\(index) {", "    type \(lookup.key.type) : mark", "    flags constant,interval"]
-                    + ["    elements = {"] + elements + ["    }", "}", ""]
+                    + ["    counter", "    elements = {"] + elements + ["    }", "}", ""]
                 text += lines.joined(separator: "\n")
                 rules.append("ct mark set \(lookup.key.expression) map @\(name)_\(index) return")
             }
         }
+        rules += decide("", `default`)
         return text + (["chain \(name) {"] + rules.map { "    " + $0 } + ["}", ""]).joined(separator: "\n")
     }
 

@@ -7,9 +7,9 @@ extension Ruleset {
     /// number of layers and the logarithm of their size.
     public func verdict(for packet: PacketQuery) -> Verdict {
         for layer in layers {
-            if let entry = Self.entry(in: layer, around: packet) { return verdicts[entry.rule] }
+            if let entry = Self.entry(in: layer, around: packet) { return actions[entry.rule].verdict }
         }
-        return .block
+        return actions[`default`].verdict
     }
 
     /// Up to here, looking at each entry is quicker than searching.

@@ -128,6 +128,8 @@ private struct WillingKernel: DataPlane {
     func setNAS(_ addresses: Set<IPv4Address>) {}
     func setPools(_ prefixes: Set<IPv4Prefix>) {}
     func deleteFlows(ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool) -> Int { 0 }
+    func hits(of policy: PolicyMark) -> [RuleHits] { [] }
+    func observations() -> [Observation] { [] }
     func verify() -> RepairReport? { nil }
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
 }

@@ -10,6 +10,8 @@ final class RecordingDataPlane: DataPlane {
         var nas: Set<IPv4Address> = []
         var pools: Set<IPv4Prefix> = []
         var flows: [Flow] = []
+        var hits: [PolicyMark: [RuleHits]] = [:]
+        var observations: [Observation] = []
         var batches = 0
         var refusals = 0
     }
@@ -71,6 +73,8 @@ final class RecordingDataPlane: DataPlane {
         return denied.count
     }
 
+    func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] { now.hits[policy] ?? [] }
+    func observations() throws(DataPlaneError) -> [Observation] { now.observations }
     func verify() throws(DataPlaneError) -> RepairReport? { nil }
     func counters() throws(DataPlaneError) -> [DataPlaneCounter] { [] }
 }

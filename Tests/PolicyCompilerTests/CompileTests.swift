@@ -34,7 +34,7 @@ import Testing
     @Test func `a policy without rules is the ruleset that blocks everything`() throws {
         let policy = try PolicyDocument(parsing: "policy: p\nrules: []", file: "p").validated()
         #expect(compile(policy) == .blockAll)
-        #expect(Ruleset.blockAll.verdicts == [.block])
+        #expect(Ruleset.blockAll.actions.map(\.verdict) == [.block])
     }
 
     @Test func `block rules stay, with nothing to guard too: each has a counter`() throws {
@@ -47,7 +47,7 @@ import Testing
             """
         let ruleset = try compile(PolicyDocument(parsing: text, file: "p").validated())
         #expect(ruleset.layers.map(\.count) == [2, 1])
-        #expect(ruleset.verdicts == [.block, .internet, .block, .block])
+        #expect(ruleset.actions.map(\.verdict) == [.block, .internet, .block, .block])
     }
 
     @Test func `interpreter, compiler and reference agree on every packet of a small universe`() throws {

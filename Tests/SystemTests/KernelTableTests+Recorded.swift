@@ -56,6 +56,13 @@ extension KernelTests.Table {
         flags dynamic,timeout
         timeout 1m
         }
+        set observed {
+        type ipv4_addr . ipv4_addr . inet_proto . inet_service . mark
+        size 65536
+        flags dynamic,timeout
+        counter
+        timeout 1h
+        }
         set nas_rates {
         type ipv4_addr
         size 1024
@@ -127,7 +134,6 @@ extension KernelTests.Table {
         chain policy_1 {
         }
         chain policy_2 {
-        @nh,128,32 & 0xffffff00 == 0xc0000200 meta l4proto 6 ct mark set 0x00000400 meta mark set 0x80000001 accept
         }
         }
         """

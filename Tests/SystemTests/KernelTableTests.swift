@@ -30,6 +30,12 @@ extension KernelTests {
                 let chain = shell("cat \(file)").output
                 let text = """
                     table inet cordon {
+                        set observed {
+                            type ipv4_addr . ipv4_addr . inet_proto . inet_service . mark
+                            size 65536
+                            flags dynamic,timeout
+                            timeout 1h
+                        }
                         \(chain)
                     }
                     """
@@ -60,15 +66,15 @@ extension KernelTests {
             return count
         }
 
-        @Test func `equal policies share a chain, and unused chains go`() throws {
+        @Test func `each policy has a chain of its own, and unused chains go`() throws {
             let rig = try KernelRig()
             let (two, three) = (kernelMark(2), kernelMark(3))
             let open = Ruleset.allowing("192.0.2.0/24")
             try rig.start([one: open, two: open, three: .allowing("192.0.2.1")], [])
-            // One for "block everything", two for the others.
-            #expect(try policyChains(rig) == 3)
+            // And one for "block everything".
+            #expect(try policyChains(rig) == 4)
             try rig.kernel.install([three: open], removing: [])
-            #expect(try policyChains(rig) == 2)
+            #expect(try policyChains(rig) == 4)
             try rig.kernel.install([two: .allowing("192.0.2.7")], removing: [one])
             #expect(try policyChains(rig) == 3)
             try rig.kernel.install([:], removing: [two, three, .blockAll])
