@@ -21,7 +21,7 @@ public struct IPv4Address: Hashable, Comparable, Sendable, CustomStringConvertib
         "\(bits >> 24).\(bits >> 16 & 0xff).\(bits >> 8 & 0xff).\(bits & 0xff)"
     }
 
-    private static func parse(_ text: some Sequence<UInt8>) -> UInt32? {
+    static func parse(_ text: some Sequence<UInt8>) -> UInt32? {
         var bits: UInt32 = 0
         var octets = 1
         var digits = 0

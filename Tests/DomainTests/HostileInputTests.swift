@@ -6,6 +6,10 @@ import Testing
     private static let readers: [(kind: String, read: @Sendable (String) throws(ParseError) -> String)] = [
         ("an IPv4 address", { text throws(ParseError) in try IPv4Address(parsing: text).description }),
         ("an IPv4 prefix", { text throws(ParseError) in try IPv4Prefix(parsing: text).description }),
+        ("an IPv6 address", { text throws(ParseError) in try IPv6Address(parsing: text).description }),
+        ("an IPv6 prefix", { text throws(ParseError) in try IPv6Prefix(parsing: text).description }),
+        ("a domain name", { text throws(ParseError) in try DomainName(parsing: text).description }),
+        ("a host name", { text throws(ParseError) in try HostPattern(parsing: text).description }),
         ("an IMSI", { text throws(ParseError) in try IMSI(parsing: text).description }),
         ("an ICCID", { text throws(ParseError) in try ICCID(parsing: text).description }),
         ("an MSISDN", { text throws(ParseError) in try MSISDN(parsing: text).description }),
@@ -25,7 +29,9 @@ import Testing
                     printed = try reader(text)
                 } catch {
                     try #require(error.text.unicodeScalars.count <= 80)
-                    try #require(error.kind == kind || kind == "an IPv4 prefix" && error.kind == "an IPv4 address")
+                    try #require(
+                        error.kind == kind || kind == "an IPv4 prefix" && error.kind == "an IPv4 address"
+                            || kind == "an IPv6 prefix" && error.kind == "an IPv6 address")
                     continue
                 }
                 read[kind, default: 0] += 1
@@ -66,7 +72,13 @@ import Testing
         let alphabet = random.pick(
             Array(UInt8(0)...255), Array("0123456789".utf8), Array("0123456789".utf8),
             Array("0123456789+ ./-aAfFé".utf8),
-            Array("abc.-019".utf8))
+            Array("abc.-019".utf8), Array("abc.*_".utf8), Array("0123456789abcdefABCDEF:::::::::::.%/".utf8))
+        if random.oneIn(4) {
+            let groups = (0..<random.pick(8, 8, 7, 6, 2)).map { _ in
+                random.pick("", "0", String(UInt32.random(in: 0...0x10fff, using: &random), radix: 16))
+            }
+            return Array((groups.joined(separator: ":") + random.pick("", "", "/128", "/0", "/64", "/129")).utf8)
+        }
         if random.oneIn(4) {
             let numbers = (0..<random.pick(4, 4, 4, 3, 5)).map { _ in
                 "\(Int.random(in: 0...(random.oneIn(9) ? 300 : 255), using: &random))"

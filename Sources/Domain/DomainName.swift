@@ -1,0 +1,60 @@
+/// A domain name (RFC 1035 §2.3, RFC 1123 §2.1): labels of letters, digits, hyphens and, for names such as
+/// `_mqtt._tcp.acme.example` (RFC 8552), underscores. Lower case, absolute, without the dot at the end; the root is none.
+public struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// At most ``maximumOctets`` octets of ASCII.
+    public let description: String
+
+    /// What fits the 255 octets that a name may have in a message (RFC 1035 §3.1).
+    public static let maximumOctets = 253
+
+    /// Parses a name in either case; a dot at the end is dropped. The last label must not be a number, so that an
+    /// address is never taken for a name.
+    public init(parsing text: some StringProtocol) throws(ParseError) {
+        // Longer than any name, with its last dot: not worth a look.
+        guard let name = Self(utf8: Array(text.utf8.prefix(Self.maximumOctets + 2))) else {
+            throw ParseError(
+                kind: "a domain name", text: text,
+                expected: "write labels of letters, digits, hyphens and underscores with dots between them, "
+                    + "\(Self.maximumOctets) characters at most, and other scripts as xn--")
+        }
+        self = name
+    }
+
+    public init?(utf8 bytes: [UInt8]) {
+        let dot = UInt8(ascii: ".")
+        let bytes = bytes.last == dot ? bytes.dropLast() : bytes[...]
+        guard (1...Self.maximumOctets).contains(bytes.count) else { return nil }
+        let lowered = bytes.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }
+        let labels = lowered.split(separator: dot, omittingEmptySubsequences: false)
+        guard labels.allSatisfy(Self.isLabel), let last = labels.last, !last.allSatisfy(Self.isDigit) else {
+            return nil
+        }
+        description = String(decoding: lowered, as: UTF8.self)
+    }
+
+    /// Whether this name has more labels in front of `other`'s.
+    public func isBelow(_ other: DomainName) -> Bool {
+        let (own, above) = (description.utf8, other.description.utf8)
+        return own.count > above.count && description.hasSuffix(other.description)
+            && own.dropLast(above.count).last == UInt8(ascii: ".")
+    }
+
+    /// The name without its first label; `nil` when it has only one.
+    public var parent: DomainName? {
+        description.firstIndex(of: ".").map { DomainName(known: description[description.index(after: $0)...]) }
+    }
+
+    private init(known text: Substring) { description = String(text) }
+
+    public static func < (a: Self, b: Self) -> Bool { a.description < b.description }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
+    private static func isLabel(_ label: ArraySlice<UInt8>) -> Bool {
+        let hyphen = UInt8(ascii: "-")
+        return (1...63).contains(label.count) && label.first != hyphen && label.last != hyphen
+            && label.allSatisfy {
+                isDigit($0) || (0x61...0x7a).contains($0) || $0 == hyphen || $0 == UInt8(ascii: "_")
+            }
+    }
+}
