@@ -174,7 +174,7 @@ struct ExplanationAnswer: Encodable {
         imsi = "\(explained.imsi)"
         self.packet = "\(packet)"
         route = explanation?.route
-        verdict = explanation?.route == nil ? "block" : "allow"
+        verdict = (explanation?.decision.verdict ?? .block) == .block ? "block" : "allow"
         policy = explained.policy.map { "\($0.name)" }
         version = explained.policy?.version
         rule = explanation?.decision.rule.map { "\($0)" }

@@ -12,10 +12,9 @@ final class PolicyBook: Sendable {
 }
 
 extension Ruleset {
-    /// Whether a tracked connection would still be let out.
+    /// Whether a tracked connection would still be let out, where it goes now.
     func allows(_ flow: Flow) -> Bool {
-        verdict(
-            for: PacketQuery(destination: flow.destination, protocol: flow.protocol, port: flow.destinationPort))
-            != .block
+        verdict(for: PacketQuery(destination: flow.destination, protocol: flow.protocol, port: flow.destinationPort))
+            == .internet
     }
 }

@@ -58,12 +58,7 @@ enum RouteMark {
     static let devices: UInt32 = 0x8000_0002
 
     /// The mark of a way whose route never changes.
-    static func fixed(_ verdict: Verdict) -> UInt32? {
-        switch verdict {
-        case .block: nil
-        case .internet: internet
-        }
-    }
+    static func fixed(_ way: RuleAction) -> UInt32? { way == .internet ? internet : nil }
 }
 
 /// The name of a network interface. 1 to 15 letters, digits, dots, hyphens and underscores, so that it can stand in a

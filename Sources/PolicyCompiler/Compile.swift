@@ -1,12 +1,14 @@
-import Domain
+public import Domain
 
 /// Turns a policy into layers of disjoint boxes (``Ruleset`` says what that means).
 ///
 /// Total: a validated policy always compiles. Deterministic, and blind to names and to the order inside a rule's lists.
-/// Boxes inside one box of an earlier rule decide nothing, and are left out. Those that block stay, even where the default would block too: their rule has
-/// a counter of its own.
-public func compile(_ policy: ValidatedPolicy) -> Ruleset {
-    let boxes = withoutShadowed(allBoxes(policy.rules))
+/// Boxes inside one box of an earlier rule decide nothing, and are left out. Those that block stay, even where the
+/// default would block too: their rule has a counter of its own.
+///
+/// - Parameter isOpen: whether the time of a rule is now. A rule whose time is not known does not match.
+public func compile(_ policy: ValidatedPolicy, isOpen: (Schedule) -> Bool = { _ in false }) -> Ruleset {
+    let boxes = withoutShadowed(allBoxes(policy.rules, isOpen))
     var index = BoxIndex(for: boxes)
     var layers: [[Ruleset.Entry]] = []
     for box in boxes {
@@ -19,17 +21,21 @@ public func compile(_ policy: ValidatedPolicy) -> Ruleset {
                 destination: box.destination, protocols: box.shape.protocols, ports: box.shape.ports, rule: box.rule))
     }
     return Ruleset(
-        layers: layers.map { $0.sorted(by: Ruleset.Entry.isOrdered) }, verdicts: policy.rules.map(\.verdict))
+        layers: layers.map { $0.sorted(by: Ruleset.Entry.isOrdered) },
+        actions: policy.rules.map { action($0.action, in: policy.mode, isLogged: $0.log) },
+        default: action(.block, in: policy.mode, isLogged: false))
 }
 
-/// The indexes of rules that can never match, because each of their boxes lies in one box of an earlier rule.
-func shadowedRules(_ rules: [ValidatedPolicy.Rule]) -> [Int] {
-    let alive = Set(withoutShadowed(allBoxes(rules)).map(\.rule))
-    return rules.indices.filter { !alive.contains($0) }
+private func allBoxes(_ rules: [ValidatedPolicy.Rule], _ isOpen: (Schedule) -> Bool) -> [Box] {
+    rules.enumerated().flatMap { index, rule in
+        rule.schedule.map(isOpen) ?? true ? RuleBoxes(rule).boxes(rule: index) : []
+    }
 }
 
-private func allBoxes(_ rules: [ValidatedPolicy.Rule]) -> [Box] {
-    rules.enumerated().flatMap { RuleBoxes($0.element).boxes(rule: $0.offset) }
+/// In monitor mode what would be blocked passes, and is noted.
+private func action(_ action: RuleAction, in mode: ValidatedPolicy.Mode, isLogged: Bool) -> Ruleset.Action {
+    mode == .monitor && action == .block
+        ? Ruleset.Action(.internet, isObserved: true) : Ruleset.Action(action, isObserved: isLogged)
 }
 
 private func withoutShadowed(_ boxes: [Box]) -> [Box] {

@@ -1,212 +1,187 @@
 import Domain
 
 extension PolicyReader {
-    private static let ruleKeys = ["name", "to", "protocol", "ports", "route", "action"]
-    private static let laterRuleKeys: Set = ["services", "direction", "via", "from", "schedule", "log"]
-    private static let protocols: [(name: String, number: UInt8?)] = [
-        ("any", nil), ("tcp", IPProtocol.tcp), ("udp", IPProtocol.udp), ("icmp", IPProtocol.icmp),
-    ]
+    /// What a rule may do follows from what it is about.
+    enum RuleKind {
+        /// From devices to places outside.
+        case outward
+        /// From devices to devices.
+        case betweenDevices
+        case toDevice
+    }
 
     /// The rule, `nil` after something was reported, and the name whenever that can be read.
     mutating func rule(
         _ node: SourceNode, field: String
     ) -> (rule: ValidatedPolicy.Rule?, name: (Name, SourcePlace)?) {
-        guard
-            let entries = entries(
-                of: node, field: field, known: Self.ruleKeys, later: Self.laterRuleKeys)
-        else { return (nil, nil) }
+        guard let entries = entries(of: node, field: field, known: PolicyKeys.rule) else { return (nil, nil) }
         var name: (Name, SourcePlace)?
         if let node = required("name", in: entries, of: node, field: field, example: "name: telemetry"),
             let parsed = self.name(node, field: "\(field).name")
         {
             name = (parsed, node.place)
         }
-        var destinations: [IPv4Prefix]?
-        if let node = required("to", in: entries, of: node, field: field, example: "to: [198.51.100.0/24]") {
-            destinations = self.destinations(node, field: "\(field).to")
+        let isToDevice = self.isToDevice(entries, field: field)
+        let direction = isToDevice.flatMap { self.direction(isToDevice: $0, entries, of: node, field: field) }
+        let destinations = self.destinations(isToDevice: isToDevice, entries, of: node, field: field)
+        let matches = self.matches(entries, field: field)
+        var kind: RuleKind?
+        if let isToDevice {
+            kind = isToDevice ? .toDevice : destinations.map { $0.groups.isEmpty ? .outward : .betweenDevices }
         }
-        let number = entries["protocol"].map { protocolNumber($0, field: "\(field).protocol") } ?? .some(nil)
-        var ports: [ClosedRange<UInt16>] = []
-        if let node = entries["ports"] {
-            ports = portRanges(node, field: "\(field).ports")
-            if let number, number != IPProtocol.tcp, number != IPProtocol.udp {
-                report(
-                    node.place, "\(field).ports", "ports need protocol: tcp or protocol: udp in the same rule")
-            }
+        let action = self.action(
+            route: entries["route"], action: entries["action"], kind: kind, of: node, field: field)
+        let schedule = entries["schedule"].map { self.schedule($0, field: "\(field).schedule") } ?? .some(nil)
+        let log = entries["log"].map { choice($0, field: "\(field).log", kind: "a choice", of: Switch.self) }
+        guard let name, let direction, let destinations, let matches, let action, let schedule else {
+            return (nil, name)
         }
-        let verdict = self.verdict(route: entries["route"], action: entries["action"], of: node, field: field)
-        guard let name, let destinations, let number, let verdict else { return (nil, name) }
         let rule = ValidatedPolicy.Rule(
-            name: name.0, destinations: destinations, protocol: number, ports: ports, verdict: verdict)
+            name: name.0, direction: direction, to: destinations.written, ipv4: destinations.ipv4,
+            ipv6: destinations.ipv6, hosts: destinations.hosts, groups: destinations.groups, matches: matches.matches,
+            services: matches.services, action: action, schedule: schedule, log: log == .on)
         return (rule, name)
     }
 
-    // MARK: Destinations
+    // MARK: Direction
 
-    private mutating func destinations(_ node: SourceNode, field: String) -> [IPv4Prefix] {
-        let example = "addresses such as 192.0.2.10, prefixes such as 198.51.100.0/24, or [any]"
-        guard
-            let items = list(
-                node, field: field, atMost: ValidatedPolicy.maximumDestinations, example: example)
-        else { return [] }
-        if let any = items.first(where: { $0.text == "any" }), items.count > 1 {
-            report(any.node.place, any.field, "any takes in everything else of the list: write [any] alone")
-        }
-        var prefixes: [IPv4Prefix] = []
-        for item in items {
-            if item.text == "any" {
-                prefixes.append(.any)
-                continue
-            }
-            if let kind = Self.laterDestination(item.text) {
+    private enum DirectionWord: String, CaseIterable {
+        case fromDevice = "from-device"
+        case toDevice = "to-device"
+    }
+
+    private enum Switch: String, CaseIterable {
+        case on = "true"
+        case off = "false"
+    }
+
+    /// `nil` after something was reported.
+    private mutating func isToDevice(_ entries: [String: SourceNode], field: String) -> Bool? {
+        guard let node = entries["direction"] else { return false }
+        let word = choice(node, field: "\(field).direction", kind: "a direction", of: DirectionWord.self)
+        return word.map { $0 == .toDevice }
+    }
+
+    private mutating func direction(
+        isToDevice: Bool, _ entries: [String: SourceNode], of rule: SourceNode, field: String
+    ) -> ValidatedPolicy.Direction? {
+        guard isToDevice else {
+            for key in ["via", "from"] {
+                guard let node = entries[key] else { continue }
                 report(
-                    item.node.place, item.field,
-                    "\(item.text.quoted): \(kind) are not supported by this version: write \(example)")
-                continue
+                    node.place, "\(field).\(key)",
+                    "\(key) is for packets to devices: write direction: to-device, or leave it out")
             }
-            do throws(ParseError) {
-                prefixes.append(try IPv4Prefix(parsing: item.text))
-            } catch {
-                report(item.node.place, item.field, error.description)
-            }
+            return entries["via"] == nil && entries["from"] == nil ? .fromDevice : nil
         }
-        return prefixes
+        let via = required(
+            "via", in: entries, of: rule, field: field, example: "via: vpn:NAME, the VPN that the packets come through"
+        ).flatMap { self.via($0, field: "\(field).via") }
+        let sources = self.sources(entries["from"], field: "\(field).from")
+        guard let via, let sources else { return nil }
+        return .toDevice(via: via, from: sources)
     }
 
-    /// What kind of destination a later version would take `text` for; `nil` when it looks like IPv4.
-    private static func laterDestination(_ text: String) -> String? {
-        if text.hasPrefix("list:") { return "lists" }
-        if text.hasPrefix("group:") { return "groups" }
-        let isIPv6Character = { (scalar: Unicode.Scalar) in
-            scalar.properties.isASCIIHexDigit || ":./%".unicodeScalars.contains(scalar)
-        }
-        if text.contains(":"), text.unicodeScalars.allSatisfy(isIPv6Character) { return "IPv6 addresses" }
-        let isHostCharacter = { (byte: UInt8) in
-            (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20) || "-_.*".utf8.contains(byte)
-        }
-        let hasLetter = text.utf8.contains { (0x61...0x7a).contains($0 | 0x20) }
-        return hasLetter && text.utf8.allSatisfy(isHostCharacter) ? "hostnames" : nil
-    }
-
-    // MARK: Protocol and ports
-
-    /// The outer optional is `nil` after something was reported, the inner for any protocol.
-    private mutating func protocolNumber(_ node: SourceNode, field: String) -> UInt8?? {
-        let example = "any, tcp, udp, icmp or a number from 0 to 255"
-        guard let text = text(node, field: field, example: example) else { return nil }
-        if let known = Self.protocols.first(where: { $0.name == text }) { return .some(known.number) }
-        if let number = Self.number(text), let value = UInt8(exactly: number) { return .some(value) }
-        if let number = IPProtocol.others[text] {
-            report(node.place, field, "\(text.quoted) is not known by name: write its number, \(number)")
+    private mutating func via(_ node: SourceNode, field: String) -> Name? {
+        guard let text = text(node, field: field, example: "vpn:NAME") else { return nil }
+        guard text.hasPrefix("vpn:") else {
+            let hint = text == "internet" ? ": nothing reaches devices from the internet" : ""
+            report(node.place, field, "\(text.quoted) is not a VPN\(hint): write vpn:NAME")
             return nil
         }
-        let hint = Suggestion.text(for: text, among: Self.protocols.map(\.name))
-        report(node.place, field, "\(text.quoted) is not a protocol\(hint): write \(example)")
-        return nil
+        return vpn(text, node, field: field)
     }
 
-    private mutating func portRanges(_ node: SourceNode, field: String) -> [ClosedRange<UInt16>] {
-        let example = "numbers from 1 to 65535 or ranges such as 8000-8100"
-        guard
-            let items = list(node, field: field, atMost: ValidatedPolicy.maximumPortRanges, example: example)
-        else { return [] }
-        var ranges: [ClosedRange<UInt16>] = []
-        for item in items {
-            let ends = item.text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-            let ports = ends.compactMap { Self.number(String($0)) }.filter { $0 >= 1 }.compactMap(UInt16.init(exactly:))
-            guard ports.count == ends.count, let first = ports.first, let last = ports.last else {
-                report(item.node.place, item.field, "\(item.text.quoted) is not a port: write \(example)")
-                continue
-            }
-            guard first <= last else {
-                report(
-                    item.node.place, item.field,
-                    "\(item.text.quoted) ends before it starts: write \(last)-\(first)")
-                continue
-            }
-            ranges.append(first...last)
-        }
-        return ranges
+    /// The VPN that `vpn:NAME` names.
+    private mutating func vpn(_ text: String, _ node: SourceNode, field: String) -> Name? {
+        let known = scope.vpns
+        return reference(
+            String(text.dropFirst(4)), kind: "VPN", among: known, isKnown: known.contains, node, field: field)
     }
 
-    /// Decimal digits without a leading zero (octal to some programs), below 100,000.
-    private static func number(_ text: String) -> UInt32? {
-        let bytes = text.utf8
-        guard (1...5).contains(bytes.count), bytes.allSatisfy({ (0x30...0x39).contains($0) }),
-            bytes.count == 1 || bytes.first != UInt8(ascii: "0")
-        else { return nil }
-        return UInt32(text)
+    // MARK: Action
+
+    private enum ActionWord: String, CaseIterable {
+        case allow, block
     }
 
-    // MARK: Verdict
-
-    private mutating func verdict(
-        route: SourceNode?, action: SourceNode?, of rule: SourceNode, field: String
-    ) -> Verdict? {
+    /// - Parameter kind: `nil` when that could not be read; then only the words are looked at.
+    private mutating func action(
+        route: SourceNode?, action: SourceNode?, kind: RuleKind?, of rule: SourceNode, field: String
+    ) -> RuleAction? {
         switch (route, action) {
         case (nil, nil):
-            report(
-                rule.place, field,
-                "the rule does not say what happens: write either route: internet or action: block")
+            let choice =
+                switch kind {
+                case .outward, nil: "either route: internet or action: block"
+                case .betweenDevices, .toDevice: "action: allow or action: block"
+                }
+            report(rule.place, field, "the rule does not say what happens: write \(choice)")
             return nil
-        case (let route?, nil): return self.route(route, field: "\(field).route")
-        case (nil, let action?): return self.action(action, field: "\(field).action")
+        case (let route?, nil):
+            let routes = self.routes(route, field: "\(field).route")
+            switch kind {
+            case .betweenDevices:
+                report(
+                    route.place, "\(field).route",
+                    "devices reach each other without a route: write action: allow instead")
+            case .toDevice:
+                report(
+                    route.place, "\(field).route",
+                    "a rule for packets to devices has no route: write action: allow instead")
+            case .outward, nil: break
+            }
+            return routes.map { .route($0) }
+        case (nil, let action?):
+            let word = choice(action, field: "\(field).action", kind: "an action", of: ActionWord.self)
+            if word == .allow, kind == .outward {
+                report(
+                    action.place, "\(field).action",
+                    "\"allow\" does not say which way: write route: internet or route: vpn:NAME instead")
+            }
+            return word.map { $0 == .allow ? .allow : .block }
         case (let route?, let action?):
-            _ = self.route(route, field: "\(field).route")
-            _ = self.action(action, field: "\(field).action")
+            _ = routes(route, field: "\(field).route")
+            _ = choice(action, field: "\(field).action", kind: "an action", of: ActionWord.self)
             report(
                 max(route.place, action.place), field, "route and action contradict each other: write one of the two")
             return nil
         }
     }
 
-    private mutating func route(_ node: SourceNode, field: String) -> Verdict? {
-        if case .sequence = node.content {
-            report(node.place, field, "a list of routes is not supported by this version: write internet")
+    private mutating func routes(_ node: SourceNode, field: String) -> [Route]? {
+        let example = "internet, vpn:NAME, or a list of VPNs in the order of preference"
+        guard
+            let items = list(
+                node, field: field, atMost: ValidatedPolicy.maximumRoutes, example: example,
+                empty: "so there is no way out")
+        else { return nil }
+        var routes: [Route] = []
+        for item in items {
+            guard let route = self.route(item, example: example) else { continue }
+            if routes.contains(route) {
+                report(item.node.place, item.field, "\"\(route)\" stands in the list already: write it once")
+            } else if !routes.isEmpty, route == .internet || routes.contains(.internet) {
+                report(
+                    item.node.place, item.field,
+                    "internet may not stand in a list with VPNs: a packet whose VPNs are all down is blocked, "
+                        + "and never falls through to the internet")
+            } else {
+                routes.append(route)
+            }
+        }
+        return routes
+    }
+
+    private mutating func route(_ item: ListedText, example: String) -> Route? {
+        if item.text == "internet" { return .internet }
+        if item.text.hasPrefix("vpn:") { return vpn(item.text, item.node, field: item.field).map { .vpn($0) } }
+        if item.text == "block" {
+            report(item.node.place, item.field, "\"block\" is not a route: write action: block instead")
             return nil
         }
-        guard let text = text(node, field: field, example: "internet") else { return nil }
-        if text == "internet" { return .internet }
-        if text.hasPrefix("vpn:") {
-            report(node.place, field, "\(text.quoted): VPNs are not supported by this version: write internet")
-        } else if text == "block" {
-            report(node.place, field, "\"block\" is not a route: write action: block instead")
-        } else {
-            let hint = Suggestion.text(for: text, among: ["internet"])
-            report(node.place, field, "\(text.quoted) is not a route\(hint): write internet")
-        }
+        let hint = Suggestion.text(for: item.text, among: ["internet"] + scope.vpns.sorted().map { "vpn:\($0)" })
+        report(item.node.place, item.field, "\(item.text.quoted) is not a route\(hint): write \(example)")
         return nil
-    }
-
-    private mutating func action(_ node: SourceNode, field: String) -> Verdict? {
-        guard let text = text(node, field: field, example: "block") else { return nil }
-        if text == "block" { return .block }
-        if text == "allow" {
-            report(node.place, field, "\"allow\" is not supported by this version: write route: internet instead")
-        } else {
-            let hint = Suggestion.text(for: text, among: ["block"])
-            report(node.place, field, "\(text.quoted) is not an action\(hint): write block")
-        }
-        return nil
-    }
-}
-
-/// Numbers of the protocols that policies know by name (IANA "Protocol Numbers").
-enum IPProtocol {
-    static let icmp: UInt8 = 1
-    static let tcp: UInt8 = 6
-    static let udp: UInt8 = 17
-
-    /// Those that people may well name, but documents give by number.
-    static let others: [String: UInt8] = ["igmp": 2, "gre": 47, "esp": 50, "ah": 51, "sctp": 132]
-
-    /// The name that a document uses, or the number.
-    static func name(_ number: UInt8) -> String {
-        switch number {
-        case icmp: "icmp"
-        case tcp: "tcp"
-        case udp: "udp"
-        default: "\(number)"
-        }
     }
 }

@@ -6,7 +6,7 @@ import Domain
 extension Ruleset {
     /// Blocks that stand inside `table inet cordon { }`, one box a line.
     /// - Parameter marks: the mark of the route of each way.
-    public func nft(chain number: UInt32, marks: [Verdict: UInt32]) -> String {
+    public func nft(chain number: UInt32, marks: [RuleAction: UInt32]) -> String {
         let name = "policy_\(number)"
         let first = number << Self.numberBits
         var text = ""

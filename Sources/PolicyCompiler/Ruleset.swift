@@ -11,7 +11,7 @@ public struct Ruleset: Hashable, Sendable {
     public let actions: [Action]
     /// The verdicts that let packets pass, each once, in the order of the rules. What a flow has been given is known by
     /// its place here.
-    public let ways: [Verdict]
+    public let ways: [RuleAction]
 
     /// - Parameters:
     ///   - actions: one for each rule.
@@ -19,24 +19,24 @@ public struct Ruleset: Hashable, Sendable {
     public init(layers: [[Entry]], actions: [Action], default last: Action = Action(.block)) {
         self.layers = layers
         self.actions = actions + [last]
-        var ways: [Verdict] = []
+        var ways: [RuleAction] = []
         for action in self.actions where action.verdict != .block && !ways.contains(action.verdict) {
             ways.append(action.verdict)
         }
         self.ways = ways
     }
 
-    public init(layers: [[Entry]], verdicts: [Verdict]) {
+    public init(layers: [[Entry]], verdicts: [RuleAction]) {
         self.init(layers: layers, actions: verdicts.map { Action($0) })
     }
 
     /// What a rule does with a packet.
     public struct Action: Hashable, Sendable {
-        public let verdict: Verdict
+        public let verdict: RuleAction
         /// Whether it is noted which devices send such packets, and where to.
         public let isObserved: Bool
 
-        public init(_ verdict: Verdict, isObserved: Bool = false) {
+        public init(_ verdict: RuleAction, isObserved: Bool = false) {
             self.verdict = verdict
             self.isObserved = isObserved
         }
@@ -73,11 +73,4 @@ public struct Ruleset: Hashable, Sendable {
             self.rule = rule
         }
     }
-}
-
-/// What happens to a packet that a device sends.
-public enum Verdict: Hashable, Sendable {
-    case block
-    /// To the internet behind NAT 1 and NAT 2.
-    case internet
 }

@@ -1,36 +1,81 @@
 public import Domain
 
 /// A policy that is known to be right: what ``compile(_:)`` turns into a ruleset, and what judges packets in plain
-/// Swift. Only ``PolicyDocument/validated()`` makes one.
+/// Swift. Only ``PolicyDocument/validated(in:)`` makes one.
 public struct ValidatedPolicy: Hashable, Sendable {
     public let name: Name
+    public let mode: Mode
+    public let dns: DNSPolicy
     /// In the document's order: the first that matches decides. A packet that none matches is blocked.
     public let rules: [Rule]
-    /// What is allowed but looks like a mistake: rules that can never match.
+    /// What is allowed but looks like a mistake, or does less than it seems to.
     public let warnings: [Diagnostic]
+
+    public enum Mode: String, CaseIterable, Sendable {
+        case enforce
+        /// What would be blocked on its way out is counted and passes to the internet. What would reach a device is
+        /// blocked all the same.
+        case monitor
+    }
 
     /// Which packets, and what happens to them.
     public struct Rule: Hashable, Sendable {
         public let name: Name
-        /// As written; never empty.
-        public let destinations: [IPv4Prefix]
-        /// IP protocol number; `nil` is any.
-        public let `protocol`: UInt8?
-        /// As written; empty is any. Only for TCP and UDP.
-        public let ports: [ClosedRange<UInt16>]
-        public let verdict: Verdict
+        public let direction: Direction
+        /// The destinations as written, for messages; `any` for a rule to devices that does not say.
+        public let to: [String]
+        /// The destinations with lists replaced by what they hold, each once, in their order. At least one of the four
+        /// is not empty, and beside groups the others are; `any` is all of IPv4 and all of IPv6.
+        public let ipv4: [IPv4Prefix]
+        public let ipv6: [IPv6Prefix]
+        /// They stand for the addresses that the gateway's resolver gave to this policy's devices for them.
+        public let hosts: [HostPattern]
+        /// They stand for the addresses of their devices.
+        public let groups: [Name]
+        /// A packet must be one of these. Never empty; one for each protocol, or ``ProtocolPorts/any`` alone.
+        public let matches: [ProtocolPorts]
+        /// As written, for messages; empty when the rule has protocol and ports instead.
+        public let services: [Name]
+        public let action: RuleAction
+        /// `nil`: it always holds.
+        public let schedule: Schedule?
+        public let log: Bool
+    }
+
+    /// Which way the packets go that a rule judges.
+    public enum Direction: Hashable, Sendable {
+        case fromDevice
+        /// To the devices that have this policy, through a VPN, and from some of its addresses.
+        case toDevice(via: Name, from: Sources)
+    }
+
+    /// Where a packet to a device comes from.
+    public struct Sources: Hashable, Sendable {
+        /// As written, for messages; `any` for a rule that does not say.
+        public let written: [String]
+        /// With lists replaced by what they hold. One of the two may be empty.
+        public let ipv4: [IPv4Prefix]
+        public let ipv6: [IPv6Prefix]
     }
 
     public static let maximumRules = 256
-    /// Per rule.
-    public static let maximumDestinations = 1024
+    /// Per rule, with lists replaced by what they hold; sources too.
+    public static let maximumDestinations = 4096
     /// Per rule.
     public static let maximumPortRanges = 64
+    /// Per rule.
+    public static let maximumRoutes = 8
+    /// In one document.
+    public static let maximumLists = 64
+    /// In one list of a document, and in each list of its `dns`.
+    public static let maximumListItems = 4096
     /// Combinations of destinations and port ranges, over all rules: what the kernel's sets must hold.
     public static let maximumBoxes = 65_536
 
-    init(name: Name, rules: [Rule], warnings: [Diagnostic]) {
+    init(name: Name, mode: Mode, dns: DNSPolicy, rules: [Rule], warnings: [Diagnostic]) {
         self.name = name
+        self.mode = mode
+        self.dns = dns
         self.rules = rules
         self.warnings = warnings
     }

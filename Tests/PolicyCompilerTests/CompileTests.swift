@@ -55,11 +55,15 @@ import Testing
             let policy = try RandomPolicy.policy(using: &random)
             let ruleset = compile(policy)
             for packet in Self.universe {
-                let (compiled, reference) = (ruleset.verdict(for: packet), policy.verdict(for: packet).verdict)
+                let (compiled, reference) = (
+                    RuleAction(ruleset.verdict(for: packet)), policy.verdict(for: packet).verdict
+                )
                 guard compiled == reference else { throw Disagreement(packet, reference: reference, got: compiled) }
             }
             for packet in RandomPolicy.queries(for: policy, using: &random, count: 200) {
-                let (compiled, reference) = (ruleset.verdict(for: packet), policy.verdict(for: packet).verdict)
+                let (compiled, reference) = (
+                    RuleAction(ruleset.verdict(for: packet)), policy.verdict(for: packet).verdict
+                )
                 guard compiled == reference else { throw Disagreement(packet, reference: reference, got: compiled) }
             }
         }
@@ -72,7 +76,7 @@ import Testing
             layers = max(layers, compile(policy).layers.count)
             for packet in RandomPolicy.queries(for: policy, using: &random, count: 20) {
                 let decision = policy.verdict(for: packet)
-                if decision.verdict == .internet { allowed += 1 } else { blocked += 1 }
+                if decision.verdict == .route([.internet]) { allowed += 1 } else { blocked += 1 }
                 if decision.verdict == .block, decision.rule != nil { blockedByRule += 1 }
             }
         }
@@ -133,7 +137,8 @@ import Testing
             let ruleset = compile(policy)
             try #require(ruleset.layers.contains { $0.count > 64 })
             for packet in RandomPolicy.queries(for: policy, using: &random, count: 200) {
-                try #require(ruleset.verdict(for: packet) == policy.verdict(for: packet).verdict, "\(packet)")
+                try #require(
+                    RuleAction(ruleset.verdict(for: packet)) == policy.verdict(for: packet).verdict, "\(packet)")
             }
         }
     }
@@ -167,7 +172,7 @@ import Testing
 
     private struct Disagreement: Error, CustomStringConvertible {
         let description: String
-        init(_ packet: PacketQuery, reference: Verdict, got: Verdict) {
+        init(_ packet: PacketQuery, reference: RuleAction, got: RuleAction) {
             description = "\(packet): the reference says \(reference), the ruleset \(got)"
         }
     }
@@ -176,5 +181,16 @@ import Testing
 extension RandomPolicy {
     static func policy(using random: inout Generator) throws -> ValidatedPolicy {
         try PolicyDocument(parsing: document(using: &random), file: "random.yaml").validated()
+    }
+}
+
+extension RuleAction {
+    /// What the compiler calls the same.
+    init(_ verdict: Verdict) {
+        self =
+            switch verdict {
+            case .block: .block
+            case .internet: .route([.internet])
+            }
     }
 }

@@ -61,7 +61,7 @@ extension DiagnosticCase {
                 """,
             messages: [
                 "2:1: defualt: unknown key \"defualt\" (did you mean \"default\"?): known here are policy, "
-                    + "default, rules"
+                    + "mode, default, lists, dns, rules"
             ]),
         .init(
             name: "far key",
@@ -71,21 +71,7 @@ extension DiagnosticCase {
                 rules: []
                 """,
             messages: [
-                "2:1: owner: unknown key \"owner\": known here are policy, default, rules"
-            ]),
-        .init(
-            name: "later keys",
-            text: """
-                policy: p
-                mode: monitor
-                lists: []
-                dns: {default: block}
-                rules: []
-                """,
-            messages: [
-                "2:1: mode: \"mode\" is not supported by this version",
-                "3:1: lists: \"lists\" is not supported by this version",
-                "4:1: dns: \"dns\" is not supported by this version",
+                "2:1: owner: unknown key \"owner\": known here are policy, mode, default, lists, dns, rules"
             ]),
         .init(
             name: "rules null",

@@ -167,7 +167,8 @@ extension DiagnosticCase {
                 "4:12: rules[1].name: \"a\" is the name of rules[0] already: give each rule a name of its own",
                 "4:19: rules[1].to: \"10.0.0.0/40\" is not an IPv4 prefix: the length after the slash is a "
                     + "number from 0 to 32",
-                "4:40: rules[1].action: \"blok\" is not an action (did you mean \"block\"?): write block",
+                "4:40: rules[1].action: \"blok\" is not an action (did you mean \"block\"?): write allow or "
+                    + "block",
             ]),
         .init(
             name: "UTF-16 read as UTF-8",
@@ -233,15 +234,17 @@ extension DiagnosticCase {
                 policy: p
                 rules:
                   - {name: a, to: any, route: block}
-                  - {name: b, to: any, route: [vpn:hq, internet]}
+                  - {name: b, to: any, route: []}
                   - {name: c, to: any, route: }
                   - {name: d, to: any, action: {block: yes}}
                 """,
             messages: [
                 "3:31: rules[0].route: \"block\" is not a route: write action: block instead",
-                "4:31: rules[1].route: a list of routes is not supported by this version: write internet",
-                "5:31: rules[2].route: expected one value, found nothing: write internet",
-                "6:32: rules[3].action: expected one value, found a mapping: write block",
+                "4:31: rules[1].route: the list is empty, so there is no way out: write internet, vpn:NAME, or "
+                    + "a list of VPNs in the order of preference",
+                "5:31: rules[2].route: expected one value, found nothing: write internet, vpn:NAME, or a list "
+                    + "of VPNs in the order of preference",
+                "6:32: rules[3].action: expected one value, found a mapping: write allow or block",
             ]),
         .init(
             name: "no space behind a colon",

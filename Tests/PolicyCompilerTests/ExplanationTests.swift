@@ -27,13 +27,20 @@ import Testing
     @Test func `the first rule that matches decides`() throws {
         let decision = { (packet: PacketQuery) in policy.verdict(for: packet) }
         #expect(
-            try decision(packet("198.51.100.7", 6, 22)) == Decision(verdict: .block, rule: Name(parsing: "no-admin")))
+            try decision(packet("198.51.100.7", 6, 22))
+                == Decision(verdict: .block, enforced: .block, rule: Name(parsing: "no-admin"), index: 1))
         #expect(
             try decision(packet("198.51.100.7", 6, 24))
-                == Decision(verdict: .internet, rule: Name(parsing: "telemetry")))
+                == Decision(
+                    verdict: .route([.internet]), enforced: .route([.internet]), rule: Name(parsing: "telemetry"),
+                    index: 2))
         #expect(
-            try decision(packet("198.51.100.1", 47, nil)) == Decision(verdict: .internet, rule: Name(parsing: "gre")))
-        #expect(try decision(packet("198.51.101.0", 6, 24)) == Decision(verdict: .block, rule: nil))
+            try decision(packet("198.51.100.1", 47, nil))
+                == Decision(
+                    verdict: .route([.internet]), enforced: .route([.internet]), rule: Name(parsing: "gre"), index: 3))
+        #expect(
+            try decision(packet("198.51.101.0", 6, 24))
+                == Decision(verdict: .block, enforced: .block, rule: nil, index: nil))
     }
 
     @Test func `an allowed packet is explained with the rules that it passed`() throws {
@@ -49,7 +56,7 @@ import Testing
 
     @Test func `a packet that no rule matches is explained by the default`() throws {
         let explanation = policy.explain(try packet("198.51.100.7", 1, nil))
-        #expect(explanation.decision == Decision(verdict: .block, rule: nil))
+        #expect(explanation.decision == Decision(verdict: .block, enforced: .block, rule: nil, index: nil))
         #expect(explanation.route == nil)
         #expect(
             "\(explanation)" == """

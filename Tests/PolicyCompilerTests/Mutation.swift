@@ -8,14 +8,20 @@ enum Mutation {
     private static let lines = [
         "default: allow", "rules:", "  - name: x", "    to: any", "    route: internet", "    ports: [1-2]", "---",
         "...",
-        "? x", "<<: *a", "%YAML 1.1", "- - - a", "\t", "    protocol: tcp", "# note",
+        "mode: monitor", "    direction: to-device", "    via: vpn:hq", "    to: [\"*.a.example\", list:plant]",
+        "    services: [https]", "    schedule: {days: [sat-mon], from: \"22:00\", to: \"06:00\"}", "    log: true",
+        "dns: {deny: [a.example]}", "    action: allow", "? x", "<<: *a", "%YAML 1.1", "- - - a", "\t",
+        "    protocol: tcp", "# note",
     ]
 
     /// One of `seeds` or a random document, changed in one to six places, most often in one.
     static func document(from seeds: [String], using random: inout Generator) -> String {
         let original =
-            random.oneIn(2)
-            ? RandomPolicy.document(using: &random) : seeds.randomElement(using: &random) ?? ""
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: RandomPolicy.document(using: &random)
+            case 1: RandomPolicy.wholeDocument(using: &random).yaml
+            default: seeds.randomElement(using: &random) ?? ""
+            }
         var scalars = Array(original.unicodeScalars)
         for _ in 0..<random.pick(1, 1, 1, 1, 2, 3, 6) { change(&scalars, using: &random) }
         var text = String.UnicodeScalarView()

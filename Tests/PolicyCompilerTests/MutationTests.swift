@@ -21,7 +21,11 @@ import Testing
             }
             accepted += 1
             let packet = PacketQuery(destination: IPv4Address(bits: 0xC633_6407), protocol: 6, port: 443)
-            try #require(compile(policy).verdict(for: packet) == policy.verdict(for: packet).verdict)
+            // What the compiler does not know yet, it may block.
+            if Self.isCompiledInFull(policy) {
+                let compiled = RuleAction(compile(policy).verdict(for: packet))
+                try #require(compiled == policy.verdict(for: packet).enforced)
+            }
             try policy.warnings.forEach { try Self.requirePlace(of: $0, inside: text) }
         }
         #expect(accepted > 1000 && refused > 1000, "\(accepted) read, \(refused) refused")
@@ -39,7 +43,14 @@ import Testing
     }
 
     private static func policy(_ text: String) throws(PolicyError) -> ValidatedPolicy {
-        try PolicyDocument(parsing: text, file: "mutated").validated()
+        try PolicyDocument(parsing: text, file: "mutated").validated(in: RandomPolicy.scope)
+    }
+
+    private static func isCompiledInFull(_ policy: ValidatedPolicy) -> Bool {
+        policy.rules.allSatisfy { rule in
+            rule.direction == .fromDevice && rule.schedule == nil
+                && (rule.action == .block || rule.action == .route([.internet]))
+        }
     }
 
     /// One line, of `text`, and one of its columns or the end of the line.

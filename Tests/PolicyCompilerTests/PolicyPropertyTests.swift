@@ -51,7 +51,7 @@ import Testing
             var document = RandomPolicy.pieces(using: &random)
             let rules = try Self.policy(document.yaml).rules
             let separate = rules.indices.dropFirst().filter { index in
-                !rules[index - 1].destinations.contains(where: rules[index].mayShareAPacket)
+                !rules[index - 1].ipv4.contains(where: rules[index].mayShareAPacket)
             }
             guard let index = separate.randomElement(using: &random) else { return }
             let before = compile(try Self.policy(document.yaml))
@@ -100,7 +100,7 @@ import Testing
                 let explanation = policy.explain(packet)
                 try #require(explanation.packet == packet && explanation.policy == policy.name)
                 try #require(explanation.decision == policy.verdict(for: packet))
-                try #require(explanation.decision.verdict == ruleset.verdict(for: packet))
+                try #require(explanation.decision.verdict == RuleAction(ruleset.verdict(for: packet)))
                 try #require((explanation.route == nil) == (explanation.decision.verdict == .block))
                 let first = alone.firstIndex { $0.verdict(for: packet) == .internet }
                 try #require(explanation.decision.rule == first.map { policy.rules[$0].name }, "\(packet)")
@@ -127,5 +127,5 @@ import Testing
 }
 
 extension ValidatedPolicy.Rule {
-    fileprivate func mayShareAPacket(to prefix: IPv4Prefix) -> Bool { destinations.contains { $0.overlaps(prefix) } }
+    fileprivate func mayShareAPacket(to prefix: IPv4Prefix) -> Bool { ipv4.contains { $0.overlaps(prefix) } }
 }

@@ -72,8 +72,9 @@ extension KernelTests {
         }
 
         private func packet(_ query: PacketQuery, from device: DeviceEntry, _ sequence: UInt32) -> KernelPacket {
-            KernelPacket(
-                source: device.address, destination: query.destination, protocol: query.protocol,
+            guard case .v4(let destination) = query.destination else { preconditionFailure("\(query)") }
+            return KernelPacket(
+                source: device.address, destination: destination, protocol: query.protocol,
                 sourcePort: UInt16(truncatingIfNeeded: sequence), destinationPort: query.port ?? 0, sequence: sequence)
         }
     }

@@ -1,65 +1,129 @@
-/// A policy document in pieces, so that a test can write it in several ways or change one piece.
+/// A policy document in pieces, so that a test can write it in several ways or change one piece. What is empty or `nil`
+/// is not written.
 public struct RandomDocument: Sendable {
     public var name = "random"
+    public var mode = ""
+    public var lists: [(name: String, items: [String])] = []
+    public var dns: DNS?
     public var rules: [Rule] = []
+
+    public struct DNS: Sendable {
+        public var `default` = ""
+        public var allow: [String] = []
+        public var deny: [String] = []
+        public var blocklists: [String] = []
+        public var answer = ""
+    }
 
     public struct Rule: Sendable {
         public var name: String
+        public var direction = ""
+        public var via = ""
+        public var from: [String] = []
         public var to: [String]
-        /// Empty when the document does not say.
-        public var `protocol`: String
-        /// Empty when the document does not say.
-        public var ports: [String]
-        public var isBlocking: Bool
+        public var `protocol` = ""
+        public var ports: [String] = []
+        public var services: [String] = []
+        public var outcome: Outcome
+        public var schedule: Schedule?
+        public var log = ""
+
+        /// The other outcome is the internet.
+        public var isBlocking: Bool {
+            get { outcome == .action("block") }
+            set { outcome = newValue ? .action("block") : .route(["internet"]) }
+        }
+    }
+
+    public enum Outcome: Hashable, Sendable {
+        case action(String)
+        case route([String])
+    }
+
+    public struct Schedule: Sendable {
+        public var days: [String] = []
+        public var from = ""
+        public var to = ""
+        public var zone = ""
     }
 
     public init() {}
 
     /// In the layout of the documentation.
-    public var yaml: String {
-        (["policy: \(name)", "default: block", rules.isEmpty ? "rules: []" : "rules:"] + rules.flatMap(\.yamlLines))
-            .joined(separator: "\n") + "\n"
-    }
+    public var yaml: String { DocumentValue.yamlLines(members).joined(separator: "\n") + "\n" }
 
     /// The same as JSON, with keys in random order, random white space and some letters escaped.
-    public func json(using random: inout Generator) -> String {
-        var items: [String] = []
-        for rule in rules { items.append(rule.json(using: &random)) }
-        let members = [
-            JSONText.member("policy", JSONText.string(name, using: &random), using: &random),
-            JSONText.member("default", "\"block\"", using: &random),
-            JSONText.member("rules", JSONText.list(items, using: &random), using: &random),
-        ]
-        return JSONText.object(members, using: &random)
+    public func json(using random: inout Generator) -> String { DocumentValue.json(members, using: &random) }
+
+    private var members: [(key: String, value: DocumentValue)] {
+        var members = Members()
+        members.add("policy", name)
+        members.add("mode", mode)
+        members.add("default", "block")
+        if !lists.isEmpty {
+            members.all.append(
+                ("lists", .mappings(lists.map { [("name", .text($0.name)), ("items", .texts($0.items))] })))
+        }
+        if let dns { members.all.append(("dns", .mapping(dns.members))) }
+        members.all.append(("rules", .mappings(rules.map(\.members))))
+        return members.all
+    }
+}
+
+/// Keys and values, without those that say nothing.
+private struct Members {
+    var all: [(key: String, value: DocumentValue)] = []
+
+    mutating func add(_ key: String, _ text: String) {
+        if !text.isEmpty { all.append((key, .text(text))) }
+    }
+
+    mutating func add(_ key: String, _ texts: [String]) {
+        if !texts.isEmpty { all.append((key, .texts(texts))) }
+    }
+}
+
+extension RandomDocument.DNS {
+    fileprivate var members: [(key: String, value: DocumentValue)] {
+        var members = Members()
+        members.add("default", `default`)
+        members.add("allow", allow)
+        members.add("deny", deny)
+        members.add("blocklists", blocklists)
+        members.add("answer", answer)
+        return members.all
     }
 }
 
 extension RandomDocument.Rule {
-    fileprivate var yamlLines: [String] {
-        var lines = ["  - name: \(name)", "    to: [\(to.joined(separator: ", "))]"]
-        if !`protocol`.isEmpty { lines.append("    protocol: \(`protocol`)") }
-        if !ports.isEmpty { lines.append("    ports: [\(ports.joined(separator: ", "))]") }
-        lines.append(isBlocking ? "    action: block" : "    route: internet")
-        return lines
+    fileprivate var members: [(key: String, value: DocumentValue)] {
+        var members = Members()
+        members.add("name", name)
+        members.add("direction", direction)
+        members.add("via", via)
+        members.add("from", from)
+        members.add("to", to)
+        members.add("protocol", `protocol`)
+        members.add("ports", ports)
+        members.add("services", services)
+        switch outcome {
+        case .action(let word): members.add("action", word)
+        case .route(let routes) where routes.count == 1: members.add("route", routes[0])
+        case .route(let routes): members.add("route", routes)
+        }
+        if let schedule { members.all.append(("schedule", .mapping(schedule.members))) }
+        if !log.isEmpty { members.all.append(("log", .literal(log))) }
+        return members.all
     }
+}
 
-    fileprivate func json(using random: inout Generator) -> String {
-        var destinations: [String] = []
-        for text in to { destinations.append(JSONText.string(text, using: &random)) }
-        var members = [
-            JSONText.member("name", JSONText.string(name, using: &random), using: &random),
-            JSONText.member("to", JSONText.list(destinations, using: &random), using: &random),
-        ]
-        if !`protocol`.isEmpty {
-            members.append(JSONText.member("protocol", JSONText.value(`protocol`, using: &random), using: &random))
-        }
-        if !ports.isEmpty {
-            var values: [String] = []
-            for port in ports { values.append(JSONText.value(port, using: &random)) }
-            members.append(JSONText.member("ports", JSONText.list(values, using: &random), using: &random))
-        }
-        let (key, value) = isBlocking ? ("action", "block") : ("route", "internet")
-        members.append(JSONText.member(key, JSONText.string(value, using: &random), using: &random))
-        return JSONText.object(members, using: &random)
+extension RandomDocument.Schedule {
+    fileprivate var members: [(key: String, value: DocumentValue)] {
+        var members = Members()
+        members.add("days", days)
+        members.add("from", from)
+        members.add("to", to)
+        members.add("zone", zone)
+        return members.all
     }
 }

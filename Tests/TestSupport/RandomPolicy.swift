@@ -1,8 +1,9 @@
 import Domain
 public import PolicyCompiler
 
-/// Random policy documents and packets for them. Addresses, protocols and ports come from small sets, so that rules
-/// overlap often and packets meet them often.
+/// Random policy documents, and packets for them. Addresses, protocols and ports come from small sets, so that rules
+/// overlap often and packets meet them often. Here are documents of IPv4 destinations, protocols and ports, to the internet
+/// or nowhere; whole ones have a file of their own.
 public enum RandomPolicy {
     /// A document that is always right, of 0 to 12 rules.
     public static func document(using random: inout Generator) -> String { pieces(using: &random).yaml }
@@ -21,9 +22,9 @@ public enum RandomPolicy {
     public static func queries(
         for policy: ValidatedPolicy, using random: inout Generator, count: Int
     ) -> [PacketQuery] {
-        let prefixes = policy.rules.flatMap(\.destinations)
-        let ranges = policy.rules.flatMap(\.ports)
-        let protocols = policy.rules.compactMap(\.protocol)
+        let prefixes = policy.rules.flatMap(\.ipv4)
+        let ranges = policy.rules.flatMap(\.matches).flatMap(\.ports)
+        let protocols = policy.rules.flatMap(\.matches).compactMap(\.protocol)
         return (0..<count).map { _ in
             let address = anAddress(near: prefixes.randomElement(using: &random), using: &random)
             let known = protocols.randomElement(using: &random) ?? 6
@@ -35,7 +36,7 @@ public enum RandomPolicy {
     }
 
     /// Somewhere in 198.51.100.0/24, where most of the prefixes are too.
-    private static func anAddress(near prefix: IPv4Prefix?, using random: inout Generator) -> IPv4Address {
+    static func anAddress(near prefix: IPv4Prefix?, using random: inout Generator) -> IPv4Address {
         let anywhere = IPv4Address(bits: 0xC633_6400 + UInt32.random(in: 0...255, using: &random))
         guard let prefix, prefix.length > 0, !random.oneIn(4) else { return anywhere }
         let bits = random.pick(
@@ -45,7 +46,7 @@ public enum RandomPolicy {
     }
 
     /// 1...65535.
-    private static func aPort(near range: ClosedRange<UInt16>?, using random: inout Generator) -> UInt16 {
+    static func aPort(near range: ClosedRange<UInt16>?, using random: inout Generator) -> UInt16 {
         guard let range, !random.oneIn(4) else { return UInt16.random(in: 1...40, using: &random) }
         let port = random.pick(
             range.lowerBound, range.upperBound, range.lowerBound &- 1, range.upperBound &+ 1,
@@ -62,10 +63,10 @@ public enum RandomPolicy {
         }
         return RandomDocument.Rule(
             name: "rule-\(number)", to: to, protocol: named, ports: ports,
-            isBlocking: random.pick(false, false, true))
+            outcome: random.pick(.route(["internet"]), .route(["internet"]), .action("block")))
     }
 
-    private static func destinations(using random: inout Generator) -> [String] {
+    static func destinations(using random: inout Generator) -> [String] {
         if random.oneIn(8) { return ["any"] }
         return (0..<Int.random(in: 1...5, using: &random)).map { _ in
             IPv4Prefix(
@@ -75,7 +76,7 @@ public enum RandomPolicy {
         }
     }
 
-    private static func portRange(using random: inout Generator) -> String {
+    static func portRange(using random: inout Generator) -> String {
         let first = random.pick(UInt16.random(in: 1...40, using: &random), 1, 65_535, 65_500)
         guard random.oneIn(2) else { return "\(first)" }
         return "\(first)-\(min(65_535, UInt32(first) + UInt32.random(in: 0...20, using: &random)))"

@@ -1,0 +1,51 @@
+import Domain
+
+/// A prefix of either family.
+protocol AddressPrefix: Hashable, Comparable, Sendable {
+    var length: UInt8 { get }
+    func contains(_ other: Self) -> Bool
+    /// The prefix around this one with `length` bits, of which this has at least as many.
+    func widened(to length: UInt8) -> Self
+}
+
+extension IPv4Prefix: AddressPrefix {
+    func widened(to length: UInt8) -> IPv4Prefix { IPv4Prefix(containing: address, length: length) }
+}
+
+extension IPv6Prefix: AddressPrefix {
+    func widened(to length: UInt8) -> IPv6Prefix { IPv6Prefix(containing: address, length: length) }
+}
+
+extension Array where Element: AddressPrefix {
+    /// The same addresses in as few prefixes as there can be: those inside others go, two halves become their whole.
+    func merged() -> [Element] {
+        var result: [Element] = []
+        for prefix in sorted() {
+            if let last = result.last, last.contains(prefix) { continue }
+            var whole = prefix
+            while let last = result.last, last.length == whole.length, whole.length > 0 {
+                let parent = whole.widened(to: whole.length - 1)
+                guard parent.contains(last) else { break }
+                result.removeLast()
+                whole = parent
+            }
+            result.append(whole)
+        }
+        return result
+    }
+}
+
+extension [ClosedRange<UInt16>] {
+    /// The same ports in ascending ranges that neither overlap nor touch.
+    func merged() -> [ClosedRange<UInt16>] {
+        var result: [ClosedRange<UInt16>] = []
+        for range in sorted(by: { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }) {
+            if let last = result.last, UInt32(range.lowerBound) <= UInt32(last.upperBound) + 1 {
+                result[result.count - 1] = last.lowerBound...Swift.max(last.upperBound, range.upperBound)
+            } else {
+                result.append(range)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,230 @@
+import Domain
+
+/// Reads the parts of a policy from a document, noting what is wrong as it goes on.
+struct PolicyReader {
+    let file: String
+    let scope: PolicyScope
+    private(set) var diagnostics: [Diagnostic] = []
+    /// The document's own lists, right or not, so that rules may name them.
+    var lists: [Name: DocumentList] = [:]
+
+    init(file: String, scope: PolicyScope) {
+        self.file = file
+        self.scope = scope
+    }
+
+    /// `nil` only after something was reported.
+    mutating func policy(_ root: SourceNode) -> ValidatedPolicy? {
+        guard let entries = entries(of: root, field: "", known: PolicyKeys.document) else { return nil }
+        var name: Name?
+        if let node = required("policy", in: entries, of: root, field: "", example: "policy: meters") {
+            name = self.name(node, field: "policy")
+        }
+        let mode = entries["mode"].map { choice($0, field: "mode", kind: "a mode", of: ValidatedPolicy.Mode.self) }
+        if let node = entries["default"], let text = text(node, field: "default", example: "default: block"),
+            text != "block"
+        {
+            report(node.place, "default", "\(text.quoted) is not supported: the only default is block")
+        }
+        if let node = entries["lists"] { readLists(node) }
+        let dns = entries["dns"].map { dnsPart($0) } ?? DNSPart()
+        guard
+            let list = required("rules", in: entries, of: root, field: "", example: "rules: [] to block everything"),
+            let rules = self.rules(list), let name, diagnostics.isEmpty
+        else { return nil }
+        let boxes = rules.reduce(0) { $0 + $1.rule.boxCount }
+        guard boxes <= ValidatedPolicy.maximumBoxes else {
+            report(
+                list.place, "rules",
+                "the rules make \(boxes) combinations of destinations and port ranges; "
+                    + "at most \(ValidatedPolicy.maximumBoxes) are allowed")
+            return nil
+        }
+        let doubts = PolicyDoubts(file: file, rules: rules, dns: dns, lists: lists)
+        return ValidatedPolicy(
+            name: name, mode: (mode ?? .enforce) ?? .enforce, dns: dns.policy, rules: rules.map(\.rule),
+            warnings: doubts.warnings)
+    }
+
+    private mutating func rules(_ list: SourceNode) -> [PlacedRule]? {
+        guard case .sequence(let items) = list.content else {
+            report(list.place, "rules", "expected a list of rules, found \(list.kind): write [] for no rules")
+            return nil
+        }
+        guard items.count <= ValidatedPolicy.maximumRules else {
+            report(
+                list.place, "rules", "\(items.count) rules; at most \(ValidatedPolicy.maximumRules) are allowed")
+            return nil
+        }
+        var rules: [PlacedRule] = []
+        var indexes: [Name: Int] = [:]
+        for (index, item) in items.enumerated() {
+            let field = "rules[\(index)]"
+            let named = self.rule(item, field: field)
+            if let (name, place) = named.name {
+                if let earlier = indexes[name] {
+                    report(
+                        place, "\(field).name",
+                        "\"\(name)\" is the name of rules[\(earlier)] already: give each rule a name of its own")
+                } else {
+                    indexes[name] = index
+                }
+            }
+            if let rule = named.rule { rules.append(PlacedRule(rule: rule, place: item.place, field: field)) }
+        }
+        return rules
+    }
+
+    // MARK: Pieces
+
+    mutating func report(_ place: SourcePlace, _ field: String, _ message: String) {
+        diagnostics.append(Diagnostic(file: file, place: place, field: field, message: message))
+    }
+
+    /// The values of a mapping by key; keys that do not belong are reported.
+    mutating func entries(of node: SourceNode, field: String, known: [String]) -> [String: SourceNode]? {
+        guard case .mapping(let pairs) = node.content else {
+            report(node.place, field, "expected keys and values, found \(node.kind): write \(known[0]): ...")
+            return nil
+        }
+        var entries: [String: SourceNode] = [:]
+        for pair in pairs {
+            guard !known.contains(pair.key) else {
+                entries[pair.key] = pair.value
+                continue
+            }
+            report(
+                pair.place, field.path(to: pair.key),
+                "unknown key \(pair.key.quoted)\(Suggestion.text(for: pair.key, among: known)): "
+                    + "known here are \(known.joined(separator: ", "))")
+        }
+        return entries
+    }
+
+    mutating func required(
+        _ key: String, in entries: [String: SourceNode], of node: SourceNode, field: String, example: String
+    ) -> SourceNode? {
+        if let value = entries[key] { return value }
+        report(node.place, field, "\"\(key)\" is missing: write \(example)")
+        return nil
+    }
+
+    mutating func text(_ node: SourceNode, field: String, example: String) -> String? {
+        guard case .scalar(let text) = node.content, !text.isEmpty else {
+            report(node.place, field, "expected one value, found \(node.kind): write \(example)")
+            return nil
+        }
+        return text
+    }
+
+    mutating func name(_ node: SourceNode, field: String) -> Name? {
+        guard let text = text(node, field: field, example: "a name") else { return nil }
+        return parsed(text, node, field: field, by: Name.init(parsing:))
+    }
+
+    /// The value of the text; what its reader throws is reported.
+    mutating func parsed<Value>(
+        _ text: String, _ node: SourceNode, field: String, by read: (String) throws(ParseError) -> Value
+    ) -> Value? {
+        do throws(ParseError) {
+            return try read(text)
+        } catch {
+            report(node.place, field, error.description)
+            return nil
+        }
+    }
+
+    /// One of a few words.
+    mutating func choice<Value: RawRepresentable<String> & CaseIterable>(
+        _ node: SourceNode, field: String, kind: String, of type: Value.Type
+    ) -> Value? {
+        let words = Value.allCases.map(\.rawValue)
+        let example = words.joined(separator: " or ")
+        guard let text = text(node, field: field, example: example) else { return nil }
+        if let value = Value(rawValue: text) { return value }
+        report(
+            node.place, field,
+            "\(text.quoted) is not \(kind)\(Suggestion.text(for: text, among: words)): write \(example)")
+        return nil
+    }
+
+    /// A name of something that exists. Everything but a name that is known is reported.
+    mutating func reference(
+        _ text: String, kind: String, among known: some Collection<Name>, isKnown: (Name) -> Bool, _ node: SourceNode,
+        field: String
+    ) -> Name? {
+        guard let name = parsed(text, node, field: field, by: Name.init(parsing:)) else { return nil }
+        if isKnown(name) { return name }
+        let names = known.map(\.description).sorted()
+        let listing =
+            switch names.count {
+            case 0: ": none is known here"
+            case 1...8: ": known here are \(names.joined(separator: ", "))"
+            default: ""
+            }
+        report(
+            node.place, field, "there is no \(kind) \"\(name)\"\(Suggestion.text(for: text, among: names))\(listing)")
+        return nil
+    }
+
+    /// The items of a list; a single value is a list of one.
+    /// - Parameter empty: what follows from a list without items; `nil` when that is no mistake.
+    mutating func list(
+        _ node: SourceNode, field: String, atMost limit: Int, example: String,
+        empty: String? = "so the rule could never match"
+    ) -> [ListedText]? {
+        let items: [SourceNode]
+        let isList: Bool
+        switch node.content {
+        case .scalar: (items, isList) = ([node], false)
+        case .sequence(let nodes): (items, isList) = (nodes, true)
+        case .mapping:
+            report(node.place, field, "expected a list, found a mapping: write \(example)")
+            return nil
+        }
+        if items.isEmpty, let empty {
+            report(node.place, field, "the list is empty, \(empty): write \(example)")
+            return nil
+        }
+        guard items.count <= limit else {
+            report(node.place, field, "\(items.count) items; at most \(limit) are allowed")
+            return nil
+        }
+        var result: [ListedText] = []
+        for (index, item) in items.enumerated() {
+            let path = isList ? "\(field)[\(index)]" : field
+            if let text = text(item, field: path, example: example) {
+                result.append(ListedText(text: text, node: item, field: path))
+            }
+        }
+        return result
+    }
+}
+
+/// One item of a list in the document.
+struct ListedText {
+    let text: String
+    let node: SourceNode
+    let field: String
+}
+
+/// A rule and where it stands.
+struct PlacedRule {
+    let rule: ValidatedPolicy.Rule
+    let place: SourcePlace
+    let field: String
+}
+
+extension ValidatedPolicy.Rule {
+    /// Combinations of destinations (or sources, for a rule to devices) and port ranges.
+    fileprivate var boxCount: Int {
+        let places =
+            switch direction {
+            case .fromDevice: ipv4.merged().count + ipv6.merged().count + hosts.count + groups.count
+            case .toDevice(_, let sources):
+                (sources.ipv4.merged().count + sources.ipv6.merged().count)
+                    * max(1, groups.count)
+            }
+        return places * matches.reduce(0) { $0 + max(1, $1.ports.merged().count) }
+    }
+}

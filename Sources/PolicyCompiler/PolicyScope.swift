@@ -1,0 +1,34 @@
+public import Domain
+
+/// What a document may name that is not in it: what the operator and the tenant have at this moment. A name that is not
+/// here is an error in the document.
+public struct PolicyScope: Sendable {
+    /// Lists that the tenant's policies share. A list of the same name in the document goes first.
+    public var lists: [Name: [ListItem]]
+    public var services: ServiceCatalogue
+    /// The tenant's groups.
+    public var groups: Set<Name>
+    /// The tenant's VPNs.
+    public var vpns: Set<Name>
+    /// The operator's and the tenant's lists of names to refuse.
+    public var blocklists: Set<Name>
+    /// Whether this is a name of the IANA time zone database. Asked only for text of at most 64 letters, digits, `_`,
+    /// `+`, `-` and `/`.
+    public var isTimeZone: @Sendable (String) -> Bool
+
+    /// Nothing but the standard services and UTC.
+    public static let empty = PolicyScope()
+
+    public init(
+        lists: [Name: [ListItem]] = [:], services: ServiceCatalogue = .standard, groups: Set<Name> = [],
+        vpns: Set<Name> = [], blocklists: Set<Name> = [],
+        isTimeZone: @escaping @Sendable (String) -> Bool = { $0 == "UTC" }
+    ) {
+        self.lists = lists
+        self.services = services
+        self.groups = groups
+        self.vpns = vpns
+        self.blocklists = blocklists
+        self.isTimeZone = isTimeZone
+    }
+}
