@@ -16,16 +16,17 @@ struct PolicyDoubts {
 
     /// In the order of the document.
     var warnings: [Diagnostic] {
-        let all = shadowed + rules.flatMap(doubts) + deniedAllowances + unusedLists
-        return all.sorted { ($0.line, $0.column, $0.field) < ($1.line, $1.column, $1.field) }
+        let all = aboutRules + deniedAllowances + unusedLists
+        return all.sorted { ($0.line, $0.column, $0.field, $0.message) < ($1.line, $1.column, $1.field, $1.message) }
     }
 
-    private var shadowed: [Diagnostic] {
+    /// Of a rule that never matches, nothing else is worth saying.
+    private var aboutRules: [Diagnostic] {
         var coverage = Coverage()
-        return rules.compactMap { placed in
+        return rules.flatMap { placed in
             defer { coverage.add(placed.rule) }
-            guard coverage.covers(placed.rule) else { return nil }
-            return warning(placed, "never matches: earlier rules take all its packets")
+            return coverage.covers(placed.rule)
+                ? [warning(placed, "never matches: earlier rules take all its packets")] : doubts(about: placed)
         }
     }
 
