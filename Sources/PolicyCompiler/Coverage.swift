@@ -30,29 +30,31 @@ struct Coverage {
         case group(Name)
     }
 
-    /// Whether no packet is left for the rule.
-    func covers(_ rule: ValidatedPolicy.Rule) -> Bool {
+    /// Adds what the rule takes.
+    /// - Returns: whether rules before it take all of that already.
+    mutating func add(_ rule: ValidatedPolicy.Rule) -> Bool {
+        let (places, pieces) = (Self.places(of: rule), Self.pieces(of: rule))
         let schedules = rule.schedule.map { [nil, $0] } ?? [nil]
-        return Self.places(of: rule).allSatisfy { way, place in
+        let isCovered = places.allSatisfy { way, place in
             let ways = Self.ways(around: way)
-            return Self.pieces(of: rule).allSatisfy { number, ports in
+            return pieces.allSatisfy { number, ports in
                 schedules.contains { schedule in
                     ways.contains { isTaken($0, place, schedule, number, ports) }
                 }
             }
         }
-    }
-
-    mutating func add(_ rule: ValidatedPolicy.Rule) {
-        for (way, place) in Self.places(of: rule) {
+        // A rule that takes nothing new has nothing to add.
+        guard !isCovered else { return true }
+        for (way, place) in places {
             switch place {
             case .ipv4(let prefix): ipv4Lengths.insert(prefix.length)
             case .ipv6(let prefix): ipv6Lengths.insert(prefix.length)
             case .host, .group: break
             }
             let key = Key(way: way, place: place, schedule: rule.schedule)
-            for (number, ports) in Self.pieces(of: rule) { taken[key, default: TakenPorts()].add(number, ports) }
+            for (number, ports) in pieces { taken[key, default: TakenPorts()].add(number, ports) }
         }
+        return false
     }
 
     // MARK: Around a piece

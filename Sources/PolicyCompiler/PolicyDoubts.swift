@@ -24,8 +24,8 @@ struct PolicyDoubts {
     private var aboutRules: [Diagnostic] {
         var coverage = Coverage()
         return rules.flatMap { placed in
-            defer { coverage.add(placed.rule) }
-            return coverage.covers(placed.rule)
+            guard !placed.rule.isEmpty else { return [warning(placed, "never matches: its lists are empty")] }
+            return coverage.add(placed.rule)
                 ? [warning(placed, "never matches: earlier rules take all its packets")] : doubts(about: placed)
         }
     }
@@ -79,5 +79,17 @@ struct PolicyDoubts {
     private func warning(_ placed: PlacedRule, _ message: String) -> Diagnostic {
         Diagnostic(
             file: file, place: placed.place, field: placed.field, message: "rule \"\(placed.rule.name)\" \(message)")
+    }
+}
+
+extension ValidatedPolicy.Rule {
+    /// Whether it names nothing but shared lists that hold nothing.
+    fileprivate var isEmpty: Bool {
+        let isFromNowhere =
+            switch direction {
+            case .fromDevice: false
+            case .toDevice(_, let sources): sources.ipv4.isEmpty && sources.ipv6.isEmpty
+            }
+        return isFromNowhere || ipv4.isEmpty && ipv6.isEmpty && hosts.isEmpty && groups.isEmpty
     }
 }

@@ -24,8 +24,9 @@ public struct ValidatedPolicy: Hashable, Sendable {
         public let direction: Direction
         /// The destinations as written, for messages; `any` for a rule to devices that does not say.
         public let to: [String]
-        /// The destinations with lists replaced by what they hold, each once, in their order. At least one of the four
-        /// is not empty, and beside groups the others are; `any` is all of IPv4 and all of IPv6.
+        /// The destinations with lists replaced by what they hold, each once, in their order. Beside groups the other
+        /// three are empty; all four are only when the rule names nothing but shared lists that hold nothing. `any` is all
+        /// of IPv4 and all of IPv6.
         public let ipv4: [IPv4Prefix]
         public let ipv6: [IPv6Prefix]
         /// They stand for the addresses that the gateway's resolver gave to this policy's devices for them.
@@ -53,7 +54,7 @@ public struct ValidatedPolicy: Hashable, Sendable {
     public struct Sources: Hashable, Sendable {
         /// As written, for messages; `any` for a rule that does not say.
         public let written: [String]
-        /// With lists replaced by what they hold. One of the two may be empty.
+        /// With lists replaced by what they hold. One of the two may be empty; both, when the lists are.
         public let ipv4: [IPv4Prefix]
         public let ipv6: [IPv6Prefix]
     }

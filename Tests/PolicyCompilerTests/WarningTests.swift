@@ -1,3 +1,4 @@
+import Domain
 import PolicyCompiler
 import TestSupport
 import Testing
@@ -150,6 +151,24 @@ import Testing
         let policy = try PolicyDocument(parsing: "policy: p\n\(doubtful.text)", file: "p.yaml")
             .validated(in: RandomPolicy.scope)
         #expect(policy.warnings.map { "\($0)" } == doubtful.warnings.map { "p.yaml:\($0)" })
+    }
+
+    @Test func `a rule for shared lists that hold nothing never matches, and says so`() throws {
+        var scope = RandomPolicy.scope
+        scope.lists = [try Name(parsing: "empty"): []]
+        let text = """
+            policy: p
+            rules:
+              - {name: a, to: list:empty, action: block}
+              - {name: b, direction: to-device, via: vpn:hq, from: list:empty, action: allow}
+              - {name: c, to: [list:empty, 192.0.2.1], route: internet}
+            """
+        let policy = try PolicyDocument(parsing: text, file: "p.yaml").validated(in: scope)
+        #expect(
+            policy.warnings.map { "\($0)" } == [
+                "p.yaml:3:5: rules[0]: rule \"a\" never matches: its lists are empty",
+                "p.yaml:4:5: rules[1]: rule \"b\" never matches: its lists are empty",
+            ])
     }
 
     @Test func `every case is in the table`() {
