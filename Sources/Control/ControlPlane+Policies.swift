@@ -14,7 +14,7 @@ extension ControlPlane {
     public func validatePolicy(
         _ document: String, file: String
     ) throws(ControlError) -> (name: Name, warnings: [ControlError.Problem]) {
-        let compiled = try Self.compiled(document, named: file)
+        let compiled = try compiled(document, named: file)
         return (compiled.policy.name, compiled.policy.warnings.map(ControlError.Problem.init))
     }
 
@@ -24,9 +24,9 @@ extension ControlPlane {
         _ document: String, file: String, comment: String, to tenant: Name, by principal: Principal
     ) async throws(ControlError) -> AppliedPolicy {
         let started = ContinuousClock.now
-        let compiled = try Self.compiled(document, named: file)
+        let compiled = try compiled(document, named: file)
         let name = compiled.policy.name
-        let ruleset = compiled.ruleset
+        let ruleset = compiled.inForce.ruleset
         let (policy, mark, sessions) = try await change {
             let now = self.now()
             let policy = try await self.store.write { store in
@@ -42,7 +42,7 @@ extension ControlPlane {
                 throw ControlError(.exhausted, "no policy number is left; delete policies that are not used")
             }
             try self.dataPlane.install([mark: ruleset], removing: [])
-            self.book.set(ruleset, for: mark)
+            self.book.set(compiled.inForce, for: mark)
             let sessions = try await self.store.read { store in try store.enforcedSessions(judgedBy: policy.id).count }
             return (policy, mark, sessions)
         }
@@ -94,7 +94,7 @@ extension ControlPlane {
             }
             guard let mark else { return }
             try self.dataPlane.install([:], removing: [mark])
-            self.book.set(nil, for: mark)
+            self.book.set(CompiledPolicy?.none, for: mark)
         }
     }
 
@@ -114,16 +114,30 @@ extension ControlPlane {
             return try store.effectivePolicy(of: sim.id).flatMap { try store.policy($0) }
         }
         guard let policy else { return PolicyExplanation(imsi: imsi, policy: nil, explanation: nil) }
-        let validated = try Self.compiled(policy.document, named: "\(policy.name).yaml").policy
-        return PolicyExplanation(imsi: imsi, policy: policy, explanation: validated.explain(query))
+        let validated = try compiled(policy.document, named: "\(policy.name).yaml").policy
+        return PolicyExplanation(
+            imsi: imsi, policy: policy, explanation: validated.explain(query, in: situation(at: now())))
     }
 
-    static func compiled(
+    /// What verdicts depend on beside the document, at a time.
+    func situation(at time: Timestamp) -> PolicySituation {
+        PolicySituation(minuteOfWeek: { self.wallClock.minuteOfWeek($0, time) })
+    }
+
+    /// What documents may name.
+    private var scope: PolicyScope {
+        let time = now()
+        return PolicyScope(
+            unsupported: Set(PolicyFeature.allCases), isTimeZone: { self.wallClock.minuteOfWeek($0, time) != nil })
+    }
+
+    func compiled(
         _ document: String, named file: String
-    ) throws(ControlError) -> (policy: ValidatedPolicy, ruleset: Ruleset) {
+    ) throws(ControlError) -> (policy: ValidatedPolicy, inForce: CompiledPolicy) {
         do throws(PolicyError) {
-            let policy = try PolicyDocument(parsing: document, file: file).validated()
-            return (policy, compile(policy))
+            let policy = try PolicyDocument(parsing: document, file: file).validated(in: scope)
+            let time = now()
+            return (policy, CompiledPolicy(policy: policy, ruleset: compile(policy) { self.isOpen($0, at: time) }))
         } catch {
             throw ControlError(
                 .invalid, "the policy has \(error.diagnostics.count) error(s); nothing was changed",

@@ -16,6 +16,7 @@ public final class ControlPlane: Sendable {
     let engine: Engine
     let book = PolicyBook()
     let logger: Logger
+    let wallClock: WallClock
     /// The clock of records and reports.
     public let now: @Sendable () -> Timestamp
     private let clients = Mutex<[IPv4Address: RADIUSClient]>([:])
@@ -31,10 +32,12 @@ public final class ControlPlane: Sendable {
 
     public init(
         store: any Store, dataPlane: any DataPlane, disconnecting: any SessionDisconnecting,
-        settings: ControlSettings, logger: Logger, now: @escaping @Sendable () -> Timestamp
+        settings: ControlSettings, logger: Logger, wallClock: WallClock = .utc,
+        now: @escaping @Sendable () -> Timestamp
     ) {
         self.store = store
         self.dataPlane = dataPlane
+        self.wallClock = wallClock
         self.disconnecting = disconnecting
         self.settings = settings
         self.logger = logger
@@ -42,8 +45,8 @@ public final class ControlPlane: Sendable {
         engine = Engine(store: store, dataPlane: dataPlane, settings: settings, now: now, logger: logger)
     }
 
-    /// The long-lived parts: the engine's loop, and the watch over the kernel. Run after ``start()``.
-    public var services: [any Service] { [engine, KernelWatch(control: self)] }
+    /// The long-lived parts: the engine's loop, the watch over the kernel, and what keeps schedules. Run after ``start()``.
+    public var services: [any Service] { [engine, KernelWatch(control: self), ScheduleKeeper(control: self)] }
 
     /// Store and kernel are together and requests are answered.
     public var isReady: Bool { readiness.load(ordering: .acquiring) }
@@ -78,12 +81,13 @@ public final class ControlPlane: Sendable {
         let (policies, sessions, nas, pools) = try await store.read { store in
             (try store.allPolicies(), try store.enforcedSessions(), try store.allNAS(), try store.pools())
         }
-        let rulesets = await rulesets(of: policies)
-        book.replaceAll(rulesets)
+        let compiled = await compiled(policies)
+        book.replaceAll(compiled)
         self.pools.withLock { $0 = pools.map(\.pool.prefix) }
         let report = try dataPlane.reconcile(
             to: EnforcementState(
-                rulesets: rulesets, devices: sessions.map { $0.entry(plan) }, nas: Set(nas.map(\.address)),
+                rulesets: compiled.mapValues(\.ruleset), devices: sessions.map { $0.entry(plan) },
+                nas: Set(nas.map(\.address)),
                 pools: Set(pools.map(\.pool.prefix))))
         logger.info(
             "kernel and store are together",
@@ -99,12 +103,12 @@ public final class ControlPlane: Sendable {
     }
 
     /// What the stored documents compile to, on all cores: thousands of them are most of a start's work.
-    private func rulesets(of policies: [Policy]) async -> [PolicyMark: Ruleset] {
-        await withTaskGroup(of: [PolicyMark: Ruleset].self) { group in
+    private func compiled(_ policies: [Policy]) async -> [PolicyMark: CompiledPolicy] {
+        await withTaskGroup(of: [PolicyMark: CompiledPolicy].self) { group in
             for start in stride(from: 0, to: policies.count, by: 250) {
                 group.addTask {
                     policies[start..<min(start + 250, policies.count)].reduce(into: [:]) { result, policy in
-                        if let mark = policy.mark { result[mark] = self.ruleset(of: policy) }
+                        if let mark = policy.mark { result[mark] = self.compiled(policy) }
                     }
                 }
             }
@@ -112,9 +116,9 @@ public final class ControlPlane: Sendable {
         }
     }
 
-    private func ruleset(of policy: Policy) -> Ruleset {
+    private func compiled(_ policy: Policy) -> CompiledPolicy {
         do {
-            return try Self.compiled(policy.document, named: "\(policy.name).yaml").ruleset
+            return try compiled(policy.document, named: "\(policy.name).yaml").inForce
         } catch {
             // Stored documents were valid when they were stored; one that is not any more blocks its devices.
             logger.critical(

@@ -56,6 +56,10 @@ extension PolicyReader {
             places.written.append(item.text)
             if item.text == "any" {
                 places = .any
+            } else if item.text.hasPrefix("group:"), scope.unsupported.contains(.groups) {
+                report(
+                    item.node.place, item.field,
+                    "\(item.text.quoted): rules to groups are not supported by this version: leave the rule out")
             } else if item.text.hasPrefix("group:") {
                 let known = scope.groups
                 let name = reference(

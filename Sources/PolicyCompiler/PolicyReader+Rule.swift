@@ -59,6 +59,12 @@ extension PolicyReader {
     private mutating func isToDevice(_ entries: [String: SourceNode], field: String) -> Bool? {
         guard let node = entries["direction"] else { return false }
         let word = choice(node, field: "\(field).direction", kind: "a direction", of: DirectionWord.self)
+        if word == .toDevice, scope.unsupported.contains(.packetsToDevices) {
+            report(
+                node.place, "\(field).direction",
+                "packets to devices are not supported by this version: leave the rule out")
+            return nil
+        }
         return word.map { $0 == .toDevice }
     }
 

@@ -12,6 +12,8 @@ public struct PolicyScope: Sendable {
     public var vpns: Set<Name>
     /// The operator's and the tenant's lists of names to refuse.
     public var blocklists: Set<Name>
+    /// What the gateway does not enforce yet. A document that asks for it is refused.
+    public var unsupported: Set<PolicyFeature>
     /// Whether this is a name of the IANA time zone database. Asked only for text of at most 64 letters, digits, `_`,
     /// `+`, `-` and `/`.
     public var isTimeZone: @Sendable (String) -> Bool
@@ -21,7 +23,7 @@ public struct PolicyScope: Sendable {
 
     public init(
         lists: [Name: [ListItem]] = [:], services: ServiceCatalogue = .standard, groups: Set<Name> = [],
-        vpns: Set<Name> = [], blocklists: Set<Name> = [],
+        vpns: Set<Name> = [], blocklists: Set<Name> = [], unsupported: Set<PolicyFeature> = [],
         isTimeZone: @escaping @Sendable (String) -> Bool = { $0 == "UTC" }
     ) {
         self.lists = lists
@@ -29,6 +31,14 @@ public struct PolicyScope: Sendable {
         self.groups = groups
         self.vpns = vpns
         self.blocklists = blocklists
+        self.unsupported = unsupported
         self.isTimeZone = isTimeZone
     }
+}
+
+/// Parts of a document that need more than a chain.
+public enum PolicyFeature: CaseIterable, Sendable {
+    /// Rules from devices to devices.
+    case groups
+    case packetsToDevices
 }

@@ -35,7 +35,7 @@ struct Composition {
             address: configuration.radiusAddress, group: group, now: now, logger: logger)
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: disconnecting, settings: configuration.control,
-            logger: logger, now: now)
+            logger: logger, wallClock: .system, now: now)
         try await control.start()
 
         let radius = RADIUSServer(

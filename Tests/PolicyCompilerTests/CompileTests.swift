@@ -56,13 +56,13 @@ import Testing
             let ruleset = compile(policy)
             for packet in Self.universe {
                 let (compiled, reference) = (
-                    RuleAction(ruleset.verdict(for: packet)), policy.verdict(for: packet).verdict
+                    ruleset.verdict(for: packet), policy.verdict(for: packet).verdict
                 )
                 guard compiled == reference else { throw Disagreement(packet, reference: reference, got: compiled) }
             }
             for packet in RandomPolicy.queries(for: policy, using: &random, count: 200) {
                 let (compiled, reference) = (
-                    RuleAction(ruleset.verdict(for: packet)), policy.verdict(for: packet).verdict
+                    ruleset.verdict(for: packet), policy.verdict(for: packet).verdict
                 )
                 guard compiled == reference else { throw Disagreement(packet, reference: reference, got: compiled) }
             }
@@ -138,7 +138,7 @@ import Testing
             try #require(ruleset.layers.contains { $0.count > 64 })
             for packet in RandomPolicy.queries(for: policy, using: &random, count: 200) {
                 try #require(
-                    RuleAction(ruleset.verdict(for: packet)) == policy.verdict(for: packet).verdict, "\(packet)")
+                    ruleset.verdict(for: packet) == policy.verdict(for: packet).verdict, "\(packet)")
             }
         }
     }
@@ -181,16 +181,5 @@ import Testing
 extension RandomPolicy {
     static func policy(using random: inout Generator) throws -> ValidatedPolicy {
         try PolicyDocument(parsing: document(using: &random), file: "random.yaml").validated()
-    }
-}
-
-extension RuleAction {
-    /// What the compiler calls the same.
-    init(_ verdict: Verdict) {
-        self =
-            switch verdict {
-            case .block: .block
-            case .internet: .route([.internet])
-            }
     }
 }

@@ -100,7 +100,7 @@ import Testing
                 let explanation = policy.explain(packet)
                 try #require(explanation.packet == packet && explanation.policy == policy.name)
                 try #require(explanation.decision == policy.verdict(for: packet))
-                try #require(explanation.decision.verdict == RuleAction(ruleset.verdict(for: packet)))
+                try #require(explanation.decision.verdict == ruleset.verdict(for: packet))
                 try #require((explanation.route == nil) == (explanation.decision.verdict == .block))
                 let first = alone.firstIndex { $0.verdict(for: packet) == .internet }
                 try #require(explanation.decision.rule == first.map { policy.rules[$0].name }, "\(packet)")
