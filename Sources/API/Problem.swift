@@ -131,6 +131,7 @@ extension ControlError.Code {
         case .invalid: .badRequest
         case .notFound: .notFound
         case .conflict, .exhausted: .conflict
+        case .changed: .preconditionFailed
         case .forbidden: .forbidden
         case .unavailable: .serviceUnavailable
         }

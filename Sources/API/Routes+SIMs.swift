@@ -65,8 +65,10 @@ extension RouteTable {
             return .noContent
         }
         get("/v1/sims/{imsi}/explain") { call in
-            let packet = try call.query("to").required("to", as: PacketQuery.self)
-            let explained = try await call.control.explain(packet, sim: try call.path("imsi"), by: call.principal)
+            let query = try call.query("to", "at")
+            let packet = try query.required("to", as: PacketQuery.self)
+            let explained = try await call.control.explain(
+                packet, sim: try call.path("imsi"), at: try query.value("at"), by: call.principal)
             return .json(ExplanationAnswer(explained, packet: packet))
         }
     }
@@ -153,6 +155,8 @@ struct ExplanationAnswer: Encodable {
     let packet: String
     /// `block` or `allow`.
     let verdict: String
+    /// It passes only because the policy is in monitor mode.
+    let wouldBlock: Bool
     /// The way out, when there is one.
     let route: String?
     /// Absent: the SIM has no policy, so everything is blocked.
@@ -174,6 +178,7 @@ struct ExplanationAnswer: Encodable {
         imsi = "\(explained.imsi)"
         self.packet = "\(packet)"
         route = explanation?.route
+        wouldBlock = explanation?.decision.wouldBlock ?? false
         verdict = (explanation?.decision.verdict ?? .block) == .block ? "block" : "allow"
         policy = explained.policy.map { "\($0.name)" }
         version = explained.policy?.version

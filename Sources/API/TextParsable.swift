@@ -22,6 +22,20 @@ extension Identifier: TextParsable {
     }
 }
 
+extension Timestamp: TextParsable {}
+
+/// The number of a policy's version.
+struct VersionNumber: TextParsable {
+    let value: Int64
+
+    init(parsing text: some StringProtocol) throws(ParseError) {
+        guard let number = Int64(text), number > 0 else {
+            throw ParseError(kind: "a version", text: text, expected: "write a number from 1 on")
+        }
+        value = number
+    }
+}
+
 extension NAS.DisconnectKey: TextParsable {
     init(parsing text: some StringProtocol) throws(ParseError) {
         guard let key = Self(rawValue: String(text)) else {

@@ -14,6 +14,8 @@ public struct ControlError: Error, CustomStringConvertible {
         case invalid
         case notFound = "not-found"
         case conflict
+        /// The version in force is not the one that the change was made for.
+        case changed = "precondition-failed"
         case forbidden
         case exhausted
         case unavailable

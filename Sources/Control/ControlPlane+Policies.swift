@@ -18,10 +18,44 @@ extension ControlPlane {
         return (compiled.policy.name, compiled.policy.warnings.map(ControlError.Problem.init))
     }
 
+    /// Which version of a policy a change was made for. Another in force, and nothing is changed.
+    public enum Expectation: Hashable, Sendable {
+        case anything
+        case absent
+        case present
+        case version(Int64)
+
+        func check(_ policy: Policy?, named name: Name) throws(ControlError) {
+            let isMet =
+                switch self {
+                case .anything: true
+                case .absent: policy == nil
+                case .present: policy != nil
+                case .version(let version): policy?.version == version
+                }
+            guard !isMet else { return }
+            let found =
+                policy.map { "version \($0.version), applied by \($0.author) at \($0.appliedAt), is in force" }
+                ?? "there is none"
+            throw ControlError(
+                .changed, "policy \(name) is not as expected: \(found); look at it, and make the change for that")
+        }
+    }
+
     /// Makes the document the policy's version in force: stored, in the kernel in one transaction, flows that it does
     /// not allow cut. Returns when all of that is true.
     public func applyPolicy(
-        _ document: String, file: String, comment: String, to tenant: Name, by principal: Principal
+        _ document: String, file: String, comment: String, to tenant: Name, expecting: Expectation = .anything,
+        by principal: Principal
+    ) async throws(ControlError) -> AppliedPolicy {
+        try await apply(
+            document, file: file, comment: comment, to: tenant, expecting: expecting, action: "policy.apply",
+            by: principal)
+    }
+
+    private func apply(
+        _ document: String, file: String, comment: String, to tenant: Name, expecting: Expectation, action: String,
+        by principal: Principal
     ) async throws(ControlError) -> AppliedPolicy {
         let started = ContinuousClock.now
         let compiled = try compiled(document, named: file)
@@ -31,11 +65,13 @@ extension ControlPlane {
             let now = self.now()
             let policy = try await self.store.write { store in
                 let owner = try store.visibleTenant(tenant, to: principal)
+                let before = try store.policy(named: name, of: owner.id)
+                try expecting.check(before, named: name)
                 let policy = try store.putPolicy(
                     name: name, of: owner.id, document: document, author: principal.name, comment: comment, at: now)
+                let detail = before.map { "version \($0.version) to \(policy.version)" } ?? "version \(policy.version)"
                 try store.appendAudit(
-                    actor: principal.name, action: "policy.apply", target: "\(tenant)/\(name)",
-                    detail: "version \(policy.version)", at: now)
+                    actor: principal.name, action: action, target: "\(tenant)/\(name)", detail: detail, at: now)
                 return policy
             }
             guard let mark = policy.mark else {
@@ -59,6 +95,106 @@ extension ControlPlane {
             policy: policy, warnings: compiled.policy.warnings.map(ControlError.Problem.init),
             report: EnforcementReport(
                 sessions: sessions, inForce: inForce, flowsCut: cut, total: ContinuousClock.now - started))
+    }
+
+    /// Applies the document of an earlier version as a new one.
+    /// - Parameter version: `nil` for the one before that in force.
+    public func rollBackPolicy(
+        _ name: Name, of tenant: Name, to version: Int64?, comment: String, expecting: Expectation = .present,
+        by principal: Principal
+    ) async throws(ControlError) -> AppliedPolicy {
+        let (present, target) = try await read { store in
+            let owner = try store.visibleTenant(tenant, to: principal)
+            let present = try store.ownPolicy(name, of: owner.id)
+            try expecting.check(present, named: name)
+            return (present, try store.version(version ?? present.version - 1, of: present))
+        }
+        // Whoever was faster in between has made another version.
+        return try await apply(
+            target.document, file: "version \(target.version) of \(name)",
+            comment: "back to version \(target.version)" + (comment.isEmpty ? "" : ": \(comment)"), to: tenant,
+            expecting: .version(present.version), action: "policy.rollback", by: principal)
+    }
+
+    /// What applying a document would do.
+    public struct PolicyPlan: Sendable {
+        public let name: Name
+        /// The version in force, `nil` for a policy that is new.
+        public let version: Int64?
+        public let difference: PolicyDifference
+        public let warnings: [ControlError.Problem]
+        /// Active sessions that the policy judges.
+        public let sessions: Int
+        /// Tracked connections that would be cut, and the first of them.
+        public let flowsCut: Int
+        public let flows: [CutFlow]
+
+        public struct CutFlow: Hashable, Sendable {
+            public let flow: Flow
+            /// What decides now; `nil` for the default.
+            public let rule: Name?
+            /// What would decide.
+            public let newRule: Name?
+        }
+    }
+
+    /// Says what applying the document would do, and changes nothing.
+    public func planPolicy(
+        _ document: String, file: String, for tenant: Name, by principal: Principal
+    ) async throws(ControlError) -> PolicyPlan {
+        let new = try compiled(document, named: file)
+        let (present, sessions) = try await read { store in
+            let owner = try store.visibleTenant(tenant, to: principal)
+            let present = try store.policy(named: new.policy.name, of: owner.id)
+            return (present, try present.map { try store.enforcedSessions(judgedBy: $0.id).count } ?? 0)
+        }
+        // One that is not valid any more is as good as none.
+        let old = present.flatMap { present in
+            try? PolicyDocument(parsing: present.document, file: "\(present.name)").validated(in: scope)
+        }
+        var cut = (count: 0, listed: [Flow]())
+        if let mark = present?.mark, sessions > 0 {
+            cut = try await Self.translating {
+                try self.dataPlane.flows(ofDevices: nil, listing: 20) { flow, owner in
+                    owner == mark && !new.inForce.ruleset.allows(flow)
+                }
+            }
+        }
+        let situation = situation(at: now())
+        return PolicyPlan(
+            name: new.policy.name, version: present?.version, difference: PolicyDifference(from: old, to: new.policy),
+            warnings: new.policy.warnings.map(ControlError.Problem.init), sessions: sessions, flowsCut: cut.count,
+            flows: cut.listed.map { flow in
+                let packet = PacketQuery(
+                    destination: flow.destination, protocol: flow.protocol, port: flow.destinationPort)
+                return PolicyPlan.CutFlow(
+                    flow: flow, rule: old?.verdict(for: packet, in: situation).rule,
+                    newRule: new.policy.verdict(for: packet, in: situation).rule)
+            })
+    }
+
+    /// How one version differs from another.
+    /// - Parameter last: `nil` for the one in force.
+    public func difference(
+        of name: Name, of tenant: Name, from first: Int64, to last: Int64?, by principal: Principal
+    ) async throws(ControlError) -> PolicyDifference {
+        let (old, new) = try await read { store in
+            let present = try store.ownPolicy(name, of: try store.visibleTenant(tenant, to: principal).id)
+            return (
+                try store.version(first, of: present), try last.map { try store.version($0, of: present) } ?? present
+            )
+        }
+        return PolicyDifference(
+            from: try compiled(old.document, named: "version \(old.version) of \(name)").policy,
+            to: try compiled(new.document, named: "version \(new.version) of \(name)").policy)
+    }
+
+    public func policyVersion(
+        _ version: Int64, of name: Name, of tenant: Name, by principal: Principal
+    ) async throws(ControlError) -> Policy {
+        try await read { store in
+            try store.version(version, of: store.ownPolicy(name, of: store.visibleTenant(tenant, to: principal).id))
+        }
     }
 
     public func policies(of tenant: Name, by principal: Principal) async throws(ControlError) -> [Policy] {
@@ -98,7 +234,7 @@ extension ControlPlane {
         }
     }
 
-    /// What the SIM's policy says about a packet, and why.
+    /// What the SIM's policy says about a packet now, or at another time, and why.
     public struct PolicyExplanation: Sendable {
         public let imsi: IMSI
         /// `nil`: no policy, so everything is blocked.
@@ -107,7 +243,7 @@ extension ControlPlane {
     }
 
     public func explain(
-        _ query: PacketQuery, sim imsi: IMSI, by principal: Principal
+        _ query: PacketQuery, sim imsi: IMSI, at time: Timestamp? = nil, by principal: Principal
     ) async throws(ControlError) -> PolicyExplanation {
         let policy = try await read { store in
             let sim = try store.visibleSIM(imsi, to: principal)
@@ -116,7 +252,7 @@ extension ControlPlane {
         guard let policy else { return PolicyExplanation(imsi: imsi, policy: nil, explanation: nil) }
         let validated = try compiled(policy.document, named: "\(policy.name).yaml").policy
         return PolicyExplanation(
-            imsi: imsi, policy: policy, explanation: validated.explain(query, in: situation(at: now())))
+            imsi: imsi, policy: policy, explanation: validated.explain(query, in: situation(at: time ?? now())))
     }
 
     /// What verdicts depend on beside the document, at a time.
@@ -143,6 +279,16 @@ extension ControlPlane {
                 .invalid, "the policy has \(error.diagnostics.count) error(s); nothing was changed",
                 problems: error.diagnostics.map(ControlError.Problem.init))
         }
+    }
+}
+
+extension StoreReader {
+    fileprivate func version(_ version: Int64, of policy: Policy) throws -> Policy {
+        guard let found = try versions(of: policy.id).first(where: { $0.version == version }) else {
+            throw ControlError(
+                .notFound, "policy \(policy.name) has no version \(version); its versions are 1 to \(policy.version)")
+        }
+        return found
     }
 }
 

@@ -15,6 +15,7 @@ public final class ControlPlane: Sendable {
     let disconnecting: any SessionDisconnecting
     let engine: Engine
     let book = PolicyBook()
+    let hitBook = HitBook()
     let logger: Logger
     let wallClock: WallClock
     /// The clock of records and reports.
@@ -45,8 +46,11 @@ public final class ControlPlane: Sendable {
         engine = Engine(store: store, dataPlane: dataPlane, settings: settings, now: now, logger: logger)
     }
 
-    /// The long-lived parts: the engine's loop, the watch over the kernel, and what keeps schedules. Run after ``start()``.
-    public var services: [any Service] { [engine, KernelWatch(control: self), ScheduleKeeper(control: self)] }
+    /// The long-lived parts: the engine's loop, the watch over the kernel, and what keeps schedules and looks at counters.
+    /// Run after ``start()``.
+    public var services: [any Service] {
+        [engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self)]
+    }
 
     /// Store and kernel are together and requests are answered.
     public var isReady: Bool { readiness.load(ordering: .acquiring) }

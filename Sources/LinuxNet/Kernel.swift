@@ -63,6 +63,16 @@ public final class Kernel: DataPlane {
         return try core.withLock { core throws(DataPlaneError) in try core.delete(denied) }
     }
 
+    public func flows(
+        ofDevices devices: Set<IPv4Address>?, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
+    ) throws(DataPlaneError) -> (count: Int, listed: [Flow]) {
+        let candidates = try core.withLock { core throws(DataPlaneError) in
+            try core.flows(ofDevices: devices).map { ($0.flow, core.devices[$0.flow.source]?.policy) }
+        }
+        let denied = candidates.filter { isDenied($0.0, $0.1) }
+        return (denied.count, denied.prefix(limit).map(\.0))
+    }
+
     public func verify() throws(DataPlaneError) -> RepairReport? {
         try core.withLock { core throws(DataPlaneError) in try core.verify() }
     }

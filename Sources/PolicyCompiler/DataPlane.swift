@@ -29,6 +29,11 @@ public protocol DataPlane: Sendable {
         ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> Int
 
+    /// Those that ``deleteFlows(ofDevices:where:)`` would delete: how many there are, and the first of them.
+    func flows(
+        ofDevices devices: Set<IPv4Address>?, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
+    ) throws(DataPlaneError) -> (count: Int, listed: [Flow])
+
     /// Sees whether the kernel still holds what it was given, and repairs it when not. Cheap when nothing changed.
     /// - Returns: what was found and mended, `nil` when all was well.
     func verify() throws(DataPlaneError) -> RepairReport?

@@ -45,9 +45,10 @@ struct APIClient {
     }
 
     func post(
-        _ path: String..., query: [(String, String?)] = [], body: Body? = nil, file: String? = nil
+        _ path: String..., query: [(String, String?)] = [], headers: [(String, String)] = [], body: Body? = nil,
+        file: String? = nil
     ) async throws -> Answer {
-        try await send(.POST, path, query: query, body: body, file: file)
+        try await send(.POST, path, query: query, headers: headers, body: body, file: file)
     }
 
     func put(_ path: String..., body: [String: JSONValue]) async throws -> Answer {
@@ -60,13 +61,14 @@ struct APIClient {
     /// Sends one request. `file` is what the body was read from: problems are shown as places in it.
     /// - Throws: `ExitCode`, after the reason is on standard error.
     private func send(
-        _ method: HTTPMethod, _ path: [String], query: [(String, String?)] = [], body: Body? = nil,
-        file: String? = nil
+        _ method: HTTPMethod, _ path: [String], query: [(String, String?)] = [], headers: [(String, String)] = [],
+        body: Body? = nil, file: String? = nil
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: endpoint.base + "/v1/" + Self.target(path, query))
         request.method = method
         request.headers.add(name: "Authorization", value: "Bearer \(endpoint.token)")
         request.headers.add(name: "Accept", value: "application/json, application/problem+json")
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
         switch body {
         case nil: break
         case .json(let fields):

@@ -79,9 +79,10 @@ struct TestAPI {
 
     /// One request through the router. Without a `token` it carries the operator's; `nil` sends none.
     func send(
-        _ method: HTTPRequest.Method, _ path: String, token: String?? = .none, type: String? = nil, body: String = ""
+        _ method: HTTPRequest.Method, _ path: String, token: String?? = .none, type: String? = nil,
+        headers: HTTPFields = [:], body: String = ""
     ) async throws -> Answer {
-        var head = HTTPRequest(method: method, scheme: nil, authority: "test", path: path)
+        var head = HTTPRequest(method: method, scheme: nil, authority: "test", path: path, headerFields: headers)
         if let token = token ?? self.token { head.headerFields[.authorization] = "Bearer \(token)" }
         head.headerFields[.contentType] = type
         let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
@@ -100,8 +101,9 @@ struct TestAPI {
         try await send(.put, path, token: token, type: "application/json", body: json)
     }
 
-    func apply(_ document: String, to tenant: String) async throws -> Answer {
-        try await send(.post, "/v1/tenants/\(tenant)/policies", type: "application/yaml", body: document)
+    func apply(_ document: String, to tenant: String, headers: HTTPFields = [:]) async throws -> Answer {
+        try await send(
+            .post, "/v1/tenants/\(tenant)/policies", type: "application/yaml", headers: headers, body: document)
     }
 
     /// A token for one tenant.
@@ -128,6 +130,9 @@ private struct WillingKernel: DataPlane {
     func setNAS(_ addresses: Set<IPv4Address>) {}
     func setPools(_ prefixes: Set<IPv4Prefix>) {}
     func deleteFlows(ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool) -> Int { 0 }
+    func flows(
+        ofDevices devices: Set<IPv4Address>?, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
+    ) -> (count: Int, listed: [Flow]) { (0, []) }
     func hits(of policy: PolicyMark) -> [RuleHits] { [] }
     func observations() -> [Observation] { [] }
     func verify() -> RepairReport? { nil }

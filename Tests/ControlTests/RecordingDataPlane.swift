@@ -73,6 +73,16 @@ final class RecordingDataPlane: DataPlane {
         return denied.count
     }
 
+    func flows(
+        ofDevices devices: Set<IPv4Address>?, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
+    ) throws(DataPlaneError) -> (count: Int, listed: [Flow]) {
+        let snapshot = now
+        let denied = snapshot.flows.filter { flow in
+            (devices?.contains(flow.source) ?? true) && isDenied(flow, snapshot.devices[flow.source]?.policy)
+        }
+        return (denied.count, Array(denied.prefix(limit)))
+    }
+
     func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] { now.hits[policy] ?? [] }
     func observations() throws(DataPlaneError) -> [Observation] { now.observations }
     func verify() throws(DataPlaneError) -> RepairReport? { nil }

@@ -58,6 +58,32 @@ import Testing
         #expect(year == 2400)
     }
 
+    @Test func `what is printed is read, in every zone`() throws {
+        try forAll(2000) { random in
+            let time = Self.time(using: &random)
+            try #require(try Timestamp(parsing: time.description) == time)
+        }
+        let time = Timestamp(milliseconds: 1_795_395_570_120)
+        for text in [
+            "2026-11-23T00:59:30.12Z", "2026-11-23t00:59:30.1209z", "2026-11-23T01:59:30.120+01:00",
+            "2026-11-22 20:29:30.12-04:30",
+        ] {
+            #expect(try Timestamp(parsing: text) == time, "\(text)")
+        }
+        #expect(try Timestamp(parsing: "2024-02-29T23:59:60Z").description == "2024-03-01T00:00:00.000Z")
+    }
+
+    @Test(arguments: [
+        "", "Z", "2026-11-23", "2026-11-23T00:59Z", "2026-11-23T00:59:30", "2026-11-23T00:59:30.Z",
+        "2026-11-23T00:59:30+1:00", "2026-11-23T00:59:30+24:00", "2026-02-30T00:00:00Z", "2025-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z",
+        "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z", "+026-01-01T00:00:00Z", "2026-01-01T00:00:00Zz",
+        "2026-01-01T00:00:00.1234567890123", "é026-01-01T00:00:00Z",
+    ])
+    func `what is no time is refused`(_ text: String) {
+        #expect(throws: ParseError.self) { try Timestamp(parsing: text) }
+    }
+
     @Test func `times of four-digit years sort as their texts do`() throws {
         try forAll(2000) { random in
             let (a, b) = (Self.time(using: &random), Self.time(using: &random))

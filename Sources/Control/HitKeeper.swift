@@ -1,0 +1,64 @@
+import Domain
+import PolicyCompiler
+import ServiceLifecycle
+import Synchronization
+
+/// When each rule last decided on a packet. The kernel counts and keeps no time, so its counters are looked at in turn.
+final class HitBook: Sendable {
+    private struct Page {
+        var packets: [UInt64]
+        var last: [Timestamp?]
+    }
+
+    private let pages = Mutex<[PolicyMark: Page]>([:])
+
+    /// - Returns: when each of the rules was last seen to count.
+    func note(_ hits: [RuleHits], of policy: PolicyMark, at time: Timestamp) -> [Timestamp?] {
+        let packets = hits.map(\.packets)
+        return pages.withLock { pages in
+            var page = pages[policy] ?? Page(packets: packets, last: packets.map { $0 > 0 ? time : nil })
+            // Counters that went back are another version's.
+            if page.packets.count != packets.count || zip(packets, page.packets).contains(where: { $0 < $1 }) {
+                page = Page(packets: packets, last: packets.map { $0 > 0 ? time : nil })
+            } else {
+                for (index, count) in packets.enumerated() where count > page.packets[index] {
+                    page.packets[index] = count
+                    page.last[index] = time
+                }
+            }
+            pages[policy] = page
+            return page.last
+        }
+    }
+
+    func keep(only policies: Set<PolicyMark>) { pages.withLock { $0 = $0.filter { policies.contains($0.key) } } }
+}
+
+/// Looks at policies' counters in turn, some each second.
+struct HitKeeper: Service {
+    let control: ControlPlane
+    /// 200 chains take the kernel some milliseconds.
+    private static let policiesASecond = 200
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var rest: [PolicyMark] = []
+            while !Task.isCancelled {
+                // Cancelled at shutdown: the loop's condition ends it.
+                try? await Task.sleep(for: .seconds(1))
+                if rest.isEmpty {
+                    let rulesets = control.book.snapshot()
+                    control.hitBook.keep(only: Set(rulesets.keys))
+                    // Very large ones are looked at only when somebody asks.
+                    rest = rulesets.filter { $0.value.layers.allSatisfy { $0.count < 4096 } }.map(\.key)
+                }
+                for policy in rest.suffix(Self.policiesASecond) {
+                    // A kernel that does not answer is the watch's to report.
+                    guard let hits = try? control.dataPlane.hits(of: policy) else { break }
+                    _ = control.hitBook.note(hits, of: policy, at: control.now())
+                }
+                rest.removeLast(min(Self.policiesASecond, rest.count))
+            }
+        }
+    }
+}
