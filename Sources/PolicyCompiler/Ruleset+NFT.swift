@@ -11,11 +11,10 @@ extension Ruleset {
         let first = number << Self.numberBits
         var text = ""
         var rules: [String] = []
-        let decide = { (match: String, rule: Int) in
+        let decide = { (match: String, protocols: ClosedRange<UInt8>, rule: Int) in
             var lines: [String] = []
             if self.actions[rule].isObserved {
-                let key = "ip saddr . ip daddr . meta l4proto . th dport . \(Self.text(first &+ UInt32(rule)))"
-                lines.append("\(match)update @observed { \(key) }")
+                lines = Self.observations(first &+ UInt32(rule), of: protocols).map { "\(match)\($0)" }
             }
             guard let way = self.way(of: rule) else { return lines + ["\(match)counter return"] }
             let mark = marks[self.ways[way]].map { " meta mark set \(Self.text($0)) accept" } ?? " return"
@@ -23,7 +22,7 @@ extension Ruleset {
         }
         switch form {
         case .rules(let entries):
-            rules = entries.flatMap { decide($0.match, $0.rule) }
+            rules = entries.flatMap { decide($0.match, $0.protocols, $0.rule) }
         case .maps(let lookups):
             for (index, lookup) in lookups.enumerated() {
                 let elements = lookup.entries.map { entry in
@@ -37,8 +36,21 @@ extension Ruleset {
                 rules.append("ct mark set \(lookup.key.expression) map @\(name)_\(index) return")
             }
         }
-        rules += decide("", `default`)
+        rules += decide("", 0...255, `default`)
         return text + (["chain \(name) {"] + rules.map { "    " + $0 } + ["}", ""]).joined(separator: "\n")
+    }
+
+    /// One for each kind of packet: only TCP and UDP have a port.
+    private static func observations(_ number: UInt32, of protocols: ClosedRange<UInt8>) -> [String] {
+        let withPorts = [(UInt8(6), "tcp"), (17, "udp")].filter { protocols.contains($0.0) }
+        let update = { (port: String) in
+            "update @observed { ip saddr . ip daddr . meta l4proto . \(port) . \(text(number)) }"
+        }
+        var lines = withPorts.map { "meta l4proto \($0.0) \(update("\($0.1) dport"))" }
+        if withPorts.count < protocols.count {
+            lines.append(withPorts.map { "meta l4proto != \($0.0) " }.joined() + update("0"))
+        }
+        return lines
     }
 
     private static func text(_ number: UInt32) -> String { "0x" + String(number, radix: 16) }

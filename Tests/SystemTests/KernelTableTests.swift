@@ -50,6 +50,23 @@ extension KernelTests {
             }
         }
 
+        @Test func `every example is compiled and loaded`() throws {
+            let rig = try KernelRig()
+            try rig.start([:], [])
+            let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+            let files = shell("ls \(root)/Examples/*.yaml").output.split(separator: "\n")
+            try #require(files.count >= 4)
+            for file in files {
+                let document = try PolicyDocument(parsing: shell("cat \(file)").output, file: "\(file)")
+                let policy = try document.validated(in: PolicyScope(isTimeZone: { _ in true }))
+                for isOpen in [true, false] {
+                    try rig.kernel.install([one: compile(policy) { _ in isOpen }], removing: [])
+                    #expect(try rig.kernel.hits(of: one).count == policy.rules.count + 1, "\(file)")
+                    #expect(try rig.kernel.verify() == nil, "\(file)")
+                }
+            }
+        }
+
         private func load(_ text: String, in rig: KernelRig) throws {
             let (status, output) = shell(
                 "ip netns exec \(rig.gatewayName) nft -f - 2>&1 <<'END'\n\(text)\nEND")
