@@ -101,6 +101,10 @@ let package = Package(
             name: "FleetStore", dependencies: ["Domain", "Store", argumentParser], path: "Benchmarks/FleetStore",
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "CompileLoad", dependencies: ["Domain", "PolicyCompiler", "LinuxNet", "Store", argumentParser],
+            path: "Benchmarks/CompileLoad", swiftSettings: settings),
+
         .target(
             name: "TestSupport", dependencies: ["Domain", "PolicyCompiler"], path: "Tests/TestSupport",
             swiftSettings: settings),
