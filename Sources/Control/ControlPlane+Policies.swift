@@ -87,7 +87,7 @@ extension ControlPlane {
             sessions == 0
             ? 0
             : try await Self.translating {
-                try self.dataPlane.deleteFlows(ofDevices: nil) { flow, owner in
+                try self.dataPlane.deleteFlows(.ofPolicies([mark])) { flow, owner in
                     owner == mark && !ruleset.allows(flow)
                 }
             }
@@ -155,7 +155,7 @@ extension ControlPlane {
         var cut = (count: 0, listed: [Flow]())
         if let mark = present?.mark, sessions > 0 {
             cut = try await Self.translating {
-                try self.dataPlane.flows(ofDevices: nil, listing: 20) { flow, owner in
+                try self.dataPlane.flows(.ofPolicies([mark]), listing: 20) { flow, owner in
                     owner == mark && !new.inForce.ruleset.allows(flow)
                 }
             }

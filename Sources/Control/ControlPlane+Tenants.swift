@@ -119,7 +119,7 @@ extension ControlPlane {
             }
             try await self.refreshPools()
             // To devices that are none yet, so that somebody else may have had these addresses.
-            _ = try self.dataPlane.deleteFlows(ofDevices: nil) { flow, _ in prefix.contains(flow.destination) }
+            _ = try self.dataPlane.deleteFlows(.all) { flow, _ in prefix.contains(flow.destination) }
             try await self.audit("pool.create", "\(prefix)", by: principal)
             return pool
         }
@@ -245,7 +245,7 @@ extension ControlPlane {
         var cut = 0
         if !entries.isEmpty {
             cut = try await Self.translating {
-                try self.dataPlane.deleteFlows(ofDevices: Set(entries.map(\.address)), where: self.denial())
+                try self.dataPlane.deleteFlows(.ofDevices(Set(entries.map(\.address))), where: self.denial())
             }
         }
         return EnforcementReport(

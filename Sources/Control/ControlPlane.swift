@@ -102,7 +102,7 @@ public final class ControlPlane: Sendable {
         try await refreshClients()
         readiness.store(true, ordering: .releasing)
         // What a change left half done when the process ended is finished here: flows that are not allowed any more.
-        let swept = try dataPlane.deleteFlows(ofDevices: nil, where: denial())
+        let swept = try dataPlane.deleteFlows(.all, where: denial())
         if swept > 0 { logger.info("flows that no policy allows were cut", metadata: ["flows": "\(swept)"]) }
     }
 

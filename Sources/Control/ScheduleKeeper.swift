@@ -63,7 +63,7 @@ extension ControlPlane {
         }
         guard !changed.isEmpty else { return 0 }
         let isDenied = denial()
-        let cut = try dataPlane.deleteFlows(ofDevices: nil) { flow, owner in
+        let cut = try dataPlane.deleteFlows(.ofPolicies(changed)) { flow, owner in
             owner.map(changed.contains) == true && isDenied(flow, owner)
         }
         logger.info(

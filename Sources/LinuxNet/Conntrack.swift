@@ -10,32 +10,39 @@ struct Conntrack {
     /// What identifies a tracked connection: its original tuple, as the kernel wants it back, and its number.
     struct Entry: Sendable {
         let flow: Flow
+        let mark: UInt32
         /// In network order as read: ports, or ICMP's identifier.
         fileprivate let protocolParts: [UInt8: [UInt8]]
         fileprivate let id: [UInt8]
     }
 
-    /// The IPv4 connections that `isWanted` by their original source. The kernel filters where only one is asked for.
-    func entries(
-        from only: IPv4Address?, where isWanted: (IPv4Address) -> Bool
-    ) throws(DataPlaneError) -> [Entry] {
-        if let only {
+    /// What the kernel leaves out before it answers.
+    enum Filter {
+        case all
+        case source(IPv4Address)
+        case mark(UInt32, mask: UInt32)
+    }
+
+    /// The IPv4 connections that `isWanted`.
+    func entries(_ filter: Filter, where isWanted: (Entry) -> Bool) throws(DataPlaneError) -> [Entry] {
+        if case .source = filter {
             do throws(DataPlaneError) {
-                return try dump(only, isWanted)
+                return try dump(filter, isWanted)
             } catch {
                 // Kernels before 5.8 have no such filter.
                 guard error.code != .connectionLost else { throw error }
+                return try dump(.all, isWanted)
             }
         }
-        return try dump(nil, isWanted)
+        return try dump(filter, isWanted)
     }
 
-    private func dump(
-        _ source: IPv4Address?, _ isWanted: (IPv4Address) -> Bool
-    ) throws(DataPlaneError) -> [Entry] {
+    private func dump(_ filter: Filter, _ isWanted: (Entry) -> Bool) throws(DataPlaneError) -> [Entry] {
         var request = NetlinkRequest()
         begin(&request, IPCTNL_MSG_CT_GET.rawValue, NLM_F_REQUEST | NLM_F_DUMP)
-        if let source {
+        switch filter {
+        case .all: break
+        case .source(let source):
             request.nest(CTA_TUPLE_ORIG.rawValue) { tuple in
                 tuple.nest(CTA_TUPLE_IP.rawValue) { $0.put(CTA_IP_V4_SRC.rawValue, source.bits.networkOctets) }
             }
@@ -44,12 +51,15 @@ struct Conntrack {
                 filter.put(CTA_FILTER_ORIG_FLAGS.rawValue, native: 1)
                 filter.put(CTA_FILTER_REPLY_FLAGS.rawValue, native: 0)
             }
+        case .mark(let mark, let mask):
+            request.put(CTA_MARK.rawValue, mark.networkOctets)
+            request.put(CTA_MARK_MASK.rawValue, mask.networkOctets)
         }
         request.end()
         var entries: [Entry] = []
         // A torn dump misses at most what came or went meanwhile, and new packets are judged by the new policy.
         _ = try socket.ask(request.bytes, isDump: true, operation: "reading tracked connections") { message in
-            guard let entry = Self.entry(message.attributes(after: 4)), isWanted(entry.flow.source) else { return }
+            guard let entry = Self.entry(message.attributes(after: 4)), isWanted(entry) else { return }
             entries.append(entry)
         }
         return entries
@@ -111,7 +121,8 @@ struct Conntrack {
             flow: Flow(
                 source: IPv4Address(bits: source), destination: IPv4Address(bits: destination), protocol: number,
                 sourcePort: port(CTA_PROTO_SRC_PORT.rawValue), destinationPort: port(CTA_PROTO_DST_PORT.rawValue)),
-            protocolParts: protocolParts, id: Array(id.value))
+            mark: attributes.first(CTA_MARK.rawValue)?.uint32 ?? 0, protocolParts: protocolParts,
+            id: Array(id.value))
     }
 
     /// Connections that could not be entered because their translated tuple was taken.

@@ -52,22 +52,25 @@ public final class Kernel: DataPlane {
     }
 
     public func deleteFlows(
-        ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> Int {
         let candidates = try core.withLock { core throws(DataPlaneError) in
-            try core.flows(ofDevices: devices).map { ($0, core.devices[$0.flow.source]?.policy) }
+            try core.flows(selection).map { ($0, core.devices[$0.flow.source]?.policy) }
         }
         // Asked outside the lock: what it does is not ours to know.
         let denied = candidates.filter { isDenied($0.0.flow, $0.1) }.map(\.0)
-        guard !denied.isEmpty else { return 0 }
-        return try core.withLock { core throws(DataPlaneError) in try core.delete(denied) }
+        return try core.withLock { core throws(DataPlaneError) in
+            let deleted = denied.isEmpty ? 0 : try core.delete(denied)
+            core.forgetRetired(selection)
+            return deleted
+        }
     }
 
     public func flows(
-        ofDevices devices: Set<IPv4Address>?, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> (count: Int, listed: [Flow]) {
         let candidates = try core.withLock { core throws(DataPlaneError) in
-            try core.flows(ofDevices: devices).map { ($0.flow, core.devices[$0.flow.source]?.policy) }
+            try core.flows(selection).map { ($0.flow, core.devices[$0.flow.source]?.policy) }
         }
         let denied = candidates.filter { isDenied($0.0, $0.1) }
         return (denied.count, denied.prefix(limit).map(\.0))

@@ -9,6 +9,8 @@ final class KernelCore {
     let namespace: NetworkNamespace
     var devices: [IPv4Address: DeviceEntry] = [:]
     var chains = PolicyChains()
+    /// The numbers of chains that policies had, and flows may still have, since their flows were last swept.
+    private var retired: [PolicyMark: [UInt32]] = [:]
     var nas: Set<IPv4Address> = []
     var pools: Set<IPv4Prefix> = []
     /// What the table's parts looked like after our last change; `nil` until the kernel was given a state.
@@ -142,6 +144,11 @@ final class KernelCore {
                 throw error
             }
             self.chains = chains
+            for (mark, chain) in change.unmapped {
+                let isRemoved = chains.rulesets[mark] == nil
+                retired[mark] =
+                    isRemoved ? nil : (retired[mark] ?? []) + (PolicyChains.number(of: chain).map { [$0] } ?? [])
+            }
             for name in change.removedChains {
                 snapshot?.parts[.chain(name)] = nil
                 snapshot?.parts[.rules(name)] = nil
@@ -264,11 +271,43 @@ final class KernelCore {
         }
     }
 
-    func flows(ofDevices devices: Set<IPv4Address>?) throws(DataPlaneError) -> [Conntrack.Entry] {
-        if let devices, devices.isEmpty { return [] }
-        return try linked { link throws(DataPlaneError) in
-            try Conntrack(socket: link.conntrack).entries(
-                from: devices?.count == 1 ? devices?.first : nil, where: { devices?.contains($0) ?? true })
+    /// More numbers than these are looked for among all entries, rather than one after the other.
+    private static let numbersApart = 8
+
+    func flows(_ selection: FlowSelection) throws(DataPlaneError) -> [Conntrack.Entry] {
+        try linked { link throws(DataPlaneError) in
+            let conntrack = Conntrack(socket: link.conntrack)
+            switch selection {
+            case .all: return try conntrack.entries(.all) { _ in true }
+            case .ofDevices(let devices):
+                guard let first = devices.first else { return [] }
+                return try conntrack.entries(devices.count == 1 ? .source(first) : .all) {
+                    devices.contains($0.flow.source)
+                }
+            case .ofPolicies(let policies):
+                let numbers = policies.flatMap { policy in
+                    (retired[policy] ?? []) + (chains.chain(of: policy).flatMap(PolicyChains.number).map { [$0] } ?? [])
+                }
+                let mask: UInt32 = .max << Ruleset.numberBits
+                guard numbers.count <= Self.numbersApart else {
+                    let wanted = Set(numbers)
+                    return try conntrack.entries(.all) { wanted.contains($0.mark & mask) }
+                }
+                var found: [Conntrack.Entry] = []
+                for number in numbers {
+                    found += try conntrack.entries(.mark(number, mask: mask)) { $0.mark & mask == number }
+                }
+                return found
+            }
+        }
+    }
+
+    /// After a sweep: flows of earlier versions that are still there have been judged.
+    func forgetRetired(_ selection: FlowSelection) {
+        switch selection {
+        case .all: retired = [:]
+        case .ofDevices: break
+        case .ofPolicies(let policies): for policy in policies { retired[policy] = nil }
         }
     }
 

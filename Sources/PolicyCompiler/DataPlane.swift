@@ -22,16 +22,16 @@ public protocol DataPlane: Sendable {
     /// The operator's pools: devices cannot send to these.
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError)
 
-    /// Deletes the conntrack entries whose original source is one of `devices`, or any address when `nil`, and for
-    /// which `isDenied` holds. The mark is the device's present one, `nil` when it has none.
+    /// Deletes those of the selected conntrack entries for which `isDenied` holds. The mark is the device's present one,
+    /// `nil` when it has none.
     /// - Returns: how many entries were deleted.
     func deleteFlows(
-        ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> Int
 
-    /// Those that ``deleteFlows(ofDevices:where:)`` would delete: how many there are, and the first of them.
+    /// Those that ``deleteFlows(_:where:)`` would delete: how many there are, and the first of them.
     func flows(
-        ofDevices devices: Set<IPv4Address>?, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> (count: Int, listed: [Flow])
 
     /// Sees whether the kernel still holds what it was given, and repairs it when not. Cheap when nothing changed.
@@ -83,6 +83,15 @@ public struct DeviceEntry: Hashable, Sendable {
 public enum DeviceChange: Hashable, Sendable {
     case set(DeviceEntry)
     case remove(IPv4Address)
+}
+
+/// Which tracked connections a sweep looks at. Those of a policy cost a fraction of what all of them do.
+public enum FlowSelection: Hashable, Sendable {
+    case all
+    /// By their original source.
+    case ofDevices(Set<IPv4Address>)
+    /// Those that a version of one of these policies has let pass, since the process began.
+    case ofPolicies(Set<PolicyMark>)
 }
 
 /// The original direction of a tracked connection: the packet that opened it.

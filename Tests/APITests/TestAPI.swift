@@ -129,9 +129,9 @@ private struct WillingKernel: DataPlane {
     func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) {}
     func setNAS(_ addresses: Set<IPv4Address>) {}
     func setPools(_ prefixes: Set<IPv4Prefix>) {}
-    func deleteFlows(ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool) -> Int { 0 }
+    func deleteFlows(_ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool) -> Int { 0 }
     func flows(
-        ofDevices devices: Set<IPv4Address>?, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
     ) -> (count: Int, listed: [Flow]) { (0, []) }
     func hits(of policy: PolicyMark) -> [RuleHits] { [] }
     func observations() -> [Observation] { [] }

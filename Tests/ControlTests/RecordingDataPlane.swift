@@ -14,6 +14,19 @@ final class RecordingDataPlane: DataPlane {
         var observations: [Observation] = []
         var batches = 0
         var refusals = 0
+
+        func denied(_ selection: FlowSelection, _ isDenied: (Flow, PolicyMark?) -> Bool) -> [Flow] {
+            flows.filter { flow in
+                let policy = devices[flow.source]?.policy
+                let isSelected =
+                    switch selection {
+                    case .all: true
+                    case .ofDevices(let devices): devices.contains(flow.source)
+                    case .ofPolicies(let policies): policy.map(policies.contains) ?? false
+                    }
+                return isSelected && isDenied(flow, policy)
+            }
+        }
     }
 
     private let state = Mutex(State())
@@ -63,23 +76,17 @@ final class RecordingDataPlane: DataPlane {
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { state.withLock { $0.pools = prefixes } }
 
     func deleteFlows(
-        ofDevices devices: Set<IPv4Address>?, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> Int {
-        let snapshot = now
-        let denied = snapshot.flows.filter { flow in
-            (devices?.contains(flow.source) ?? true) && isDenied(flow, snapshot.devices[flow.source]?.policy)
-        }
+        let denied = now.denied(selection, isDenied)
         state.withLock { state in state.flows.removeAll { denied.contains($0) } }
         return denied.count
     }
 
     func flows(
-        ofDevices devices: Set<IPv4Address>?, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> (count: Int, listed: [Flow]) {
-        let snapshot = now
-        let denied = snapshot.flows.filter { flow in
-            (devices?.contains(flow.source) ?? true) && isDenied(flow, snapshot.devices[flow.source]?.policy)
-        }
+        let denied = now.denied(selection, isDenied)
         return (denied.count, Array(denied.prefix(limit)))
     }
 

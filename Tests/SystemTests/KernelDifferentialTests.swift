@@ -145,7 +145,7 @@ extension KernelTests {
                         .map(\.value)
                 }
                 try rig.kernel.apply(devices.map { .remove($0.address) })
-                _ = try rig.kernel.deleteFlows(ofDevices: nil) { _, _ in true }
+                _ = try rig.kernel.deleteFlows(.all) { _, _ in true }
                 try rig.kernel.install([:], removing: Set(rulesets.keys))
                 return wrong
             }

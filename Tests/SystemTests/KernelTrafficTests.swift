@@ -168,7 +168,7 @@ extension KernelTests {
             first.send([3], to: KernelRig.server, port: 4000)
             #expect(server.receive(milliseconds: 100) == nil)
             var asked: [Flow: PolicyMark?] = [:]
-            let deleted = try rig.kernel.deleteFlows(ofDevices: nil) { flow, mark in
+            let deleted = try rig.kernel.deleteFlows(.all) { flow, mark in
                 asked[flow] = mark
                 return mark == one
             }
@@ -186,8 +186,50 @@ extension KernelTests {
             server.send([6], to: before2.source, port: before2.port)
             #expect(second.receive()?.bytes == [6])
             // One device: the kernel filters.
-            #expect(try rig.kernel.deleteFlows(ofDevices: [address("100.64.0.2")]) { _, _ in true } == 1)
+            #expect(try rig.kernel.deleteFlows(.ofDevices([address("100.64.0.2")])) { _, _ in true } == 1)
             #expect(try rig.kernel.verify() == nil)
+        }
+
+        /// The sweep after a policy's change: flows of any of its versions, and no others.
+        @Test func `a policy's flows are found by what its chains wrote on them, also by the next process`() throws {
+            let rig = try KernelRig()
+            let (two, open) = (kernelMark(2), Ruleset.allowing("192.0.2.0/24"))
+            let rulesets = [one: open, two: open]
+            let devices = [kernelDevice(1, one), kernelDevice(2, two)]
+            try rig.start(rulesets, devices)
+            let (sender, capture) = try rawPair(rig)
+            var sequence: UInt32 = 0
+            let open1 = { (port: UInt16) in
+                sequence += 2
+                sender.send(packet(sequence - 1, from: "100.64.0.1", to: "192.0.2.10", port: port))
+                sender.send(packet(sequence, from: "100.64.0.2", to: "192.0.2.10", port: port))
+                #expect(capture.sequences(until: sequence).count == 2)
+            }
+            let ports = { (kernel: Kernel, policy: PolicyMark) -> [UInt16] in
+                let found = try kernel.flows(.ofPolicies([policy]), listing: 10) { _, _ in true }
+                #expect(found.count == found.listed.count)
+                let device = policy == one ? "100.64.0.1" : "100.64.0.2"
+                #expect(found.listed.allSatisfy { $0.source == address(device) })
+                return found.listed.map(\.destinationPort).sorted()
+            }
+            open1(4001)
+            // Three versions, each with a flow that has sent nothing since.
+            try rig.kernel.install([one: .allowing("192.0.2.0/25")], removing: [])
+            open1(4002)
+            try rig.kernel.install([one: .allowing("192.0.2.0/26")], removing: [])
+            open1(4003)
+            #expect(try ports(rig.kernel, one) == [4001, 4002, 4003])
+            #expect(try ports(rig.kernel, two) == [4001, 4002, 4003])
+            #expect(try rig.kernel.deleteFlows(.ofPolicies([one])) { flow, _ in flow.destinationPort == 4001 } == 1)
+            // What has been swept is not looked for again; what was left has been judged.
+            #expect(try ports(rig.kernel, one) == [4003])
+            // More policies than the kernel is asked about one by one.
+            let many = Set((1...20).map { kernelMark($0) })
+            #expect(try rig.kernel.flows(.ofPolicies(many), listing: 0) { _, _ in true }.count == 4)
+            let next = try Kernel(layout: rig.layout, namespace: rig.gateway)
+            _ = try next.reconcile(to: rig.state([one: .allowing("192.0.2.0/26"), two: open], devices))
+            #expect(try ports(next, two) == [4001, 4002, 4003])
+            #expect(try next.deleteFlows(.all) { _, _ in true } == 5)
         }
 
         /// Its verdict is kept on a flow for as long as the chain that found it is the policy's.
