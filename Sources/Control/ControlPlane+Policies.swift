@@ -62,22 +62,9 @@ extension ControlPlane {
         let name = compiled.policy.name
         let ruleset = compiled.inForce.ruleset
         let (policy, mark, sessions) = try await change {
-            let now = self.now()
-            let policy = try await self.store.write { store in
-                let owner = try store.visibleTenant(tenant, to: principal)
-                let before = try store.policy(named: name, of: owner.id)
-                try expecting.check(before, named: name)
-                let policy = try store.putPolicy(
-                    name: name, of: owner.id, document: document, author: principal.name, comment: comment, at: now)
-                let detail = before.map { "version \($0.version) to \(policy.version)" } ?? "version \(policy.version)"
-                try store.appendAudit(
-                    actor: principal.name, action: action, target: "\(tenant)/\(name)", detail: detail, at: now)
-                return policy
-            }
-            guard let mark = policy.mark else {
-                throw ControlError(.exhausted, "no policy number is left; delete policies that are not used")
-            }
-            try self.dataPlane.install([mark: ruleset], removing: [])
+            let (policy, mark) = try await self.enact(
+                document, ruleset, named: name, comment: comment, to: tenant, expecting: expecting, action: action,
+                by: principal)
             self.book.set(compiled.inForce, for: mark)
             let sessions = try await self.store.read { store in try store.enforcedSessions(judgedBy: policy.id).count }
             return (policy, mark, sessions)
@@ -95,6 +82,48 @@ extension ControlPlane {
             policy: policy, warnings: compiled.policy.warnings.map(ControlError.Problem.init),
             report: EnforcementReport(
                 sessions: sessions, inForce: inForce, flowsCut: cut, total: ContinuousClock.now - started))
+    }
+
+    /// Stores the version, and gives it to the kernel within the same transaction: neither has it without the other.
+    private func enact(
+        _ document: String, _ ruleset: Ruleset, named name: Name, comment: String, to tenant: Name,
+        expecting: Expectation, action: String, by principal: Principal
+    ) async throws -> (Policy, PolicyMark) {
+        let now = now()
+        let installed = InstalledMark()
+        do {
+            return try await store.write { store in
+                let owner = try store.visibleTenant(tenant, to: principal)
+                let before = try store.policy(named: name, of: owner.id)
+                try expecting.check(before, named: name)
+                let policy = try store.putPolicy(
+                    name: name, of: owner.id, document: document, author: principal.name, comment: comment, at: now)
+                guard let mark = policy.mark else {
+                    throw ControlError(.exhausted, "no policy number is left; delete policies that are not used")
+                }
+                let detail = before.map { "version \($0.version) to \(policy.version)" } ?? "version \(policy.version)"
+                try store.appendAudit(
+                    actor: principal.name, action: action, target: "\(tenant)/\(name)", detail: detail, at: now)
+                do throws(DataPlaneError) {
+                    try self.dataPlane.install([mark: ruleset], removing: [])
+                } catch {
+                    throw ControlError(
+                        .unavailable, "the kernel did not take the policy (\(error)); nothing was changed")
+                }
+                installed.set(mark)
+                return (policy, mark)
+            }
+        } catch {
+            // The store could not commit what the kernel has already.
+            if let mark = installed.value {
+                if let before = book.snapshot()[mark] {
+                    try dataPlane.install([mark: before], removing: [])
+                } else {
+                    try dataPlane.install([:], removing: [mark])
+                }
+            }
+            throw error
+        }
     }
 
     /// Applies the document of an earlier version as a new one.

@@ -24,6 +24,7 @@ struct APIClient {
     /// 69: EX_UNAVAILABLE of sysexits.h.
     static let unreachable = ExitCode(69)
     static let notFound = ExitCode(3)
+    static let otherVersion = ExitCode(4)
 
     /// The largest answer that is read: a page, or a policy with its versions.
     private static let answerLimit = 256 << 20
@@ -107,7 +108,7 @@ struct APIClient {
             for place in problem["problems"].elements { printError(Self.line(of: place, in: file)) }
             printError("cordon: \((problem["detail"].string ?? "the answer was HTTP \(status)").onOneLine)")
         }
-        return status == 404 ? Self.notFound : .failure
+        return status == 404 ? Self.notFound : status == 412 ? Self.otherVersion : .failure
     }
 
     /// `policy.yaml:7: rules[1].ports: message`

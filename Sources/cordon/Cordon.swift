@@ -17,7 +17,9 @@ struct Cordon: AsyncParsableCommand {
             Exit codes:
               0   done
               1   refused or failed; the reason is on standard error
+              2   policy plan: applying the document would change something
               3   something that was named does not exist
+              4   nothing was changed: another version is in force than the change was made for
               64  the command line or the environment is wrong
               69  cordond cannot be reached
 

@@ -79,6 +79,8 @@ struct PolicyCommand: AsyncParsableCommand {
                         "  \(flow["device"].cell) to \(to): now by \(flow["rule"].string ?? "the default"), "
                             + "then by \(flow["new_rule"].string ?? "the default")")
                 }
+                let more = (plan["flows_cut"].integer ?? 0) - Int64(plan["flows"].elements.count)
+                if more > 0 { print("  and \(more) more") }
             }
             let difference = answer.value["difference"]
             guard difference["rules"].elements.isEmpty, difference["settings"].elements.isEmpty,

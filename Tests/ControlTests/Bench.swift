@@ -23,13 +23,14 @@ struct Bench: Sendable {
             Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
         },
         settings: ((inout ControlSettings) -> Void)? = nil,
+        storedIn wrap: (any Store) -> any Store = { $0 },
         _ body: @escaping @Sendable (Bench) async throws -> Void
     ) async throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("cordon-control-\(UUID())").path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let key = try SecretKeyFile.loadOrCreate(directory + "/key")
-        let store = try SQLiteStore.open(path: directory + "/cordon.db", key: key)
+        let store = wrap(try SQLiteStore.open(path: directory + "/cordon.db", key: key))
         let kernel = RecordingDataPlane()
         let nas = ScriptedNAS()
         guard let plan else { throw Missing() }

@@ -47,6 +47,47 @@ import Testing
         }
     }
 
+    @Test func `what the kernel does not take is not stored`() async throws {
+        try await Bench.run { bench in
+            _ = try await bench.tenant("acme")
+            _ = try await Self.apply("192.0.2.1", in: bench)
+            let before = bench.kernel.now.rulesets
+            bench.kernel.change { $0.refusals = 1 }
+            #expect(await Self.code { try await Self.apply("192.0.2.2", in: bench) } == .unavailable)
+            bench.kernel.change { $0.refusals = 1 }
+            let new = await Self.code {
+                try await bench.control.applyPolicy(
+                    Self.document("192.0.2.2").replacing("policy: p", with: "policy: q"), file: "q", comment: "",
+                    to: Self.acme, by: .system)
+            }
+            #expect(new == .unavailable)
+            #expect(bench.kernel.now.rulesets == before)
+            #expect(try await bench.control.policies(of: Self.acme, by: .system).map(\.version) == [1])
+            #expect(try await Self.apply("192.0.2.3", in: bench, expecting: .version(1)) == 2)
+        }
+    }
+
+    @Test func `what the store cannot keep is taken back from the kernel`() async throws {
+        try await Bench.run(storedIn: FullStore.init) { bench in
+            _ = try await bench.tenant("acme")
+            _ = try await Self.apply("192.0.2.1", in: bench)
+            let before = bench.kernel.now.rulesets
+            let store = try #require(bench.store as? FullStore)
+            for name in ["p", "q"] {
+                store.set(full: true)
+                let code = await Self.code {
+                    try await bench.control.applyPolicy(
+                        Self.document("192.0.2.2").replacing("policy: p", with: "policy: \(name)"), file: name,
+                        comment: "", to: Self.acme, by: .system)
+                }
+                #expect(code == .unavailable)
+                store.set(full: false)
+                #expect(bench.kernel.now.rulesets == before)
+            }
+            #expect(try await bench.control.policies(of: Self.acme, by: .system).map(\.version) == [1])
+        }
+    }
+
     @Test func `of many changes for the same version one is made`() async throws {
         try await Bench.run { bench in
             _ = try await bench.tenant("acme")
