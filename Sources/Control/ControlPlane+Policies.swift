@@ -259,7 +259,7 @@ extension ControlPlane {
             }
             guard let mark else { return }
             try self.dataPlane.install([:], removing: [mark])
-            self.book.set(CompiledPolicy?.none, for: mark)
+            self.book.set(nil, for: mark)
         }
     }
 
@@ -302,7 +302,7 @@ extension ControlPlane {
         do throws(PolicyError) {
             let policy = try PolicyDocument(parsing: document, file: file).validated(in: scope)
             let time = now()
-            return (policy, CompiledPolicy(policy: policy, ruleset: compile(policy) { self.isOpen($0, at: time) }))
+            return (policy, CompiledPolicy(policy, open: policy.schedules.filter { isOpen($0, at: time) }))
         } catch {
             throw ControlError(
                 .invalid, "the policy has \(error.diagnostics.count) error(s); nothing was changed",

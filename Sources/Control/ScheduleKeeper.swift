@@ -43,23 +43,29 @@ struct ScheduleKeeper: Service {
 }
 
 extension ControlPlane {
-    /// Gives policies the chains for the rules that are open now.
+    /// Gives policies the chains for the rules that are open now. Only those are compiled for which that has changed, apart
+    /// from the engine's loop; they are put in force some at a time, so that requests are answered in between.
     /// - Returns: how many policies had others.
     @discardableResult
     package func keepSchedules() async throws -> Int {
-        guard !book.scheduled().isEmpty else { return 0 }
-        let changed = try await engine.exclusively {
-            let time = self.now()
-            let rulesets = self.book.snapshot()
-            var changed: [PolicyMark: Ruleset] = [:]
-            for (mark, policy) in self.book.scheduled() {
-                let ruleset = compile(policy) { self.isOpen($0, at: time) }
-                if rulesets[mark] != ruleset { changed[mark] = ruleset }
-            }
-            guard !changed.isEmpty else { return Set<PolicyMark>() }
-            try self.dataPlane.install(changed, removing: [])
-            for (mark, ruleset) in changed { self.book.set(ruleset, for: mark) }
-            return Set(changed.keys)
+        let time = now()
+        var minutes: [String: Int?] = [:]
+        let isOpen = { (schedule: Schedule) -> Bool in
+            let minute = minutes[schedule.zone] ?? self.wallClock.minuteOfWeek(schedule.zone, time)
+            minutes[schedule.zone] = minute
+            return minute.map(schedule.isOpen(atLocal:)) ?? false
+        }
+        var due: [(mark: PolicyMark, compiled: CompiledPolicy)] = []
+        for (mark, compiled) in book.scheduled() {
+            guard let policy = compiled.policy else { continue }
+            let open = policy.schedules.filter(isOpen)
+            if open != compiled.open { due.append((mark, CompiledPolicy(policy, open: open))) }
+        }
+        var changed: Set<PolicyMark> = []
+        while !due.isEmpty {
+            let some = due.suffix(Self.policiesAtOnce)
+            due.removeLast(some.count)
+            changed.formUnion(try await engine.exclusively { try self.install(some) })
         }
         guard !changed.isEmpty else { return 0 }
         let isDenied = denial()
@@ -69,6 +75,19 @@ extension ControlPlane {
         logger.info(
             "rules opened or closed at their time", metadata: ["policies": "\(changed.count)", "flows.cut": "\(cut)"])
         return changed.count
+    }
+
+    private static let policiesAtOnce = 100
+
+    /// On the engine's loop. A policy that has got another version in between is that version's already.
+    private func install(_ due: ArraySlice<(mark: PolicyMark, compiled: CompiledPolicy)>) throws -> [PolicyMark] {
+        let present = book.scheduled()
+        let still = due.filter { present[$0.mark]?.policy == $0.compiled.policy }
+        let rulesets = Dictionary(still.map { ($0.mark, $0.compiled.ruleset) }) { first, _ in first }
+        guard !rulesets.isEmpty else { return [] }
+        try dataPlane.install(rulesets, removing: [])
+        for (mark, compiled) in still { book.set(compiled, for: mark) }
+        return still.map(\.mark)
     }
 
     func isOpen(_ schedule: Schedule, at time: Timestamp) -> Bool {
