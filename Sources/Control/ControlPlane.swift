@@ -147,7 +147,7 @@ public final class ControlPlane: Sendable {
     func denial() -> (Flow, PolicyMark?) -> Bool {
         let rulesets = book.snapshot()
         let pools = self.pools.withLock { $0 }
-        let forbidden = pools + settings.protectedPrefixes
+        let forbidden = pools + settings.protectedPrefixes + settings.natPlan.publicPrefixes
         return { flow, mark in
             guard let mark else { return pools.contains { $0.contains(flow.source) } }
             // The kernel looks at these for new flows only.

@@ -13,6 +13,9 @@ public struct GatewayLayout: Hashable, Sendable {
     public let wanNextHop: IPv4Address
     /// The operator's infrastructure: no device reaches these, whatever its policy says.
     public let protectedPrefixes: Set<IPv4Prefix>
+    /// The public addresses of NAT 1. No device reaches one, its own neither: two devices that send to each other's
+    /// ports at the same time would meet behind the gateway (RFC 4787 REQ-9 asks for that; here it is refused).
+    public var publicPrefixes: Set<IPv4Prefix> = []
     /// Where RADIUS listens, UDP.
     public var radiusPorts: Set<UInt16> = [1812, 1813]
     public var limits = GatewayLimits()

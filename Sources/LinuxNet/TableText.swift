@@ -181,7 +181,7 @@ struct TableText {
 
     func elements(pools: Set<IPv4Prefix>) -> String {
         // An interval set takes no overlaps.
-        let kept = Self.outermost(pools.union(layout.protectedPrefixes))
+        let kept = Self.outermost(pools.union(layout.protectedPrefixes).union(layout.publicPrefixes))
         guard !kept.isEmpty else { return "" }
         return "add element inet cordon pools { \(kept.map(Self.text).joined(separator: ", ")) }\n"
     }

@@ -89,10 +89,11 @@ struct Configuration {
         layout.limits.radiusPacketsPerNAS = try limits.number(
             "radius-packets-per-nas", or: layout.limits.radiusPacketsPerNAS, in: 1...10_000_000)
         try limits.finish()
-        self.layout = layout
 
         var nat = try root.section("nat")
         let publicPrefixes = try nat.list("public", or: []) { try IPv4Prefix(parsing: $0) }
+        layout.publicPrefixes = Set(publicPrefixes)
+        self.layout = layout
         let ports = try nat.number("ports-per-device", or: UInt16(512), in: 1...32_768)
         let firstPort = try nat.number("first-port", or: UInt16(1024), in: 1024...32_768)
         try nat.finish()

@@ -45,6 +45,25 @@ import Testing
         }
     }
 
+    @Test func `a flow to a public address of NAT 1 is cut, whatever the policy`() async throws {
+        try await Bench.run { bench in
+            let acme = try await bench.tenant("acme", sims: 1)
+            let applied = try await bench.control.applyPolicy(
+                Self.open, file: "open.yaml", comment: "", to: acme.name, by: .system)
+            guard case .accept(let address, _) = try await bench.attach(try Bench.imsi(0)) else {
+                Issue.record("not accepted")
+                return
+            }
+            let hairpin = Flow(
+                source: address, destination: try IPv4Address(parsing: "198.19.0.3"), protocol: 17, sourcePort: 40_000,
+                destinationPort: 1024)
+            let flows = [try flow(address, port: 443), hairpin]
+            bench.kernel.change { $0.flows = flows }
+            _ = try await bench.control.setDefaultPolicy(applied.policy.name, of: acme.name, by: .system)
+            #expect(bench.kernel.now.flows == [flows[0]])
+        }
+    }
+
     @Test func `a wrong policy changes nothing and names its line`() async throws {
         try await Bench.run { bench in
             let acme = try await bench.tenant("acme")

@@ -21,8 +21,13 @@ final class KernelRig: Sendable {
     static let gatewayInside = address("198.18.0.1")
     private static let serial = Atomic<Int>(0)
 
-    /// - Parameter limits: none to speak of unless given.
-    init(limits: GatewayLimits? = nil) throws {
+    /// What NAT 1 gives to devices.
+    static let publicPrefix = prefix("203.0.113.0/24")
+
+    /// - Parameters:
+    ///   - limits: none to speak of unless given.
+    ///   - publicPrefixes: of NAT 1, which the gateway protects.
+    init(limits: GatewayLimits? = nil, publicPrefixes: Set<IPv4Prefix> = []) throws {
         try #require(geteuid() == 0, "system tests need root: they make network namespaces")
         let serial = Self.serial.add(1, ordering: .relaxed).newValue
         let base = "ct-\(getpid())-\(serial)"
@@ -56,6 +61,7 @@ final class KernelRig: Sendable {
                 sgiInterface: try InterfaceName(parsing: "sgi0"), sgiPeer: Self.nas,
                 wanInterface: try InterfaceName(parsing: "wan0"), wanNextHop: address("198.18.1.2"),
                 protectedPrefixes: [prefix("198.18.0.0/24")])
+            layout.publicPrefixes = publicPrefixes
             layout.firstChain = 1
             layout.limits.newConnectionsPerBlock = 10_000_000
             layout.limits.newConnectionsBurst = 10_000_000
@@ -106,6 +112,13 @@ final class KernelRig: Sendable {
     func nft(_ command: String) throws -> String {
         let (status, output) = shell("ip netns exec \(gatewayName) nft \(command) 2>&1")
         try #require(status == 0, "nft \(command): \(output)")
+        return output
+    }
+
+    /// Runs a command in the gateway's namespace.
+    func inGateway(_ command: String) throws -> String {
+        let (status, output) = shell("ip netns exec \(gatewayName) \(command) 2>&1")
+        try #require(status == 0, "\(command): \(output)")
         return output
     }
 

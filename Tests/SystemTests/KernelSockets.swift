@@ -29,6 +29,19 @@ final class KernelUDP {
         setsockopt(descriptor, Int32(IPPROTO_IP), IP_RECVERR, &on, 4)
     }
 
+    /// What is larger than the path takes is refused, not cut into fragments (RFC 1191).
+    func setDontFragment() {
+        var always: Int32 = 2
+        setsockopt(descriptor, Int32(IPPROTO_IP), IP_MTU_DISCOVER, &always, 4)
+    }
+
+    /// Of the connected socket, in octets, as far as the host knows it.
+    var pathMTU: Int32 {
+        var octets: Int32 = 0
+        var length: socklen_t = 4
+        return getsockopt(descriptor, Int32(IPPROTO_IP), IP_MTU, &octets, &length) == 0 ? octets : -1
+    }
+
     func sendConnected(_ bytes: [UInt8]) -> Int { Glibc.send(descriptor, bytes, bytes.count, 0) }
 
     func send(_ bytes: [UInt8], to destination: IPv4Address, port: UInt16) {
@@ -46,7 +59,7 @@ final class KernelUDP {
         waitAtMost(descriptor, milliseconds: milliseconds)
         var source = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        var bytes = [UInt8](repeating: 0, count: 2048)
+        var bytes = [UInt8](repeating: 0, count: 65_536)
         let count = withUnsafeMutablePointer(to: &source) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 recvfrom(descriptor, &bytes, bytes.count, 0, $0, &length)
@@ -70,9 +83,64 @@ final class KernelRawSender {
 
     deinit { close(descriptor) }
 
-    func send(_ packet: KernelPacket) {
-        let bytes = packet.bytes
-        _ = withSocketAddress(packet.destination, 0) { sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
+    func send(_ packet: KernelPacket) { send(packet.bytes, to: packet.destination) }
+
+    func send(_ bytes: [UInt8], to destination: IPv4Address) {
+        _ = withSocketAddress(destination, 0) { sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
+    }
+}
+
+/// A TCP connection in a namespace, or a place that takes one.
+final class KernelTCP {
+    private let descriptor: Int32
+
+    private init(_ descriptor: Int32) throws {
+        self.descriptor = descriptor
+        try #require(descriptor >= 0, "TCP: \(errno)")
+        waitAtMost(descriptor, milliseconds: 1000)
+    }
+
+    convenience init(in namespace: NetworkNamespace, _ source: IPv4Address, port: UInt16 = 0) throws {
+        try self.init(try namespace.run { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) })
+        var on: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, 4)
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, 4)
+        var limit = timeval(tv_sec: 1, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        try #require(withSocketAddress(source, port) { bind(descriptor, $0, $1) } == 0, "bind: \(errno)")
+    }
+
+    deinit { close(descriptor) }
+
+    func listen() { _ = Glibc.listen(descriptor, 16) }
+
+    /// Gives up after a second.
+    func connect(_ destination: IPv4Address, port: UInt16) -> Bool {
+        withSocketAddress(destination, port) { Glibc.connect(descriptor, $0, $1) } == 0
+    }
+
+    /// The next connection, with where it comes from.
+    func accept() throws -> (connection: KernelTCP, source: IPv4Address, port: UInt16) {
+        var source = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let accepted = withUnsafeMutablePointer(to: &source) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.accept(descriptor, $0, &length) }
+        }
+        return (
+            try KernelTCP(accepted), IPv4Address(bits: UInt32(bigEndian: source.sin_addr.s_addr)),
+            UInt16(bigEndian: source.sin_port)
+        )
+    }
+
+    func send(_ text: String) -> Int {
+        let bytes = Array(text.utf8)
+        return Glibc.send(descriptor, bytes, bytes.count, 0)
+    }
+
+    func receive() -> String? {
+        var bytes = [UInt8](repeating: 0, count: 2048)
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        return count > 0 ? String(decoding: bytes.prefix(count), as: UTF8.self) : nil
     }
 }
 
@@ -175,12 +243,12 @@ struct KernelPacket {
 
     private var addresses: [UInt8] { Self.octets(source.bits) + Self.octets(destination.bits) }
 
-    private static func octets(_ value: some FixedWidthInteger) -> [UInt8] {
+    static func octets(_ value: some FixedWidthInteger) -> [UInt8] {
         withUnsafeBytes(of: value.bigEndian) { Array($0) }
     }
 
     /// RFC 1071.
-    private static func checksum(_ bytes: [UInt8]) -> [UInt8] {
+    static func checksum(_ bytes: [UInt8]) -> [UInt8] {
         var sum: UInt32 = 0
         for index in stride(from: 0, to: bytes.count, by: 2) {
             sum += UInt32(bytes[index]) << 8 | (index + 1 < bytes.count ? UInt32(bytes[index + 1]) : 0)
