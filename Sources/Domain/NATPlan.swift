@@ -53,6 +53,28 @@ public struct NATPlan: Hashable, Sendable {
         }
         return nil
     }
+
+    /// The leases that have a block at this address, `nil` when it is none of the plan's.
+    public func indexes(publicAddress: IPv4Address) -> ClosedRange<Int64>? {
+        var addressIndex: UInt64 = 0
+        for prefix in publicPrefixes {
+            guard prefix.contains(publicAddress) else {
+                addressIndex += prefix.count
+                continue
+            }
+            let first = (addressIndex + UInt64(publicAddress.bits - prefix.first.bits)) * blocksPerAddress
+            // At most 2^32 addresses with 64,512 blocks.
+            return Int64(first)...Int64(first + blocksPerAddress - 1)
+        }
+        return nil
+    }
+
+    /// The lease in whose block the port is, `nil` when it is in none: the inverse of ``binding(index:)``.
+    public func index(publicAddress: IPv4Address, port: UInt16) -> Int64? {
+        guard let indexes = indexes(publicAddress: publicAddress), port >= firstPort else { return nil }
+        let index = indexes.lowerBound + Int64((port - firstPort) / portsPerDevice)
+        return indexes.contains(index) ? index : nil
+    }
 }
 
 /// The public address and the ports, both ends included, that NAT 1 gives to one device.

@@ -14,6 +14,20 @@ private enum SessionSQL {
     static let openBySIMAndAPN = "\(select) WHERE open_sim = ? AND apn = ?"
     static let openBySIM = "\(select) WHERE open_sim = ? ORDER BY id"
     static let openByNAS = "\(select) WHERE open_nas = ? ORDER BY id"
+    static let nextNATIndex = """
+        SELECT nat_index FROM sessions INDEXED BY sessions_nat_index WHERE nat_index BETWEEN ? AND ?
+        ORDER BY nat_index LIMIT 1
+        """
+    static let startBefore = """
+        SELECT started_at FROM sessions INDEXED BY sessions_nat_index WHERE nat_index = ? AND started_at < ?
+        ORDER BY started_at DESC LIMIT 1
+        """
+    static let byNATIndex = """
+        \(select) INDEXED BY sessions_nat_index
+        WHERE nat_index = ? AND started_at BETWEEN ? AND ? AND (ended_at IS NULL OR ended_at >= ?)
+            AND (started_at, id) > (?, ?)
+        ORDER BY started_at, id LIMIT ?
+        """
     static let insert = """
         INSERT INTO sessions (token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
             accounting_session_id, started_at, updated_at, \(SessionUsage.columns))
@@ -74,6 +88,41 @@ extension SQLiteReading {
         }
         arguments.append(Int64(max(0, limit)).sql)
         return try rows("\(sql) ORDER BY id LIMIT ?", arguments, Session.init(columns:))
+    }
+
+    func sessions(
+        natIndexes: ClosedRange<Int64>, from: Timestamp?, to: Timestamp?, after: Session.ID?, limit: Int
+    ) throws(StoreError) -> [Session] {
+        var last: Session?
+        if let after {
+            last = try session(after)
+            guard last != nil else { throw .notFound("there is no session \(after) to go on after") }
+        }
+        let from = from?.milliseconds ?? .min
+        let to = to?.milliseconds ?? .max
+        var found: [Session] = []
+        var next = max(natIndexes.lowerBound, last?.natIndex ?? .min)
+        while found.count < limit, next <= natIndexes.upperBound {
+            let index = try row(SessionSQL.nextNATIndex, [next.sql, natIndexes.upperBound.sql]) {
+                columns throws(StoreError) in try columns.integer(0)
+            }
+            guard let index else { break }
+            // A number is one lease's, which has one session at a time. Of those that began before `from`, only the last
+            // can have lasted until then.
+            let first = try row(SessionSQL.startBefore, [index.sql, from.sql]) { columns throws(StoreError) in
+                try columns.integer(0)
+            }
+            let passed = last?.natIndex == index ? last : nil
+            found += try rows(
+                SessionSQL.byNATIndex,
+                [
+                    index.sql, (first ?? from).sql, to.sql, from.sql, (passed?.startedAt.milliseconds ?? .min).sql,
+                    (passed?.id.rawValue ?? .min).sql, Int64(limit - found.count).sql,
+                ], Session.init(columns:))
+            guard index < natIndexes.upperBound else { break }
+            next = index + 1
+        }
+        return found
     }
 }
 

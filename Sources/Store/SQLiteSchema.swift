@@ -14,6 +14,10 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611260000-first-light") { db in
             for part in [tenants, sims, pools, nas, sessions, administration] { try db.execute(sql: part) }
         }
+        migrator.registerMigration("202611261930-port-blocks") { db in
+            // Who had a block of NAT 1 at a time: the last session of its number that had begun.
+            try db.execute(sql: "CREATE INDEX sessions_nat_index ON sessions (nat_index, started_at)")
+        }
         return migrator
     }
 

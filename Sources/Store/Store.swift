@@ -73,6 +73,13 @@ public protocol StoreReader {
     func sessions(
         of tenant: Tenant.ID?, activeOnly: Bool, after: Session.ID?, limit: Int
     ) throws(StoreError) -> [Session]
+    /// Sessions with one of these numbers in NAT 1's plan that were there at some time from `from` to `to`, both
+    /// included; `nil`: ever before, ever after. By number, then by start. A look-up for each number, however long the
+    /// history is.
+    /// - Throws: `.notFound` when `after` is no session.
+    func sessions(
+        natIndexes: ClosedRange<Int64>, from: Timestamp?, to: Timestamp?, after: Session.ID?, limit: Int
+    ) throws(StoreError) -> [Session]
     /// Every active session of an active SIM with the policy that judges it: what the kernel should hold.
     func enforcedSessions() throws(StoreError) -> [EnforcedSession]
     /// Those that the policy judges (through a group or a tenant's default).

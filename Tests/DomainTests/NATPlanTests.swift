@@ -91,6 +91,10 @@ import Testing
                 let binding = try #require(plan.binding(index: index))
                 try #require(prefixes.contains { $0.contains(binding.publicAddress) })
                 try #require(binding.lastPort - binding.firstPort + 1 == ports)
+                for port in [binding.firstPort, binding.lastPort] {
+                    try #require(plan.index(publicAddress: binding.publicAddress, port: port) == index)
+                }
+                try #require(plan.indexes(publicAddress: binding.publicAddress)?.contains(index) == true)
                 // Blocks of an address follow one another, from the first port on.
                 let previous = last.updateValue(binding.lastPort, forKey: binding.publicAddress) ?? first - 1
                 try #require(binding.firstPort == previous + 1, "\(index)")
@@ -100,6 +104,21 @@ import Testing
             try #require(UInt64(last.count) == prefixes.reduce(0) { $0 + $1.count })
             try #require(last.values.allSatisfy { 65_535 - UInt32($0) < UInt32(ports) })
         }
+    }
+
+    @Test func `ports in no block and addresses of somebody else belong to no lease`() throws {
+        let plan = try Self.plan(["203.0.113.8", "198.51.100.0/31"], ports: 20_000, first: 2000)
+        let index = { (address: String, port: UInt16) throws in
+            plan.index(publicAddress: try IPv4Address(parsing: address), port: port)
+        }
+        #expect(try index("203.0.113.8", 2000) == 0)
+        #expect(try index("198.51.100.1", 61_999) == 8)
+        #expect(try index("203.0.113.8", 1999) == nil)
+        // What is left after the last whole block.
+        #expect(try index("203.0.113.8", 62_000) == nil)
+        #expect(try index("203.0.113.9", 2000) == nil)
+        #expect(try plan.indexes(publicAddress: IPv4Address(parsing: "198.51.100.0")) == 3...5)
+        #expect(try plan.indexes(publicAddress: IPv4Address(parsing: "198.51.100.2")) == nil)
     }
 
     private static func text(_ binding: NATBinding?) -> String {

@@ -169,6 +169,54 @@ struct SessionContract {
         }
     }
 
+    /// Compared with a filter over all of them.
+    @Test(arguments: StoreUnderTest.allCases)
+    func `sessions are found by the number that NAT 1 knows them by, and by time`(_ kind: StoreUnderTest) async throws {
+        try await kind.withTransaction { store in
+            let scene = try Scene(store)
+            var all: [Session] = []
+            for number in 10..<16 {
+                let sim = try store.insertSIM(.test(number), of: scene.tenant.id, at: noon)
+                var time = noon
+                for length: Int64 in [0, 3, 0, 0, 5, 2] {
+                    time = time.plus(seconds: number % 2 == 0 ? 1 : 0)
+                    var session = try store.attach(sim, nas: scene.nas.id, apn: .test(), at: time)
+                    time = time.plus(seconds: length)
+                    session.endedAt = time
+                    try store.updateSession(session)
+                    all.append(session)
+                }
+                all.append(try store.attach(sim, nas: scene.nas.id, apn: .test(), at: time))
+            }
+            all.sort { ($0.natIndex, $0.startedAt, $0.id) < ($1.natIndex, $1.startedAt, $1.id) }
+            let indexes = Set(all.map(\.natIndex)).sorted()
+            #expect(indexes.count == 6)
+            let times = [nil] + (Int64(-1)...20).map { noon.plus(seconds: $0) }
+            for range in [0...Int64.max, indexes[2]...indexes[2], indexes[1]...indexes[3], 9000...9001] {
+                for from in times {
+                    for to in [nil, from, from?.plus(seconds: 4)] {
+                        let expected = all.filter { session in
+                            range.contains(session.natIndex) && (to.map { session.startedAt <= $0 } ?? true)
+                                && (session.endedAt ?? noon.plus(seconds: 99)) >= from ?? noon
+                        }
+                        var found: [Session] = []
+                        while true {
+                            let page = try store.sessions(
+                                natIndexes: range, from: from, to: to, after: found.last?.id, limit: 4)
+                            if page.isEmpty { break }
+                            found += page
+                        }
+                        try #require(found == expected, "\(range) \(String(describing: from))")
+                    }
+                }
+            }
+            let unknown = refusal {
+                try store.sessions(natIndexes: 0...1, from: nil, to: nil, after: Session.ID(9999), limit: 4)
+            }
+            #expect(unknown?.code == .notFound)
+        }
+    }
+
     @Test(arguments: StoreUnderTest.allCases)
     func `what the kernel should hold is every active session with the policy that judges it`(_ kind: StoreUnderTest)
         async throws
