@@ -82,6 +82,7 @@ public struct APIServer: Sendable {
         routes.addSIMs()
         routes.addPolicies()
         routes.addSessions()
+        routes.addNAT()
         routes.addNetwork()
         routes.addAdministration()
         routes.refuseOtherMethods()

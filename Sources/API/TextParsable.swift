@@ -24,6 +24,18 @@ extension Identifier: TextParsable {
 
 extension Timestamp: TextParsable {}
 
+/// A TCP or UDP port, or an ICMP identifier.
+struct PortNumber: TextParsable {
+    let value: UInt16
+
+    init(parsing text: some StringProtocol) throws(ParseError) {
+        guard let number = UInt16(text) else {
+            throw ParseError(kind: "a port", text: text, expected: "write a number from 0 to 65535")
+        }
+        value = number
+    }
+}
+
 /// The number of a policy's version.
 struct VersionNumber: TextParsable {
     let value: Int64

@@ -45,6 +45,10 @@ struct APIClient {
         try await send(.GET, path, query: query)
     }
 
+    func get(path: [String], query: [(String, String?)]) async throws -> Answer {
+        try await send(.GET, path, query: query)
+    }
+
     func post(
         _ path: String..., query: [(String, String?)] = [], headers: [(String, String)] = [], body: Body? = nil,
         file: String? = nil

@@ -24,11 +24,12 @@ struct Cordon: AsyncParsableCommand {
               69  cordond cannot be reached
 
             With --json the API's JSON goes to standard output as it is: one line, or one line per page for the lists \
-            of SIMs and sessions. A refusal goes to standard error as problem+json.
+            of SIMs, sessions and port blocks. A refusal goes to standard error as problem+json.
             """,
         subcommands: [
             TenantCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,
-            PolicyCommand.self, SessionCommand.self, TokenCommand.self, AuditCommand.self, StatusCommand.self,
+            PolicyCommand.self, SessionCommand.self, NATCommand.self, TokenCommand.self, AuditCommand.self,
+            StatusCommand.self,
             LabCommand.self,
         ])
 }

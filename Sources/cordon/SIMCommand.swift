@@ -176,10 +176,10 @@ private func printStateChange(_ change: JSONValue) {
 
 extension APIClient {
     /// Gets every page of a list, one after the other.
-    func pages(_ path: String, query: [(String, String?)], _ body: (Answer) -> Void) async throws {
+    func pages(_ path: String..., query: [(String, String?)], _ body: (Answer) -> Void) async throws {
         var cursor: String?
         repeat {
-            let answer = try await get(path, query: query + [("limit", "1000"), ("cursor", cursor)])
+            let answer = try await get(path: path, query: query + [("limit", "1000"), ("cursor", cursor)])
             body(answer)
             cursor = answer.value["next_cursor"].string
         } while cursor != nil
