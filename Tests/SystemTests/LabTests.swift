@@ -60,6 +60,20 @@ import Testing
         #expect(try await metric("cordon_kernel_repairs_total") > 0)
     }
 
+    @Test func `who has a public port is told`() async throws {
+        let demonstration = try demonstration()
+        let lab = demonstration.lab
+        let device = demonstration.fleet.acme[12]
+        let table = try await lab.cli.run(["nat", "blocks", "--csv"]).split(separator: "\n")
+        #expect(table.first == "public_address,first_port,last_port,address,imsi,tenant,valid_from,valid_to")
+        let row = try #require(table.last { $0.contains(",\(device.address),\(device.sim.imsi),acme,") })
+        let fields = row.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        try #require(fields.count == 8 && fields[7].isEmpty, "\(row)")
+        let question = ["--public-address", fields[0], "--port", fields[2], "--at", fields[6]]
+        let answer = try await lab.cli.run(["nat", "blocks", "--csv"] + question).split(separator: "\n")
+        #expect(answer.dropFirst() == [row])
+    }
+
     @Test func `nothing is written and nothing is read without a token`() async throws {
         let url = try demonstration().lab.layout.apiURL
         for request in [
