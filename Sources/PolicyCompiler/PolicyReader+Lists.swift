@@ -73,7 +73,11 @@ extension PolicyReader {
                 text, kind: "list", among: Set(own.keys).union(shared.keys),
                 isKnown: { own[$0] != nil || shared[$0] != nil }, item.node, field: item.field)
         else { return nil }
+        guard let list = own[name] else {
+            sharedLists.insert(name)
+            return shared[name]
+        }
         lists[name]?.isUsed = true
-        return own[name]?.items ?? shared[name]
+        return list.items
     }
 }

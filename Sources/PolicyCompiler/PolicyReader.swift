@@ -7,6 +7,8 @@ struct PolicyReader {
     private(set) var diagnostics: [Diagnostic] = []
     /// The document's own lists, right or not, so that rules may name them.
     var lists: [Name: DocumentList] = [:]
+    /// Those of the tenant that rules name.
+    var sharedLists: Set<Name> = []
 
     init(file: String, scope: PolicyScope) {
         self.file = file
@@ -43,7 +45,7 @@ struct PolicyReader {
         let doubts = PolicyDoubts(file: file, rules: rules, dns: dns, lists: lists)
         return ValidatedPolicy(
             name: name, mode: (mode ?? .enforce) ?? .enforce, dns: dns.policy, rules: rules.map(\.rule),
-            warnings: doubts.warnings)
+            sharedLists: sharedLists, warnings: doubts.warnings)
     }
 
     private mutating func rules(_ list: SourceNode) -> [PlacedRule]? {

@@ -8,6 +8,8 @@ public struct ValidatedPolicy: Hashable, Sendable {
     public let dns: DNSPolicy
     /// In the document's order: the first that matches decides. A packet that none matches is blocked.
     public let rules: [Rule]
+    /// The lists that its rules name and the tenant's policies share. What they held is in the rules.
+    public let sharedLists: Set<Name>
     /// What is allowed but looks like a mistake, or does less than it seems to.
     public let warnings: [Diagnostic]
 
@@ -73,11 +75,14 @@ public struct ValidatedPolicy: Hashable, Sendable {
     /// Combinations of destinations and port ranges, over all rules: what the kernel's sets must hold.
     public static let maximumBoxes = 65_536
 
-    init(name: Name, mode: Mode, dns: DNSPolicy, rules: [Rule], warnings: [Diagnostic]) {
+    init(
+        name: Name, mode: Mode, dns: DNSPolicy, rules: [Rule], sharedLists: Set<Name>, warnings: [Diagnostic]
+    ) {
         self.name = name
         self.mode = mode
         self.dns = dns
         self.rules = rules
+        self.sharedLists = sharedLists
         self.warnings = warnings
     }
 }

@@ -18,6 +18,9 @@ package enum SQLiteSchema {
             // Who had a block of NAT 1 at a time: the last session of its number that had begun.
             try db.execute(sql: "CREATE INDEX sessions_nat_index ON sessions (nat_index, started_at)")
         }
+        migrator.registerMigration("202611262000-lists-and-services") { db in
+            try db.execute(sql: listsAndServices)
+        }
         return migrator
     }
 
@@ -269,6 +272,25 @@ package enum SQLiteSchema {
         CREATE TABLE key_check (
             id INTEGER PRIMARY KEY CHECK (id = 1),
             sealed BLOB NOT NULL
+        ) STRICT;
+        """
+
+    private static let listsAndServices = """
+        CREATE TABLE lists (
+            tenant INTEGER NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            -- One a line.
+            items TEXT NOT NULL,
+            author TEXT NOT NULL,
+            updated_at INTEGER NOT NULL,
+            PRIMARY KEY (tenant, name)
+        ) STRICT;
+
+        CREATE TABLE services (
+            name TEXT NOT NULL PRIMARY KEY,
+            definition TEXT NOT NULL,
+            author TEXT NOT NULL,
+            updated_at INTEGER NOT NULL
         ) STRICT;
         """
 }

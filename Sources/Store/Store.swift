@@ -38,6 +38,13 @@ public protocol StoreReader {
     /// All versions of a policy, newest first.
     func versions(of policy: Policy.ID) throws(StoreError) -> [Policy]
 
+    func list(named name: Name, of tenant: Tenant.ID) throws(StoreError) -> SharedList?
+    func lists(of tenant: Tenant.ID) throws(StoreError) -> [SharedList]
+    /// Every list of every tenant.
+    func allLists() throws(StoreError) -> [SharedList]
+    /// The operator's services.
+    func services() throws(StoreError) -> [ServiceRecord]
+
     func sim(imsi: IMSI) throws(StoreError) -> SIM?
     /// What an admission asks about a SIM, in one look-up.
     func subscriber(imsi: IMSI) throws(StoreError) -> Subscriber?
@@ -104,7 +111,7 @@ public protocol StoreTransaction: StoreReader {
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value
 
     func insertTenant(name: Name, at time: Timestamp) throws(StoreError) -> Tenant
-    /// Throws `.conflict` while the tenant has SIMs; its groups, policies and blocks go with it.
+    /// Throws `.conflict` while the tenant has SIMs; its groups, policies, lists and blocks go with it.
     func deleteTenant(_ id: Tenant.ID) throws(StoreError)
     func setDefaultPolicy(_ policy: Policy.ID?, of tenant: Tenant.ID) throws(StoreError)
 
@@ -119,6 +126,13 @@ public protocol StoreTransaction: StoreReader {
     ) throws(StoreError) -> Policy
     /// Throws `.conflict` while a group or the tenant's default uses it.
     func deletePolicy(_ id: Policy.ID) throws(StoreError)
+
+    /// Creates the tenant's list, or replaces it whole.
+    func putList(_ list: SharedList) throws(StoreError)
+    func deleteList(named name: Name, of tenant: Tenant.ID) throws(StoreError)
+    /// Creates the service, or replaces it.
+    func putService(_ service: ServiceRecord) throws(StoreError)
+    func deleteService(named name: Name) throws(StoreError)
 
     /// Throws `.conflict` when the IMSI, ICCID or MSISDN is another SIM's.
     func insertSIM(_ sim: NewSIM, of tenant: Tenant.ID, at time: Timestamp) throws(StoreError) -> SIM
@@ -208,6 +222,21 @@ public struct AuditRecord: Hashable, Sendable {
         self.action = action
         self.target = target
         self.detail = detail
+    }
+}
+
+/// A service of the operator's.
+public struct ServiceRecord: Hashable, Sendable {
+    public let name: Name
+    /// Which packets are meant, as text: `tcp 8883, udp 5684`.
+    public let definition: String
+    public let author: String
+    public let updatedAt: Timestamp
+    public init(name: Name, definition: String, author: String, updatedAt: Timestamp) {
+        self.name = name
+        self.definition = definition
+        self.author = author
+        self.updatedAt = updatedAt
     }
 }
 
