@@ -33,10 +33,11 @@ public struct ServiceDefinition: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// - Precondition: as ``matches`` says.
+    /// - Precondition: there is a protocol, and each says which.
     init(_ matches: [ProtocolPorts]) {
-        precondition(!matches.isEmpty && !matches.contains(.any), "a service of no protocol, or of all")
-        self.matches = matches
+        precondition(
+            !matches.isEmpty && !matches.contains { $0.protocol == nil }, "a service of no protocol, or of all")
+        self.matches = ProtocolPorts.united(matches)
     }
 
     public var description: String {
