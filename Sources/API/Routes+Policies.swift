@@ -11,8 +11,7 @@ extension RouteTable {
     func addPolicies() {
         post("/v1/policies/validate") { call in try await Self.validate(call) }
         post("/v1/tenants/{tenant}/policies/validate") { call in
-            _ = try await call.control.tenant(try call.path("tenant", as: Name.self), by: call.principal)
-            return try await Self.validate(call)
+            try await Self.validate(call, for: try call.path("tenant"))
         }
         post("/v1/tenants/{tenant}/policies/plan") { call in
             let plan = try await call.control.planPolicy(
@@ -98,9 +97,10 @@ extension RouteTable {
         return comment
     }
 
-    private static func validate(_ call: Call) async throws -> Response {
+    private static func validate(_ call: Call, for tenant: Name? = nil) async throws -> Response {
         let file = try call.query("file").text("file") ?? "policy"
-        let (name, warnings) = try call.control.validatePolicy(try await call.policyDocument(), file: file)
+        let (name, warnings) = try await call.control.validatePolicy(
+            try await call.policyDocument(), file: file, for: tenant, by: call.principal)
         return .json(ValidatedAnswer(name: "\(name)", warnings: warnings.map(Problem.Place.init)))
     }
 }

@@ -11,10 +11,15 @@ extension ControlPlane {
     }
 
     /// Parses and validates without applying. Throws `.invalid` with every problem found.
+    /// - Parameter tenant: whose lists the document may name; `nil` for a document that names none.
     public func validatePolicy(
-        _ document: String, file: String
-    ) throws(ControlError) -> (name: Name, warnings: [ControlError.Problem]) {
-        let compiled = try compiled(document, named: file)
+        _ document: String, file: String, for tenant: Name? = nil, by principal: Principal
+    ) async throws(ControlError) -> (name: Name, warnings: [ControlError.Problem]) {
+        let scope = try await read { store in
+            guard let tenant else { return self.commonScope(try store.services()) }
+            return try self.scope(of: store.visibleTenant(tenant, to: principal).id, store)
+        }
+        let compiled = try compiled(document, named: file, in: scope)
         return (compiled.policy.name, compiled.policy.warnings.map(ControlError.Problem.init))
     }
 
@@ -58,18 +63,20 @@ extension ControlPlane {
         by principal: Principal
     ) async throws(ControlError) -> AppliedPolicy {
         let started = ContinuousClock.now
-        let compiled = try compiled(document, named: file)
-        let name = compiled.policy.name
-        let ruleset = compiled.inForce.ruleset
-        let (policy, mark, sessions) = try await change {
+        // Compiled before the engine is stopped for the change, and again only when a list or a service came to be another.
+        let early = try await compiled(document, named: file, for: tenant, by: principal)
+        let (policy, compiled, mark, sessions) = try await change {
+            let isCurrent = early.edition.scopes == self.book.edition.scopes
+            let compiled =
+                isCurrent ? early : try await self.compiled(document, named: file, for: tenant, by: principal)
             let (policy, mark) = try await self.enact(
-                document, ruleset, named: name, comment: comment, to: tenant, expecting: expecting, action: action,
-                by: principal)
+                document, compiled, comment: comment, to: tenant, expecting: expecting, action: action, by: principal)
             self.book.set(compiled.inForce, for: mark)
             let sessions = try await self.store.read { store in try store.enforcedSessions(judgedBy: policy.id).count }
-            return (policy, mark, sessions)
+            return (policy, compiled, mark, sessions)
         }
         let inForce = ContinuousClock.now - started
+        let ruleset = compiled.inForce.ruleset
         let cut =
             sessions == 0
             ? 0
@@ -86,14 +93,18 @@ extension ControlPlane {
 
     /// Stores the version, and gives it to the kernel within the same transaction: neither has it without the other.
     private func enact(
-        _ document: String, _ ruleset: Ruleset, named name: Name, comment: String, to tenant: Name,
-        expecting: Expectation, action: String, by principal: Principal
+        _ document: String, _ compiled: CompiledForTenant, comment: String, to tenant: Name, expecting: Expectation,
+        action: String, by principal: Principal
     ) async throws -> (Policy, PolicyMark) {
+        let (name, ruleset) = (compiled.policy.name, compiled.inForce.ruleset)
         let now = now()
         let installed = InstalledMark()
         do {
             return try await store.write { store in
                 let owner = try store.visibleTenant(tenant, to: principal)
+                guard owner.id == compiled.tenant else {
+                    throw ControlError(.conflict, "tenant \(tenant) was made anew in the meantime; try again")
+                }
                 let before = try store.policy(named: name, of: owner.id)
                 try expecting.check(before, named: name)
                 let policy = try store.putPolicy(
@@ -171,11 +182,12 @@ extension ControlPlane {
     public func planPolicy(
         _ document: String, file: String, for tenant: Name, by principal: Principal
     ) async throws(ControlError) -> PolicyPlan {
-        let new = try compiled(document, named: file)
-        let (present, sessions) = try await read { store in
+        let new = try await compiled(document, named: file, for: tenant, by: principal)
+        let (present, scope, sessions) = try await read { store in
             let owner = try store.visibleTenant(tenant, to: principal)
             let present = try store.policy(named: new.policy.name, of: owner.id)
-            return (present, try present.map { try store.enforcedSessions(judgedBy: $0.id).count } ?? 0)
+            let sessions = try present.map { try store.enforcedSessions(judgedBy: $0.id).count } ?? 0
+            return (present, try self.scope(of: owner.id, store), sessions)
         }
         // One that is not valid any more is as good as none.
         let old = present.flatMap { present in
@@ -214,8 +226,8 @@ extension ControlPlane {
             )
         }
         return PolicyDifference(
-            from: try compiled(old.document, named: "version \(old.version) of \(name)").policy,
-            to: try compiled(new.document, named: "version \(new.version) of \(name)").policy)
+            from: try await compiled(old, named: "version \(old.version) of \(name)").policy,
+            to: try await compiled(new, named: "version \(new.version) of \(name)").policy)
     }
 
     public func policyVersion(
@@ -279,7 +291,7 @@ extension ControlPlane {
             return try store.effectivePolicy(of: sim.id).flatMap { try store.policy($0) }
         }
         guard let policy else { return PolicyExplanation(imsi: imsi, policy: nil, explanation: nil) }
-        let validated = try compiled(policy.document, named: "\(policy.name).yaml").policy
+        let validated = try await compiled(policy, named: "\(policy.name).yaml").policy
         return PolicyExplanation(
             imsi: imsi, policy: policy, explanation: validated.explain(query, in: situation(at: time ?? now())))
     }
@@ -289,15 +301,37 @@ extension ControlPlane {
         PolicySituation(minuteOfWeek: { self.wallClock.minuteOfWeek($0, time) })
     }
 
-    /// What documents may name.
-    private var scope: PolicyScope {
-        let time = now()
-        return PolicyScope(
-            unsupported: Set(PolicyFeature.allCases), isTimeZone: { self.wallClock.minuteOfWeek($0, time) != nil })
+    /// A document that compiles for a tenant as it is at a moment.
+    private struct CompiledForTenant: Sendable {
+        let tenant: Tenant.ID
+        let policy: ValidatedPolicy
+        let inForce: CompiledPolicy
+        let edition: PolicyBook.Edition
+    }
+
+    private func compiled(
+        _ document: String, named file: String, for tenant: Name, by principal: Principal
+    ) async throws(ControlError) -> CompiledForTenant {
+        // Before the store is read: a change in between is noticed.
+        let edition = book.edition
+        let (owner, scope) = try await read { store in
+            let owner = try store.visibleTenant(tenant, to: principal)
+            return (owner.id, try self.scope(of: owner.id, store))
+        }
+        let (policy, inForce) = try compiled(document, named: file, in: scope)
+        return CompiledForTenant(tenant: owner, policy: policy, inForce: inForce, edition: edition)
+    }
+
+    /// A stored document with what its tenant has now.
+    func compiled(
+        _ policy: Policy, named file: String
+    ) async throws(ControlError) -> (policy: ValidatedPolicy, inForce: CompiledPolicy) {
+        try compiled(
+            policy.document, named: file, in: try await read { store in try self.scope(of: policy.tenant, store) })
     }
 
     func compiled(
-        _ document: String, named file: String
+        _ document: String, named file: String, in scope: PolicyScope
     ) throws(ControlError) -> (policy: ValidatedPolicy, inForce: CompiledPolicy) {
         do throws(PolicyError) {
             let policy = try PolicyDocument(parsing: document, file: file).validated(in: scope)

@@ -23,7 +23,7 @@ extension ControlPlane {
         guard let mark = policy.mark else { return (policy, []) }
         let hits = try await Self.translating { try self.dataPlane.hits(of: mark) }
         let seen = hitBook.note(hits, of: mark, at: now())
-        let rules = try compiled(policy.document, named: "\(policy.name)").policy.rules.map(\.name)
+        let rules = try await compiled(policy, named: "\(policy.name)").policy.rules.map(\.name)
         // A version that came into force in between has other rules.
         guard hits.count == rules.count + 1 else { return (policy, []) }
         return (
@@ -61,7 +61,7 @@ extension ControlPlane {
                 .sorted { ($0.hits.packets, $1.device, $1.destination) > ($1.hits.packets, $0.device, $0.destination) }
                 .prefix(limit)
         }
-        let validated = try compiled(policy.document, named: "\(policy.name)").policy
+        let validated = try await compiled(policy, named: "\(policy.name)").policy
         let sims = try await read { store in
             let owner = policy.tenant
             return try Dictionary(

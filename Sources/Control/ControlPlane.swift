@@ -82,10 +82,13 @@ public final class ControlPlane: Sendable {
     /// Brings the kernel to what the store says, keeping every flow that is still allowed.
     public func start() async throws {
         let plan = settings.natPlan
-        let (policies, sessions, nas, pools) = try await store.read { store in
-            (try store.allPolicies(), try store.enforcedSessions(), try store.allNAS(), try store.pools())
+        let (policies, scopes, sessions, nas, pools) = try await store.read { store in
+            (
+                try store.allPolicies(), try self.scopes(store), try store.enforcedSessions(), try store.allNAS(),
+                try store.pools()
+            )
         }
-        let compiled = await compiled(policies)
+        let compiled = await compiled(policies, in: scopes)
         book.replaceAll(compiled)
         self.pools.withLock { $0 = pools.map(\.pool.prefix) }
         let report = try dataPlane.reconcile(
@@ -106,23 +109,35 @@ public final class ControlPlane: Sendable {
         if swept > 0 { logger.info("flows that no policy allows were cut", metadata: ["flows": "\(swept)"]) }
     }
 
-    /// What the stored documents compile to, on all cores: thousands of them are most of a start's work.
-    private func compiled(_ policies: [Policy]) async -> [PolicyMark: CompiledPolicy] {
-        await withTaskGroup(of: [PolicyMark: CompiledPolicy].self) { group in
-            for start in stride(from: 0, to: policies.count, by: 250) {
-                group.addTask {
-                    policies[start..<min(start + 250, policies.count)].reduce(into: [:]) { result, policy in
-                        if let mark = policy.mark { result[mark] = self.compiled(policy) }
-                    }
-                }
-            }
-            return await group.reduce(into: [.blockAll: .blockAll]) { $0.merge($1) { $1 } }
+    /// What the stored documents compile to.
+    private func compiled(_ policies: [Policy], in scopes: PolicyScopes) async -> [PolicyMark: CompiledPolicy] {
+        let all = await inParallel(policies) { policy in
+            policy.mark.map { ($0, self.compiled(policy, in: scopes[policy.tenant])) }
+        }
+        return all.reduce(into: [.blockAll: .blockAll]) { result, one in
+            if let (mark, compiled) = one { result[mark] = compiled }
         }
     }
 
-    private func compiled(_ policy: Policy) -> CompiledPolicy {
+    /// Calls `body` for each on all cores, and gives what it returned in the same order: thousands of documents to
+    /// compile are most of a start's work.
+    func inParallel<Element: Sendable, Value: Sendable>(
+        _ elements: [Element], _ body: @escaping @Sendable (Element) -> Value
+    ) async -> [Value] {
+        let share = 250
+        return await withTaskGroup(of: (start: Int, values: [Value]).self) { group in
+            for start in stride(from: 0, to: elements.count, by: share) {
+                group.addTask { (start, elements[start..<min(start + share, elements.count)].map(body)) }
+            }
+            var shares: [Int: [Value]] = [:]
+            for await (start, values) in group { shares[start] = values }
+            return stride(from: 0, to: elements.count, by: share).flatMap { shares[$0] ?? [] }
+        }
+    }
+
+    private func compiled(_ policy: Policy, in scope: PolicyScope) -> CompiledPolicy {
         do {
-            return try compiled(policy.document, named: "\(policy.name).yaml").inForce
+            return try compiled(policy.document, named: "\(policy.name).yaml", in: scope).inForce
         } catch {
             // Stored documents were valid when they were stored; one that is not any more blocks its devices.
             logger.critical(

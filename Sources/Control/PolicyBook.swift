@@ -8,25 +8,59 @@ final class PolicyBook: Sendable {
         var rulesets: [PolicyMark: Ruleset] = [:]
         /// Those whose ruleset depends on the time.
         var scheduled: [PolicyMark: CompiledPolicy] = [:]
+        /// What they name that is not in their documents; nothing for those that are not valid any more.
+        var references: [PolicyMark: References] = [:]
+        var edition = Edition()
+
+        mutating func set(_ compiled: CompiledPolicy?, for mark: PolicyMark) {
+            rulesets[mark] = compiled?.ruleset
+            scheduled[mark] = compiled.flatMap { $0.isScheduled ? $0 : nil }
+            references[mark] = compiled?.policy?.references
+            edition.policies += 1
+        }
+    }
+
+    /// What a policy names that is not in its document.
+    struct References: Hashable, Sendable {
+        let lists: Set<Name>
+        let services: Set<Name>
+    }
+
+    /// Tells whether what was compiled beside the engine's loop is still what the engine would compile.
+    struct Edition: Hashable, Sendable {
+        /// How often lists and services have changed.
+        fileprivate(set) var scopes = 0
+        /// How often policies have.
+        fileprivate(set) var policies = 0
     }
 
     private let pages = Mutex(Pages())
 
     func replaceAll(_ all: [PolicyMark: CompiledPolicy]) {
         pages.withLock { pages in
-            pages = Pages(rulesets: all.mapValues(\.ruleset), scheduled: all.filter(\.value.isScheduled))
+            pages = Pages(
+                rulesets: all.mapValues(\.ruleset),
+                scheduled: all.filter(\.value.isScheduled),
+                references: all.compactMapValues { $0.policy?.references }, edition: pages.edition)
+            pages.edition.policies += 1
         }
     }
 
     func set(_ compiled: CompiledPolicy?, for mark: PolicyMark) {
-        pages.withLock { pages in
-            pages.rulesets[mark] = compiled?.ruleset
-            pages.scheduled[mark] = compiled.flatMap { $0.isScheduled ? $0 : nil }
-        }
+        pages.withLock { pages in pages.set(compiled, for: mark) }
     }
+
+    func set(_ all: [PolicyMark: CompiledPolicy]) {
+        pages.withLock { pages in for (mark, compiled) in all { pages.set(compiled, for: mark) } }
+    }
+
+    /// A list or a service has changed in the store.
+    func noteChangeOfScope() { pages.withLock { $0.edition.scopes += 1 } }
 
     func snapshot() -> [PolicyMark: Ruleset] { pages.withLock { $0.rulesets } }
     func scheduled() -> [PolicyMark: CompiledPolicy] { pages.withLock { $0.scheduled } }
+    func references() -> [PolicyMark: References] { pages.withLock { $0.references } }
+    var edition: Edition { pages.withLock { $0.edition } }
 }
 
 /// A policy and what it compiles to at some time.
@@ -52,6 +86,10 @@ struct CompiledPolicy: Sendable {
 
 extension ValidatedPolicy {
     var schedules: Set<Schedule> { Set(rules.compactMap(\.schedule)) }
+
+    var references: PolicyBook.References {
+        PolicyBook.References(lists: sharedLists, services: Set(rules.flatMap(\.services)))
+    }
 }
 
 extension Ruleset {

@@ -66,7 +66,9 @@ import Testing
     @Test func `a zone that the host does not know is an error in the document`() async throws {
         try await Bench.run { bench in
             let document = Self.document.replacing("\"05:00\"", with: "\"05:00\", zone: Mars/Olympus")
-            #expect(throws: ControlError.self) { try bench.control.validatePolicy(document, file: "p") }
+            await #expect(throws: ControlError.self) {
+                try await bench.control.validatePolicy(document, file: "p", by: .system)
+            }
         }
     }
 

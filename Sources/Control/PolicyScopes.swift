@@ -1,0 +1,45 @@
+import Domain
+import PolicyCompiler
+import Store
+
+/// What documents may name, for each tenant.
+struct PolicyScopes: Sendable {
+    private let common: PolicyScope
+    private let lists: [Tenant.ID: [Name: [ListItem]]]
+
+    init(common: PolicyScope, lists: [SharedList]) {
+        self.common = common
+        self.lists = lists.reduce(into: [:]) { $0[$1.tenant, default: [:]][$1.name] = $1.items }
+    }
+
+    subscript(tenant: Tenant.ID) -> PolicyScope {
+        var scope = common
+        scope.lists = lists[tenant] ?? [:]
+        return scope
+    }
+}
+
+extension ControlPlane {
+    /// What the tenant's documents may name.
+    func scope(of tenant: Tenant.ID, _ store: any StoreReader) throws -> PolicyScope {
+        PolicyScopes(common: commonScope(try store.services()), lists: try store.lists(of: tenant))[tenant]
+    }
+
+    /// What the documents of all tenants may name.
+    func scopes(_ store: any StoreReader) throws -> PolicyScopes {
+        PolicyScopes(common: commonScope(try store.services()), lists: try store.allLists())
+    }
+
+    /// What documents of any tenant may name.
+    func commonScope(_ services: [ServiceRecord]) -> PolicyScope {
+        let time = now()
+        return PolicyScope(
+            services: .standard.adding(
+                ServiceCatalogue(
+                    services.reduce(into: [:]) { all, service in
+                        // What was a definition when it was stored is one still; else the policies that name it say so.
+                        all[service.name] = try? ServiceDefinition(parsing: service.definition).matches
+                    })),
+            unsupported: Set(PolicyFeature.allCases), isTimeZone: { self.wallClock.minuteOfWeek($0, time) != nil })
+    }
+}
