@@ -81,6 +81,8 @@ public struct APIServer: Sendable {
         routes.addGroups()
         routes.addSIMs()
         routes.addPolicies()
+        routes.addLists()
+        routes.addServices()
         routes.addSessions()
         routes.addNAT()
         routes.addNetwork()

@@ -62,10 +62,14 @@ struct Call: Sendable {
         return Array(try await body(limit: limit).readableBytesView)
     }
 
+    /// What the body is, without parameters.
+    var contentType: String {
+        ((request.headers[.contentType] ?? "").split(separator: ";").first ?? "").filter { $0 != " " }.lowercased()
+    }
+
     private func requireContentType(_ allowed: [String]) throws(Refusal) {
-        let given = request.headers[.contentType] ?? ""
-        let essence = (given.split(separator: ";").first ?? "").filter { $0 != " " }.lowercased()
-        guard allowed.contains(essence) else {
+        guard allowed.contains(contentType) else {
+            let given = request.headers[.contentType] ?? ""
             throw Refusal(
                 status: .unsupportedMediaType, code: "unsupported-media-type",
                 detail: "Content-Type is \"\(given.shortened)\"; send \(allowed.joined(separator: " or "))")
@@ -94,6 +98,8 @@ struct Call: Sendable {
 package enum Limits {
     package static let json = 1 << 20
     package static let policy = 256 << 10
+    /// Names of the greatest length, with room for comments.
+    static let list = 2 << 20
     static let csv = 64 << 20
     /// Items of a page.
     static let page = 1000

@@ -12,6 +12,7 @@ extension ICCID: TextParsable {}
 extension MSISDN: TextParsable {}
 extension IPv4Address: TextParsable {}
 extension IPv4Prefix: TextParsable {}
+extension ServiceDefinition: TextParsable {}
 
 extension Identifier: TextParsable {
     init(parsing text: some StringProtocol) throws(ParseError) {
