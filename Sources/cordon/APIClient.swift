@@ -60,6 +60,10 @@ struct APIClient {
         try await send(.PUT, path, body: .json(body))
     }
 
+    func put(_ path: String..., body: Body, file: String? = nil) async throws -> Answer {
+        try await send(.PUT, path, body: body, file: file)
+    }
+
     @discardableResult
     func delete(_ path: String...) async throws -> Answer { try await send(.DELETE, path) }
 

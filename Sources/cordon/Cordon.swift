@@ -28,8 +28,7 @@ struct Cordon: AsyncParsableCommand {
             """,
         subcommands: [
             TenantCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,
-            PolicyCommand.self, SessionCommand.self, NATCommand.self, TokenCommand.self, AuditCommand.self,
-            StatusCommand.self,
-            LabCommand.self,
+            PolicyCommand.self, ListCommand.self, ServiceCommand.self, SessionCommand.self, NATCommand.self,
+            TokenCommand.self, AuditCommand.self, StatusCommand.self, LabCommand.self,
         ])
 }
