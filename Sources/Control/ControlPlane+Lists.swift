@@ -233,7 +233,7 @@ extension ControlPlane {
             sessions == 0 || changed.isEmpty
             ? 0
             : try await Self.translating {
-                try self.dataPlane.deleteFlows(ofDevices: nil) { flow, owner in
+                try self.dataPlane.deleteFlows(.ofPolicies(Set(changed.keys))) { flow, owner in
                     owner.flatMap { changed[$0] }.map { !$0.allows(flow) } ?? false
                 }
             }
