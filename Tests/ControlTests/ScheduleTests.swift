@@ -1,7 +1,6 @@
 import Control
 import Domain
 import PolicyCompiler
-import Synchronization
 import Testing
 
 @Suite struct ScheduleTests {
@@ -95,11 +94,4 @@ import Testing
         #expect(WallClock.utc.minuteOfWeek("UTC", Timestamp(milliseconds: time)) == minute)
         #expect(WallClock.utc.minuteOfWeek("Europe/Zurich", Timestamp(milliseconds: time)) == nil)
     }
-}
-
-private final class TestClock: Sendable {
-    private let milliseconds: Mutex<Int64>
-    init(_ milliseconds: Int64) { self.milliseconds = Mutex(milliseconds) }
-    var now: Timestamp { Timestamp(milliseconds: milliseconds.withLock { $0 }) }
-    func advance(minutes: Int64) { milliseconds.withLock { $0 += minutes * 60_000 } }
 }

@@ -228,6 +228,37 @@ import Testing
         }
     }
 
+    @Test func `a rule that opens later opens with the list as it is then`() async throws {
+        // Monday, 2026-11-23T00:59:30Z.
+        let clock = TestClock(1_795_395_570_000)
+        try await Bench.run(now: { clock.now }) { bench in
+            _ = try await bench.tenant("acme")
+            _ = try await Self.put(["192.0.2.1"], in: bench)
+            let policy = try await Self.apply(
+                Self.document.replacing("route", with: "schedule: {from: \"01:00\", to: \"05:00\"}, route"), in: bench)
+            #expect(try await Self.put(["192.0.2.2"], in: bench).policies.map(\.description) == ["acme/p"])
+            #expect(try Self.destinations(of: policy, in: bench).isEmpty)
+            clock.advance(minutes: 1)
+            try await bench.control.keepSchedules()
+            #expect(try Self.destinations(of: policy, in: bench) == ["192.0.2.2"])
+            _ = try await Self.put(["192.0.2.3"], in: bench)
+            #expect(try Self.destinations(of: policy, in: bench) == ["192.0.2.3"])
+        }
+    }
+
+    @Test func `a list that the kernel did not take comes to it with the next try`() async throws {
+        try await Bench.run { bench in
+            _ = try await bench.tenant("acme")
+            _ = try await Self.put(["192.0.2.1"], in: bench)
+            let policy = try await Self.apply(in: bench)
+            bench.kernel.change { $0.refusals = 1 }
+            #expect(await Self.error { try await Self.put(["192.0.2.2"], in: bench) }?.code == .unavailable)
+            #expect(try Self.destinations(of: policy, in: bench) == ["192.0.2.1"])
+            _ = try await Self.put(["192.0.2.2"], in: bench)
+            #expect(try Self.destinations(of: policy, in: bench) == ["192.0.2.2"])
+        }
+    }
+
     @Test func `the limits of lists hold`() async throws {
         try await Bench.run { bench in
             _ = try await bench.tenant("acme")
