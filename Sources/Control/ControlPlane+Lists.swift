@@ -59,6 +59,7 @@ extension ControlPlane {
             try store.putList(
                 SharedList(
                     tenant: owner.id, name: name, items: items.items, author: principal.name, updatedAt: now))
+            return owner.id
         }
     }
 
@@ -75,7 +76,9 @@ extension ControlPlane {
                 ($0, PolicyPlace(tenant: tenant, policy: $0.name), scope)
             }
         } write: { store, _ in
-            try store.deleteList(named: name, of: try store.visibleTenant(tenant, to: principal).id)
+            let owner = try store.visibleTenant(tenant, to: principal)
+            try store.deleteList(named: name, of: owner.id)
+            return owner.id
         }
     }
 
@@ -126,6 +129,7 @@ extension ControlPlane {
             }
             try store.putService(
                 ServiceRecord(name: name, definition: "\(definition)", author: principal.name, updatedAt: now))
+            return nil
         }
     }
 
@@ -149,6 +153,7 @@ extension ControlPlane {
             return try self.policies(concerned, store, services: services.filter { $0.name != name })
         } write: { store, _ in
             try store.deleteService(named: name)
+            return nil
         }
     }
 
@@ -201,46 +206,81 @@ extension ControlPlane {
 
     /// Makes the change in the store, then in the kernel for all policies at once, then cuts flows that they do not
     /// allow any more. A policy that would not be valid any more prevents it.
+    /// - Parameter write: gives the tenant whose list it was, `nil` for a service.
     private func changeShared(
         _ shared: Shared, _ action: String, detail: String = "", by principal: Principal, concerning: @escaping Concern,
-        write: @escaping @Sendable (any StoreTransaction, Timestamp) throws -> Void
+        write: @escaping @Sendable (any StoreTransaction, Timestamp) throws -> Tenant.ID?
     ) async throws(ControlError) -> SharedChange {
         let started = ContinuousClock.now
-        // Compiling thousands of policies takes seconds, in which nobody could attach: it is done before the engine is
-        // stopped for the change, and again only when it came to be out of date.
-        let early = try await Self.translating { try await self.prepare(shared, concerning) }
-        let (prepared, changed, sessions) = try await change {
-            let isCurrent = early.edition == self.book.edition && early.minute == self.minute
-            let prepared = isCurrent ? early : try await self.prepare(shared, concerning)
-            let now = self.now()
-            try await self.store.write { store in
-                try write(store, now)
-                try store.appendAudit(
-                    actor: principal.name, action: action, target: shared.target, detail: detail, at: now)
+        // Compiling ten thousand policies takes a second, in which nobody could attach: it is done before the engine is
+        // stopped for the change. When something else changed in between it is done again, at last inside.
+        for _ in 0..<3 {
+            let early = try await Self.translating { try await self.prepare(shared, concerning) }
+            let made = try await change {
+                self.isCurrent(early)
+                    ? try await self.make(early, of: shared, action, detail: detail, by: principal, write) : nil
             }
-            self.book.noteChangeOfScope()
-            let present = self.book.snapshot()
-            let changed = prepared.compiled.mapValues(\.ruleset).filter { present[$0.key] != $0.value }
-            if !changed.isEmpty { try self.dataPlane.install(changed, removing: []) }
-            self.book.set(prepared.compiled)
-            let sessions = try await self.store.read { store in
-                try prepared.policies.reduce(0) { $0 + (try store.enforcedSessions(judgedBy: $1.id).count) }
-            }
-            return (prepared, changed, sessions)
+            if let made { return try sweep(made, since: started) }
         }
-        let inForce = ContinuousClock.now - started
-        let cut =
-            sessions == 0 || changed.isEmpty
-            ? 0
-            : try await Self.translating {
-                try self.dataPlane.deleteFlows(.ofPolicies(Set(changed.keys))) { flow, owner in
-                    owner.flatMap { changed[$0] }.map { !$0.allows(flow) } ?? false
+        let made = try await change {
+            let prepared = try await self.prepare(shared, concerning)
+            return try await self.make(prepared, of: shared, action, detail: detail, by: principal, write)
+        }
+        return try sweep(made, since: started)
+    }
+
+    /// A change that is in force.
+    private struct Made: Sendable {
+        let policies: [PolicyPlace]
+        let rulesets: [PolicyMark: Ruleset]
+        let sessions: Int
+        let at: ContinuousClock.Instant
+    }
+
+    private func isCurrent(_ prepared: Preparation) -> Bool {
+        prepared.edition == book.edition && prepared.minute == minute
+    }
+
+    /// Runs on the engine's loop.
+    private func make(
+        _ prepared: Preparation, of shared: Shared, _ action: String, detail: String, by principal: Principal,
+        _ write: @escaping @Sendable (any StoreTransaction, Timestamp) throws -> Tenant.ID?
+    ) async throws -> Made {
+        let now = now()
+        let owner = try await store.write { store in
+            let owner = try write(store, now)
+            try store.appendAudit(
+                actor: principal.name, action: action, target: shared.target, detail: detail, at: now)
+            return owner
+        }
+        book.noteChangeOfScope(of: owner)
+        let present = book.snapshot()
+        let rulesets = prepared.compiled.mapValues(\.ruleset)
+        let changed = rulesets.filter { present[$0.key] != $0.value }
+        if !changed.isEmpty { try dataPlane.install(changed, removing: []) }
+        book.set(prepared.compiled)
+        let at = ContinuousClock.now
+        let sessions = try await store.read { store in
+            try prepared.policies.reduce(0) { $0 + (try store.enforcedSessions(judgedBy: $1.id).count) }
+        }
+        return Made(policies: prepared.policies.map(\.place).sorted(), rulesets: rulesets, sessions: sessions, at: at)
+    }
+
+    private func sweep(_ made: Made, since started: ContinuousClock.Instant) throws(ControlError) -> SharedChange {
+        var cut = 0
+        // Also when no ruleset changed: the one who tries again may do so because this failed.
+        if made.sessions > 0 {
+            do throws(DataPlaneError) {
+                cut = try dataPlane.deleteFlows(.ofPolicies(Set(made.rulesets.keys))) { flow, owner in
+                    owner.flatMap { made.rulesets[$0] }.map { !$0.allows(flow) } ?? false
                 }
-            }
+            } catch { throw ControlError(error) }
+        }
         return SharedChange(
-            policies: prepared.policies.map(\.place).sorted(),
+            policies: made.policies,
             report: EnforcementReport(
-                sessions: sessions, inForce: inForce, flowsCut: cut, total: ContinuousClock.now - started))
+                sessions: made.sessions, inForce: made.at - started, flowsCut: cut, total: ContinuousClock.now - started
+            ))
     }
 
     private var minute: Int64 { now().milliseconds / 60_000 }

@@ -66,7 +66,7 @@ extension ControlPlane {
         // Compiled before the engine is stopped for the change, and again only when a list or a service came to be another.
         let early = try await compiled(document, named: file, for: tenant, by: principal)
         let (policy, compiled, mark, sessions) = try await change {
-            let isCurrent = early.edition.scopes == self.book.edition.scopes
+            let isCurrent = early.changesOfScope == self.book.changesOfScope(of: early.tenant)
             let compiled =
                 isCurrent ? early : try await self.compiled(document, named: file, for: tenant, by: principal)
             let (policy, mark) = try await self.enact(
@@ -306,20 +306,18 @@ extension ControlPlane {
         let tenant: Tenant.ID
         let policy: ValidatedPolicy
         let inForce: CompiledPolicy
-        let edition: PolicyBook.Edition
+        let changesOfScope: Int
     }
 
     private func compiled(
         _ document: String, named file: String, for tenant: Name, by principal: Principal
     ) async throws(ControlError) -> CompiledForTenant {
-        // Before the store is read: a change in between is noticed.
-        let edition = book.edition
-        let (owner, scope) = try await read { store in
-            let owner = try store.visibleTenant(tenant, to: principal)
-            return (owner.id, try self.scope(of: owner.id, store))
-        }
+        let owner = try await read { store in try store.visibleTenant(tenant, to: principal).id }
+        // Before lists and services are read: a change in between is noticed.
+        let changes = book.changesOfScope(of: owner)
+        let scope = try await read { store in try self.scope(of: owner, store) }
         let (policy, inForce) = try compiled(document, named: file, in: scope)
-        return CompiledForTenant(tenant: owner, policy: policy, inForce: inForce, edition: edition)
+        return CompiledForTenant(tenant: owner, policy: policy, inForce: inForce, changesOfScope: changes)
     }
 
     /// A stored document with what its tenant has now.

@@ -11,6 +11,8 @@ final class PolicyBook: Sendable {
         /// What they name that is not in their documents; nothing for those that are not valid any more.
         var references: [PolicyMark: References] = [:]
         var edition = Edition()
+        /// How often a tenant's lists have changed; under `nil`, the services of all.
+        var changesOfScope: [Tenant.ID?: Int] = [:]
 
         mutating func set(_ compiled: CompiledPolicy?, for mark: PolicyMark) {
             rulesets[mark] = compiled?.ruleset
@@ -26,7 +28,7 @@ final class PolicyBook: Sendable {
         let services: Set<Name>
     }
 
-    /// Tells whether what was compiled beside the engine's loop is still what the engine would compile.
+    /// Tells whether policies that were compiled beside the engine's loop are still what the engine would compile.
     struct Edition: Hashable, Sendable {
         /// How often lists and services have changed.
         fileprivate(set) var scopes = 0
@@ -41,7 +43,8 @@ final class PolicyBook: Sendable {
             pages = Pages(
                 rulesets: all.mapValues(\.ruleset),
                 scheduled: all.filter(\.value.isScheduled),
-                references: all.compactMapValues { $0.policy?.references }, edition: pages.edition)
+                references: all.compactMapValues { $0.policy?.references }, edition: pages.edition,
+                changesOfScope: pages.changesOfScope)
             pages.edition.policies += 1
         }
     }
@@ -54,8 +57,19 @@ final class PolicyBook: Sendable {
         pages.withLock { pages in for (mark, compiled) in all { pages.set(compiled, for: mark) } }
     }
 
-    /// A list or a service has changed in the store.
-    func noteChangeOfScope() { pages.withLock { $0.edition.scopes += 1 } }
+    /// A list of the tenant, or for `nil` a service, has changed in the store.
+    func noteChangeOfScope(of tenant: Tenant.ID?) {
+        pages.withLock { pages in
+            pages.edition.scopes += 1
+            pages.changesOfScope[tenant, default: 0] += 1
+        }
+    }
+
+    /// How often what the tenant's documents may name has changed. Other tenants have no part in it: one that changes
+    /// its lists all the time costs the others nothing.
+    func changesOfScope(of tenant: Tenant.ID) -> Int {
+        pages.withLock { ($0.changesOfScope[nil] ?? 0) + ($0.changesOfScope[tenant] ?? 0) }
+    }
 
     func snapshot() -> [PolicyMark: Ruleset] { pages.withLock { $0.rulesets } }
     func scheduled() -> [PolicyMark: CompiledPolicy] { pages.withLock { $0.scheduled } }
