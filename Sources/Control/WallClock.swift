@@ -1,7 +1,7 @@
 public import Domain
 
-/// What the clocks on the wall say, in the zones that schedules name. The zones' rules are the host's
-/// (`/usr/share/zoneinfo`), so who composes the daemon brings them.
+/// What the clocks on the wall say, in the zones that schedules name. The zones' rules come with Foundation, so who composes
+/// the daemon brings them.
 public struct WallClock: Sendable {
     /// The minute of the week, from Monday 00:00; `nil` for a zone that is not known.
     public let minuteOfWeek: @Sendable (_ zone: String, Timestamp) -> Int?

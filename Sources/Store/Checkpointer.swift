@@ -17,6 +17,7 @@ final class Checkpointer: Sendable {
     init(path: String, configuration: Configuration) throws {
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         self.queue = queue
+        // As long as the store is open; ended by `close`, or with the last reference.
         task = Task {
             while !Task.isCancelled {
                 // Cancelled at the end: the loop's condition ends it.

@@ -3,7 +3,7 @@ import Domain
 import Foundation
 
 extension WallClock {
-    /// With the time zones of the host.
+    /// With Foundation's time zones.
     static let system = WallClock { zone, time in
         guard let zone = TimeZone(identifier: zone) else { return nil }
         let date = Date(timeIntervalSince1970: Double(time.milliseconds) / 1000)
