@@ -16,6 +16,8 @@ public final class ControlPlane: Sendable {
     let engine: Engine
     let book = PolicyBook()
     let hitBook = HitBook()
+    /// Policies whose open rules have changed, until the flows that they do not allow any more are cut.
+    let unswept = Mutex<Set<PolicyMark>>([])
     let logger: Logger
     let wallClock: WallClock
     /// The clock of records and reports.

@@ -3,6 +3,7 @@ import Logging
 import Metrics
 import PolicyCompiler
 import ServiceLifecycle
+import Synchronization
 
 /// Opens and closes rules at the times their schedules name.
 ///
@@ -61,20 +62,24 @@ extension ControlPlane {
             let open = policy.schedules.filter(isOpen)
             if open != compiled.open { due.append((mark, CompiledPolicy(policy, open: open))) }
         }
-        var changed: Set<PolicyMark> = []
+        var changed = 0
         while !due.isEmpty {
             let some = due.suffix(Self.policiesAtOnce)
             due.removeLast(some.count)
-            changed.formUnion(try await engine.exclusively { try self.install(some) })
+            let marks = try await engine.exclusively { try self.install(some) }
+            changed += marks.count
+            unswept.withLock { $0.formUnion(marks) }
         }
-        guard !changed.isEmpty else { return 0 }
+        let marks = unswept.withLock { $0 }
+        guard !marks.isEmpty else { return 0 }
         let isDenied = denial()
-        let cut = try dataPlane.deleteFlows(.ofPolicies(changed)) { flow, owner in
-            owner.map(changed.contains) == true && isDenied(flow, owner)
+        let cut = try dataPlane.deleteFlows(.ofPolicies(marks)) { flow, owner in
+            owner.map(marks.contains) == true && isDenied(flow, owner)
         }
+        unswept.withLock { $0.subtract(marks) }
         logger.info(
-            "rules opened or closed at their time", metadata: ["policies": "\(changed.count)", "flows.cut": "\(cut)"])
-        return changed.count
+            "rules opened or closed at their time", metadata: ["policies": "\(marks.count)", "flows.cut": "\(cut)"])
+        return changed
     }
 
     private static let policiesAtOnce = 100

@@ -14,6 +14,7 @@ final class RecordingDataPlane: DataPlane {
         var observations: [Observation] = []
         var batches = 0
         var refusals = 0
+        var sweepRefusals = 0
 
         func denied(_ selection: FlowSelection, _ isDenied: (Flow, PolicyMark?) -> Bool) -> [Flow] {
             flows.filter { flow in
@@ -78,6 +79,11 @@ final class RecordingDataPlane: DataPlane {
     func deleteFlows(
         _ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> Int {
+        try state.withLock { state throws(DataPlaneError) in
+            guard state.sweepRefusals > 0 else { return }
+            state.sweepRefusals -= 1
+            throw DataPlaneError(code: .refused, operation: "test", detail: "told to refuse")
+        }
         let denied = now.denied(selection, isDenied)
         state.withLock { state in state.flows.removeAll { denied.contains($0) } }
         return denied.count
