@@ -7,6 +7,7 @@ import Synchronization
 /// Nothing is removed when it goes away: the last state stays in force without the process. Only ``tearDown()`` removes.
 public final class Kernel: DataPlane {
     private let core: Mutex<KernelCore>
+    private let sweeper: Mutex<FlowSweep>
 
     /// Opens the sockets; changes nothing yet.
     /// - Parameter namespace: where the gateway is; `nil` is the calling thread's.
@@ -14,6 +15,7 @@ public final class Kernel: DataPlane {
         let place: NetworkNamespace
         if let namespace { place = namespace } else { place = try NetworkNamespace() }
         core = Mutex(try KernelCore(layout: layout, namespace: place))
+        sweeper = Mutex(FlowSweep(namespace: place))
     }
 
     /// Makes routes, routing rules and kernel settings. May be repeated. Forwarding itself is turned on by the first
@@ -54,26 +56,34 @@ public final class Kernel: DataPlane {
     public func deleteFlows(
         _ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> Int {
-        let candidates = try core.withLock { core throws(DataPlaneError) in
-            try core.flows(selection).map { ($0, core.devices[$0.flow.source]?.policy) }
+        let (sweep, found) = try read(selection)
+        var (denied, left): ([Conntrack.Entry], [KernelCore.SweptFlow]) = ([], [])
+        for flow in found {
+            if flow.isSelected, isDenied(flow.entry.flow, flow.policy) {
+                denied.append(flow.entry)
+            } else {
+                left.append(flow)
+            }
         }
-        // Asked outside the lock: what it does is not ours to know.
-        let denied = candidates.filter { isDenied($0.0.flow, $0.1) }.map(\.0)
-        return try core.withLock { core throws(DataPlaneError) in
-            let deleted = denied.isEmpty ? 0 : try core.delete(denied)
-            core.forgetRetired(selection)
-            return deleted
-        }
+        let deleted = try sweeper.withLock { sweeper throws(DataPlaneError) in try sweeper.delete(denied) }
+        core.withLock { $0.note(left, sweep) }
+        return deleted
     }
 
     public func flows(
         _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
     ) throws(DataPlaneError) -> (count: Int, listed: [Flow]) {
-        let candidates = try core.withLock { core throws(DataPlaneError) in
-            try core.flows(selection).map { ($0.flow, core.devices[$0.flow.source]?.policy) }
-        }
-        let denied = candidates.filter { isDenied($0.0, $0.1) }
-        return (denied.count, denied.prefix(limit).map(\.0))
+        let denied = try read(selection).found.filter { $0.isSelected && isDenied($0.entry.flow, $0.policy) }
+        return (denied.count, denied.prefix(limit).map(\.entry.flow))
+    }
+
+    /// Reads flows while changes go on.
+    private func read(
+        _ selection: FlowSelection
+    ) throws(DataPlaneError) -> (sweep: KernelCore.Sweep, found: [KernelCore.SweptFlow]) {
+        let sweep = core.withLock { $0.sweep(selection) }
+        let entries = try sweeper.withLock { sweeper throws(DataPlaneError) in try sweeper.entries(sweep.question) }
+        return (sweep, core.withLock { $0.owned(entries, sweep) })
     }
 
     public func verify() throws(DataPlaneError) -> RepairReport? {

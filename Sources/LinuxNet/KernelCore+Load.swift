@@ -102,6 +102,7 @@ extension KernelCore {
 
             interfaces = present
             self.chains = chains
+            flowNumbers.loseTrack()
             (devices, nas, pools) = (contents.devices, contents.nas, contents.pools)
             let after = try reader.generation()
             snapshot = try reader.snapshot()

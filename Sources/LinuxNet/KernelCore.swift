@@ -9,8 +9,9 @@ final class KernelCore {
     let namespace: NetworkNamespace
     var devices: [IPv4Address: DeviceEntry] = [:]
     var chains = PolicyChains()
-    /// The numbers of chains that policies had, and flows may still have, since their flows were last swept.
-    private var retired: [PolicyMark: [UInt32]] = [:]
+    var flowNumbers = FlowNumbers()
+    /// The policies of devices that are gone, whose flows conntrack may still have when they come back.
+    private var departed: [IPv4Address: PolicyMark] = [:]
     var nas: Set<IPv4Address> = []
     var pools: Set<IPv4Prefix> = []
     /// What the table's parts looked like after our last change; `nil` until the kernel was given a state.
@@ -109,10 +110,20 @@ final class KernelCore {
         var difference = DeviceDifference()
         for (address, entry) in wanted { difference.change(address, from: devices[address], to: entry) }
         guard !difference.isEmpty else { return }
+        // From one policy to another; few pairs, however many devices.
+        var moved: Set<[PolicyMark]> = []
         try linked { link throws(DataPlaneError) in
             try committing(link) { () throws(DataPlaneError) in try difference.commit(over: link.nftables) }
         }
-        for (address, entry) in wanted { devices[address] = entry }
+        for (address, entry) in wanted {
+            let old = devices[address]?.policy ?? departed.removeValue(forKey: address)
+            if let entry, let old, old != entry.policy { moved.insert([old, entry.policy]) }
+            if entry == nil { departed[address] = old }
+            devices[address] = entry
+        }
+        for move in moved {
+            flowNumbers.add(numbers(of: move[0]), to: move[1])
+        }
     }
 
     func install(
@@ -145,9 +156,11 @@ final class KernelCore {
             }
             self.chains = chains
             for (mark, chain) in change.unmapped {
-                let isRemoved = chains.rulesets[mark] == nil
-                retired[mark] =
-                    isRemoved ? nil : (retired[mark] ?? []) + (PolicyChains.number(of: chain).map { [$0] } ?? [])
+                if chains.rulesets[mark] == nil {
+                    flowNumbers.forget(mark)
+                } else if let number = PolicyChains.number(of: chain) {
+                    flowNumbers.add([number], to: mark)
+                }
             }
             for name in change.removedChains {
                 snapshot?.parts[.chain(name)] = nil
@@ -258,7 +271,7 @@ final class KernelCore {
             }
         }
         (snapshot, generation, isHostPrepared, unverified) = (nil, nil, false, [])
-        (devices, chains, nas, pools) = ([:], PolicyChains(), [], [])
+        (devices, chains, flowNumbers, nas, pools) = ([:], PolicyChains(), FlowNumbers(), [], [])
     }
 
     // MARK: Reading
@@ -271,47 +284,71 @@ final class KernelCore {
         }
     }
 
-    /// More numbers than these are looked for among all entries, rather than one after the other.
+    /// More numbers than these are looked for among all flows, rather than one after the other.
     private static let numbersApart = 8
 
-    func flows(_ selection: FlowSelection) throws(DataPlaneError) -> [Conntrack.Entry] {
-        try linked { link throws(DataPlaneError) in
-            let conntrack = Conntrack(socket: link.conntrack)
-            switch selection {
-            case .all: return try conntrack.entries(.all) { _ in true }
-            case .ofDevices(let devices):
-                guard let first = devices.first else { return [] }
-                return try conntrack.entries(devices.count == 1 ? .source(first) : .all) {
-                    devices.contains($0.flow.source)
-                }
-            case .ofPolicies(let policies):
-                let numbers = policies.flatMap { policy in
-                    (retired[policy] ?? []) + (chains.chain(of: policy).flatMap(PolicyChains.number).map { [$0] } ?? [])
-                }
-                let mask: UInt32 = .max << Ruleset.numberBits
-                guard numbers.count <= Self.numbersApart else {
-                    let wanted = Set(numbers)
-                    return try conntrack.entries(.all) { wanted.contains($0.mark & mask) }
-                }
-                var found: [Conntrack.Entry] = []
-                for number in numbers {
-                    found += try conntrack.entries(.mark(number, mask: mask)) { $0.mark & mask == number }
-                }
-                return found
-            }
-        }
+    /// What a sweep is to read, and since when what it finds may have changed.
+    struct Sweep {
+        let question: FlowSweep.Question
+        let selection: FlowSelection
+        fileprivate let since: FlowNumbers.Time
     }
 
-    /// After a sweep: flows of earlier versions that are still there have been judged.
-    func forgetRetired(_ selection: FlowSelection) {
+    /// A flow that was read, its device's policy now, and whether it is one of those selected.
+    struct SweptFlow {
+        let entry: Conntrack.Entry
+        let policy: PolicyMark?
+        let isSelected: Bool
+    }
+
+    func sweep(_ selection: FlowSelection) -> Sweep {
+        let (since, isKnown) = flowNumbers.beginReading()
+        let question: FlowSweep.Question
         switch selection {
-        case .all: retired = [:]
-        case .ofDevices: break
-        case .ofPolicies(let policies): for policy in policies { retired[policy] = nil }
+        case .all: question = .all
+        case .ofDevices(let devices): question = .ofDevices(devices)
+        case .ofPolicies(let policies):
+            let numbers = Set(policies.flatMap(numbers))
+            question = isKnown && numbers.count <= Self.numbersApart ? .numbers(numbers.sorted()) : .all
+        }
+        return Sweep(question: question, selection: selection, since: since)
+    }
+
+    func owned(_ entries: [Conntrack.Entry], _ sweep: Sweep) -> [SweptFlow] {
+        entries.map { entry in
+            let policy = devices[entry.flow.source]?.policy
+            guard case .ofPolicies(let wanted) = sweep.selection else {
+                return SweptFlow(entry: entry, policy: policy, isSelected: true)
+            }
+            return SweptFlow(entry: entry, policy: policy, isSelected: policy.map(wanted.contains) ?? false)
         }
     }
 
-    func delete(_ flows: [Conntrack.Entry]) throws(DataPlaneError) -> Int {
-        try linked { link throws(DataPlaneError) in try Conntrack(socket: link.conntrack).delete(flows) }
+    /// After a sweep, with the flows that it has left.
+    func note(_ left: [SweptFlow], _ sweep: Sweep) {
+        let policies: Set<PolicyMark>?
+        switch (sweep.question, sweep.selection) {
+        case (.all, _): policies = nil
+        case (.numbers, .ofPolicies(let wanted)): policies = wanted
+        case (.numbers, _), (.ofDevices, _): return
+        }
+        var found: [PolicyMark: Set<UInt32>] = [:]
+        for flow in left {
+            let number = flow.entry.number
+            guard let policy = flow.policy ?? departed[flow.entry.flow.source], number != 0,
+                number != chainNumber(of: policy)
+            else { continue }
+            found[policy, default: []].insert(number)
+        }
+        flowNumbers.note(found, of: policies, since: sweep.since)
+    }
+
+    /// What flows of the policy's devices may have.
+    private func numbers(of policy: PolicyMark) -> [UInt32] {
+        (chainNumber(of: policy).map { [$0] } ?? []) + flowNumbers.numbers(of: policy)
+    }
+
+    private func chainNumber(of policy: PolicyMark) -> UInt32? {
+        chains.chain(of: policy).flatMap(PolicyChains.number)
     }
 }

@@ -45,6 +45,9 @@ struct PolicyChains {
         serial(of: name).flatMap { $0 >> (32 - Ruleset.numberBits) == 0 ? $0 << Ruleset.numberBits : nil }
     }
 
+    /// The part of a flow's mark that is its chain's number; the rest is the way.
+    static let numberMask: UInt32 = .max << Ruleset.numberBits
+
     /// Names begin anew above a number that was drawn from these.
     static let firstNumbers: Range<UInt32> = 1..<1 << (30 - Ruleset.numberBits)
 

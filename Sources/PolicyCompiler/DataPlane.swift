@@ -90,7 +90,7 @@ public enum FlowSelection: Hashable, Sendable {
     case all
     /// By their original source.
     case ofDevices(Set<IPv4Address>)
-    /// Those that a version of one of these policies has let pass, since the process began.
+    /// Those of devices that have one of these policies.
     case ofPolicies(Set<PolicyMark>)
 }
 

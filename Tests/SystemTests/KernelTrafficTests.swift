@@ -193,8 +193,8 @@ extension KernelTests {
         /// The sweep after a policy's change: flows of any of its versions, and no others.
         @Test func `a policy's flows are found by what its chains wrote on them, also by the next process`() throws {
             let rig = try KernelRig()
-            let (two, open) = (kernelMark(2), Ruleset.allowing("192.0.2.0/24"))
-            let rulesets = [one: open, two: open]
+            let (two, three, open) = (kernelMark(2), kernelMark(3), Ruleset.allowing("192.0.2.0/24"))
+            let rulesets = [one: open, two: open, three: open]
             let devices = [kernelDevice(1, one), kernelDevice(2, two)]
             try rig.start(rulesets, devices)
             let (sender, capture) = try rawPair(rig)
@@ -208,7 +208,7 @@ extension KernelTests {
             let ports = { (kernel: Kernel, policy: PolicyMark) -> [UInt16] in
                 let found = try kernel.flows(.ofPolicies([policy]), listing: 10) { _, _ in true }
                 #expect(found.count == found.listed.count)
-                let device = policy == one ? "100.64.0.1" : "100.64.0.2"
+                let device = policy == two ? "100.64.0.2" : "100.64.0.1"
                 #expect(found.listed.allSatisfy { $0.source == address(device) })
                 return found.listed.map(\.destinationPort).sorted()
             }
@@ -221,15 +221,31 @@ extension KernelTests {
             #expect(try ports(rig.kernel, one) == [4001, 4002, 4003])
             #expect(try ports(rig.kernel, two) == [4001, 4002, 4003])
             #expect(try rig.kernel.deleteFlows(.ofPolicies([one])) { flow, _ in flow.destinationPort == 4001 } == 1)
-            // What has been swept is not looked for again; what was left has been judged.
+            // What a sweep leaves is found by the next, however many versions ago it was let pass.
+            try rig.kernel.install([one: .allowing("192.0.2.0/27")], removing: [])
+            #expect(try ports(rig.kernel, one) == [4002, 4003])
+            #expect(try rig.kernel.deleteFlows(.ofPolicies([one])) { flow, _ in flow.destinationPort == 4002 } == 1)
             #expect(try ports(rig.kernel, one) == [4003])
+            // Also with another policy, and after the device was away.
+            try rig.kernel.apply([.set(kernelDevice(1, three))])
+            #expect(try ports(rig.kernel, three) == [4003])
+            try rig.kernel.apply([.remove(address("100.64.0.1"))])
+            #expect(try rig.kernel.deleteFlows(.ofPolicies([three])) { _, _ in true } == 0)
+            try rig.kernel.apply([.set(kernelDevice(1, one))])
+            #expect(try ports(rig.kernel, one) == [4003])
+            // And when the chains were made anew.
+            try rig.nft("delete table inet cordon")
+            #expect(try rig.kernel.verify() != nil)
+            #expect(try ports(rig.kernel, one) == [4003])
+            #expect(try ports(rig.kernel, two) == [4001, 4002, 4003])
             // More policies than the kernel is asked about one by one.
             let many = Set((1...20).map { kernelMark($0) })
             #expect(try rig.kernel.flows(.ofPolicies(many), listing: 0) { _, _ in true }.count == 4)
             let next = try Kernel(layout: rig.layout, namespace: rig.gateway)
             _ = try next.reconcile(to: rig.state([one: .allowing("192.0.2.0/26"), two: open], devices))
+            #expect(try ports(next, one) == [4003])
             #expect(try ports(next, two) == [4001, 4002, 4003])
-            #expect(try next.deleteFlows(.all) { _, _ in true } == 5)
+            #expect(try next.deleteFlows(.all) { _, _ in true } == 4)
         }
 
         /// Its verdict is kept on a flow for as long as the chain that found it is the policy's.

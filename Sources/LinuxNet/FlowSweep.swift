@@ -1,0 +1,68 @@
+import CNetfilter
+import Domain
+import PolicyCompiler
+
+/// Reads and deletes tracked connections over a socket of its own: a million of them take a good part of a second, in
+/// which devices must be able to attach.
+struct FlowSweep {
+    private let namespace: NetworkNamespace
+    private var socket: NetlinkSocket?
+
+    init(namespace: NetworkNamespace) { self.namespace = namespace }
+
+    /// What to ask the kernel for.
+    enum Question {
+        case all
+        case ofDevices(Set<IPv4Address>)
+        /// By the numbers of chains.
+        case numbers([UInt32])
+    }
+
+    mutating func entries(_ question: Question) throws(DataPlaneError) -> [Conntrack.Entry] {
+        try linked { conntrack throws(DataPlaneError) in
+            switch question {
+            case .all: return try conntrack.entries(.all) { _ in true }
+            case .ofDevices(let devices):
+                guard let first = devices.first else { return [] }
+                return try conntrack.entries(devices.count == 1 ? .source(first) : .all) {
+                    devices.contains($0.flow.source)
+                }
+            case .numbers(let numbers):
+                var found: [Conntrack.Entry] = []
+                for number in numbers {
+                    found += try conntrack.entries(.mark(number, mask: PolicyChains.numberMask)) { $0.number == number }
+                }
+                return found
+            }
+        }
+    }
+
+    mutating func delete(_ entries: [Conntrack.Entry]) throws(DataPlaneError) -> Int {
+        guard !entries.isEmpty else { return 0 }
+        return try linked { conntrack throws(DataPlaneError) in try conntrack.delete(entries) }
+    }
+
+    /// Opens the socket when there is none, and drops it when it is lost.
+    private mutating func linked<Success>(
+        _ body: (Conntrack) throws(DataPlaneError) -> Success
+    ) throws(DataPlaneError) -> Success {
+        let open: NetlinkSocket
+        if let socket {
+            open = socket
+        } else {
+            open = try namespace.run { () throws(DataPlaneError) in try NetlinkSocket(bus: NETLINK_NETFILTER) }
+            socket = open
+        }
+        do throws(DataPlaneError) {
+            return try body(Conntrack(socket: open))
+        } catch {
+            if error.code == .connectionLost { socket = nil }
+            throw error
+        }
+    }
+}
+
+extension Conntrack.Entry {
+    /// Of the chain that let it pass.
+    var number: UInt32 { mark & PolicyChains.numberMask }
+}
