@@ -247,17 +247,16 @@ extension ControlPlane {
         _ write: @escaping @Sendable (any StoreTransaction, Timestamp) throws -> Tenant.ID?
     ) async throws -> Made {
         let now = now()
-        let owner = try await store.write { store in
-            let owner = try write(store, now)
-            try store.appendAudit(
-                actor: principal.name, action: action, target: shared.target, detail: detail, at: now)
-            return owner
-        }
-        book.noteChangeOfScope(of: owner)
         let present = book.snapshot()
         let rulesets = prepared.compiled.mapValues(\.ruleset)
         let changed = rulesets.filter { present[$0.key] != $0.value }
-        if !changed.isEmpty { try dataPlane.install(changed, removing: []) }
+        let owner = try await enact { store in
+            let owner = try write(store, now)
+            try store.appendAudit(
+                actor: principal.name, action: action, target: shared.target, detail: detail, at: now)
+            return (owner, changed)
+        }
+        book.noteChangeOfScope(of: owner)
         book.set(prepared.compiled)
         let at = ContinuousClock.now
         let sessions = try await store.read { store in

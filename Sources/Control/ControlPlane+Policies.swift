@@ -91,49 +91,29 @@ extension ControlPlane {
                 sessions: sessions, inForce: inForce, flowsCut: cut, total: ContinuousClock.now - started))
     }
 
-    /// Stores the version, and gives it to the kernel within the same transaction: neither has it without the other.
+    /// Stores the version and puts it in force.
     private func enact(
         _ document: String, _ compiled: CompiledForTenant, comment: String, to tenant: Name, expecting: Expectation,
         action: String, by principal: Principal
     ) async throws -> (Policy, PolicyMark) {
-        let (name, ruleset) = (compiled.policy.name, compiled.inForce.ruleset)
+        let name = compiled.policy.name
         let now = now()
-        let installed = InstalledMark()
-        do {
-            return try await store.write { store in
-                let owner = try store.visibleTenant(tenant, to: principal)
-                guard owner.id == compiled.tenant else {
-                    throw ControlError(.conflict, "tenant \(tenant) was made anew in the meantime; try again")
-                }
-                let before = try store.policy(named: name, of: owner.id)
-                try expecting.check(before, named: name)
-                let policy = try store.putPolicy(
-                    name: name, of: owner.id, document: document, author: principal.name, comment: comment, at: now)
-                guard let mark = policy.mark else {
-                    throw ControlError(.exhausted, "no policy number is left; delete policies that are not used")
-                }
-                let detail = before.map { "version \($0.version) to \(policy.version)" } ?? "version \(policy.version)"
-                try store.appendAudit(
-                    actor: principal.name, action: action, target: "\(tenant)/\(name)", detail: detail, at: now)
-                do throws(DataPlaneError) {
-                    try self.dataPlane.install([mark: ruleset], removing: [])
-                } catch {
-                    throw ControlError(
-                        .unavailable, "the kernel did not take the policy (\(error)); nothing was changed")
-                }
-                installed.set(mark)
-                return (policy, mark)
+        return try await enact { store in
+            let owner = try store.visibleTenant(tenant, to: principal)
+            guard owner.id == compiled.tenant else {
+                throw ControlError(.conflict, "tenant \(tenant) was made anew in the meantime; try again")
             }
-        } catch {
-            // The store could not commit what the kernel has already.
-            if let mark = installed.value {
-                if let before = book.snapshot()[mark] {
-                    try dataPlane.install([mark: before], removing: [])
-                } else {
-                    try dataPlane.install([:], removing: [mark])
-                }
+            let before = try store.policy(named: name, of: owner.id)
+            try expecting.check(before, named: name)
+            let policy = try store.putPolicy(
+                name: name, of: owner.id, document: document, author: principal.name, comment: comment, at: now)
+            guard let mark = policy.mark else {
+                throw ControlError(.exhausted, "no policy number is left; delete policies that are not used")
             }
-            throw error
+            let detail = before.map { "version \($0.version) to \(policy.version)" } ?? "version \(policy.version)"
+            try store.appendAudit(
+                actor: principal.name, action: action, target: "\(tenant)/\(name)", detail: detail, at: now)
+            return ((policy, mark), [mark: compiled.inForce.ruleset])
         }
     }
 

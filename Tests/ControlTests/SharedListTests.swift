@@ -254,6 +254,9 @@ import Testing
             bench.kernel.change { $0.refusals = 1 }
             #expect(await Self.error { try await Self.put(["192.0.2.2"], in: bench) }?.code == .unavailable)
             #expect(try Self.destinations(of: policy, in: bench) == ["192.0.2.1"])
+            // Nor has the store what the kernel has not.
+            let list = try await bench.control.list(Self.office, of: Self.acme, by: .system)
+            #expect(list.items.map(\.description) == ["192.0.2.1"])
             _ = try await Self.put(["192.0.2.2"], in: bench)
             #expect(try Self.destinations(of: policy, in: bench) == ["192.0.2.2"])
         }
