@@ -110,14 +110,12 @@ extension Call {
         try await text(limit: Limits.policy, types: ["application/yaml", "application/json"])
     }
 
-    /// The word after `policies` in the path.
+    /// The parameter, or the word that stands in its place: `/v1/tenants/TENANT/policies/validate`.
     fileprivate func policyName() throws(ControlError) -> Name {
         guard context.parameters.get("policy") == nil else { return try path("policy") }
         let parts = request.uri.path.split(separator: "/")
-        guard let place = parts.firstIndex(of: "policies"), place + 1 < parts.count else {
-            throw .wrong("policy", "is missing")
-        }
-        return try Self.parse(String(parts[place + 1]), "policy")
+        guard parts.count > 4 else { throw .wrong("policy", "is missing") }
+        return try Self.parse(String(parts[4]), "policy")
     }
 
     /// Which version the request is for (RFC 9110 §13.1): `If-Match: "3"`, `If-Match: *`, `If-None-Match: *`.

@@ -75,6 +75,11 @@ import Testing
             #expect(try await api.send(.get, path + "/versions/1").json["version"] as? Int == 1)
             #expect(try await api.post(path + "/rollback", "{}").json["version"] as? Int == 3)
             #expect(try await api.send(.delete, path).status == 204)
+            // The tenant may too.
+            _ = try await api.post("/v1/tenants", #"{"name": "policies"}"#)
+            _ = try await api.apply(Self.meters(1, name: name), to: "policies")
+            let shown = try await api.send(.get, "/v1/tenants/policies/policies/\(name)")
+            #expect(shown.json["name"] as? String == name)
         }
     }
 }
