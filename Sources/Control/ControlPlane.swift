@@ -92,6 +92,7 @@ public final class ControlPlane: Sendable {
         }
         let compiled = await compiled(policies, in: scopes)
         book.replaceAll(compiled)
+        hitBook.begin(with: Set(compiled.keys))
         self.pools.withLock { $0 = pools.map(\.pool.prefix) }
         let report = try dataPlane.reconcile(
             to: EnforcementState(

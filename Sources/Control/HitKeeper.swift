@@ -10,28 +10,44 @@ final class HitBook: Sendable {
         var last: [Timestamp?]
     }
 
-    private let pages = Mutex<[PolicyMark: Page]>([:])
+    private struct Pages {
+        var all: [PolicyMark: Page] = [:]
+        /// Whose counters may have grown before the daemon began.
+        var older: Set<PolicyMark> = []
+    }
+
+    private let pages = Mutex(Pages())
+
+    /// At the start: when these rules decided before, nobody knows.
+    func begin(with policies: Set<PolicyMark>) { pages.withLock { $0 = Pages(older: policies) } }
 
     /// - Returns: when each of the rules was last seen to count.
     func note(_ hits: [RuleHits], of policy: PolicyMark, at time: Timestamp) -> [Timestamp?] {
         let packets = hits.map(\.packets)
         return pages.withLock { pages in
-            var page = pages[policy] ?? Page(packets: packets, last: packets.map { $0 > 0 ? time : nil })
+            let isOlder = pages.older.remove(policy) != nil
+            let new = Page(packets: packets, last: packets.map { $0 > 0 && !isOlder ? time : nil })
+            var page = pages.all[policy] ?? new
             // Counters that went back are another version's.
             if page.packets.count != packets.count || zip(packets, page.packets).contains(where: { $0 < $1 }) {
-                page = Page(packets: packets, last: packets.map { $0 > 0 ? time : nil })
+                page = new
             } else {
                 for (index, count) in packets.enumerated() where count > page.packets[index] {
                     page.packets[index] = count
                     page.last[index] = time
                 }
             }
-            pages[policy] = page
+            pages.all[policy] = page
             return page.last
         }
     }
 
-    func keep(only policies: Set<PolicyMark>) { pages.withLock { $0 = $0.filter { policies.contains($0.key) } } }
+    func keep(only policies: Set<PolicyMark>) {
+        pages.withLock { pages in
+            pages.all = pages.all.filter { policies.contains($0.key) }
+            pages.older.formIntersection(policies)
+        }
+    }
 }
 
 /// Looks at policies' counters in turn, some each second.

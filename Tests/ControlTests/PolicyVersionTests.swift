@@ -186,6 +186,13 @@ import Testing
             #expect(use.rules.map(\.hits.packets) == [7, 0])
             #expect(use.rules.map(\.rule?.description) == ["a", nil])
             #expect(use.rules[0].lastHit != nil && use.rules[1].lastHit == nil)
+            // What was counted before a start has no time; what is counted after it has.
+            try await bench.control.start()
+            let older = try await bench.control.policyUse(Self.p, of: Self.acme, by: .system)
+            #expect(older.rules.map(\.hits.packets) == [7, 0] && older.rules.allSatisfy { $0.lastHit == nil })
+            bench.kernel.change { $0.hits[mark]?[0].packets = 8 }
+            let newer = try await bench.control.policyUse(Self.p, of: Self.acme, by: .system)
+            #expect(newer.rules[0].lastHit != nil)
             let noted = try await bench.control.notedPackets(Self.p, of: Self.acme, limit: 10, by: .system)
             #expect(noted.map(\.device) == [device])
             #expect(noted.first?.rule == nil && noted.first?.wouldBlock == true && noted.first?.imsi == nil)
