@@ -82,6 +82,7 @@ public struct APIServer: Sendable {
         routes.addSIMs()
         routes.addPolicies()
         routes.addLists()
+        routes.addVPNs()
         routes.addServices()
         routes.addSessions()
         routes.addNAT()

@@ -65,11 +65,19 @@ extension RouteTable {
             return .noContent
         }
         get("/v1/sims/{imsi}/explain") { call in
-            let query = try call.query("to", "at")
-            let packet = try query.required("to", as: PacketQuery.self)
+            let query = try call.query("to", "at", "from", "via")
+            let time = try query.value("at", as: Timestamp.self)
+            guard let source = try query.value("from", as: IPAddress.self) else {
+                let packet = try query.required("to", as: PacketQuery.self)
+                let explained = try await call.control.explain(
+                    packet, sim: try call.path("imsi"), at: time, by: call.principal)
+                return .json(ExplanationAnswer(explained, packet: "\(packet)"))
+            }
+            let shape = try query.required("to", as: PacketShapeText.self)
             let explained = try await call.control.explain(
-                packet, sim: try call.path("imsi"), at: try query.value("at"), by: call.principal)
-            return .json(ExplanationAnswer(explained, packet: packet))
+                from: source, through: try query.required("via", as: Name.self), protocol: shape.protocol,
+                port: shape.port, sim: try call.path("imsi"), at: time, by: call.principal)
+            return .json(ExplanationAnswer(explained, packet: query.text("to") ?? ""))
         }
     }
 }
@@ -165,6 +173,8 @@ struct ExplanationAnswer: Encodable {
     /// The rule that decided; absent when none matched.
     let rule: String?
     let passed: [PassedRule]
+    /// The VPNs that it may take, in their order.
+    let vpns: [VPNState]
     /// The same in words.
     let text: String
 
@@ -173,10 +183,16 @@ struct ExplanationAnswer: Encodable {
         let reason: String
     }
 
-    init(_ explained: ControlPlane.PolicyExplanation, packet: PacketQuery) {
+    struct VPNState: Encodable {
+        let name: String
+        let state: String
+    }
+
+    init(_ explained: ControlPlane.PolicyExplanation, packet: String) {
         let explanation = explained.explanation
         imsi = "\(explained.imsi)"
-        self.packet = "\(packet)"
+        self.packet = explanation.map { "\($0.packet)" } ?? packet
+        vpns = explained.vpns.map { VPNState(name: "\($0.name)", state: $0.isUp ? "up" : "down") }
         route = explanation?.route
         wouldBlock = explanation?.decision.wouldBlock ?? false
         verdict = (explanation?.decision.verdict ?? .block) == .block ? "block" : "allow"
@@ -184,6 +200,21 @@ struct ExplanationAnswer: Encodable {
         version = explained.policy?.version
         rule = explanation?.decision.rule.map { "\($0)" }
         passed = (explanation?.passed ?? []).map { PassedRule(rule: "\($0.rule)", reason: $0.reason) }
-        text = explanation?.description ?? "\(packet) is blocked: SIM \(explained.imsi) has no policy"
+        let words = explanation?.description ?? "\(packet) is blocked: SIM \(explained.imsi) has no policy"
+        text = ([words] + Self.words(explained)).joined(separator: "\n")
+    }
+
+    private static func words(_ explained: ControlPlane.PolicyExplanation) -> [String] {
+        var lines: [String] = []
+        if let name = explained.explanation?.packet.name {
+            lines.append("  \(name) has no address at this gateway yet: packets to addresses match by those alone")
+        }
+        guard !explained.vpns.isEmpty else { return lines }
+        if let first = explained.vpns.first(where: \.isUp) {
+            lines.append("  vpn:\(first.name) is up, so it goes there")
+        } else {
+            lines.append("  no VPN of the rule is up, so it is blocked until one is")
+        }
+        return lines
     }
 }

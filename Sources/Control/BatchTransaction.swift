@@ -84,7 +84,8 @@ struct BatchTransaction: Sendable {
             accountingSessionID: request.accountingSessionID, at: now)
         let nat = settings.natPlan.binding(index: lease.natIndex)
         let policy = sim.policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll
-        outcome.changes = [.set(DeviceEntry(address: lease.address, policy: policy, nat: nat))]
+        let group = sim.group.flatMap(GroupNumber.init(group:))
+        outcome.changes = [.set(DeviceEntry(address: lease.address, policy: policy, nat: nat, group: group))]
         outcome.lacksNAT = nat == nil
         outcome.answer = .attach(.accept(address: lease.address, token: token))
         return outcome

@@ -164,7 +164,9 @@ extension ControlPlane {
         let tenants = Dictionary(try store.tenants().map { ($0.id, $0.name) }) { first, _ in first }
         let policies = try store.allPolicies().filter(concerned)
         guard !policies.isEmpty else { return [] }
-        let scopes = PolicyScopes(common: commonScope(services), lists: try store.allLists())
+        let scopes = PolicyScopes(
+            common: commonScope(services), lists: try store.allLists(), groups: try store.allGroups(),
+            vpns: try store.allVPNs())
         return policies.compactMap { policy in
             tenants[policy.tenant].map {
                 (policy, PolicyPlace(tenant: $0, policy: policy.name), scopes[policy.tenant])
@@ -270,9 +272,8 @@ extension ControlPlane {
         // Also when no ruleset changed: the one who tries again may do so because this failed.
         if made.sessions > 0 {
             do throws(DataPlaneError) {
-                cut = try dataPlane.deleteFlows(.ofPolicies(Set(made.rulesets.keys))) { flow, owner in
-                    owner.flatMap { made.rulesets[$0] }.map { !$0.allows(flow) } ?? false
-                }
+                cut = try dataPlane.deleteFlows(
+                    .ofPolicies(Set(made.rulesets.keys)), judging: judge(made.rulesets))
             } catch { throw ControlError(error) }
         }
         return SharedChange(

@@ -81,9 +81,7 @@ extension ControlPlane {
             sessions == 0
             ? 0
             : try await Self.translating {
-                try self.dataPlane.deleteFlows(.ofPolicies([mark])) { flow, owner in
-                    owner == mark && !ruleset.allows(flow)
-                }
+                try self.dataPlane.deleteFlows(.ofPolicies([mark]), judging: self.judge([mark: ruleset]))
             }
         return AppliedPolicy(
             policy: policy, warnings: compiled.policy.warnings.map(ControlError.Problem.init),
@@ -173,23 +171,23 @@ extension ControlPlane {
         let old = present.flatMap { present in
             try? PolicyDocument(parsing: present.document, file: "\(present.name)").validated(in: scope)
         }
-        var cut = (count: 0, listed: [Flow]())
+        var cut = (count: 0, listed: [TrackedFlow]())
         if let mark = present?.mark, sessions > 0 {
             cut = try await Self.translating {
-                try self.dataPlane.flows(.ofPolicies([mark]), listing: 20) { flow, owner in
-                    owner == mark && !new.inForce.ruleset.allows(flow)
-                }
+                try self.dataPlane.flows(
+                    .ofPolicies([mark]), listing: 20, judging: self.judge([mark: new.inForce.ruleset]))
             }
         }
         let situation = situation(at: now())
         return PolicyPlan(
             name: new.policy.name, version: present?.version, difference: PolicyDifference(from: old, to: new.policy),
             warnings: new.policy.warnings.map(ControlError.Problem.init), sessions: sessions, flowsCut: cut.count,
-            flows: cut.listed.map { flow in
-                let packet = PacketQuery(
-                    destination: flow.destination, protocol: flow.protocol, port: flow.destinationPort)
+            flows: cut.listed.map { tracked in
+                let packet = scope.packet(tracked)
+                var situation = situation
+                situation.groups = { $0 == tracked.flow.destination ? scope.groups(of: tracked) : [] }
                 return PolicyPlan.CutFlow(
-                    flow: flow, rule: old?.verdict(for: packet, in: situation).rule,
+                    flow: tracked.flow, rule: old?.verdict(for: packet, in: situation).rule,
                     newRule: new.policy.verdict(for: packet, in: situation).rule)
             })
     }
@@ -261,19 +259,52 @@ extension ControlPlane {
         /// `nil`: no policy, so everything is blocked.
         public let policy: Policy?
         public let explanation: Explanation?
+        /// The VPNs that the packet may take, in their order, and whether each is up.
+        public let vpns: [(name: Name, isUp: Bool)]
     }
 
     public func explain(
         _ query: PacketQuery, sim imsi: IMSI, at time: Timestamp? = nil, by principal: Principal
     ) async throws(ControlError) -> PolicyExplanation {
-        let policy = try await read { store in
+        let (policy, groups, vpns) = try await read { store in
             let sim = try store.visibleSIM(imsi, to: principal)
-            return try store.effectivePolicy(of: sim.id).flatMap { try store.policy($0) }
+            let policy = try store.effectivePolicy(of: sim.id).flatMap { try store.policy($0) }
+            return (
+                policy, try store.groups(at: query.destination, of: sim.tenant), try store.vpns(of: sim.tenant)
+            )
         }
-        guard let policy else { return PolicyExplanation(imsi: imsi, policy: nil, explanation: nil) }
+        guard let policy else { return PolicyExplanation(imsi: imsi, policy: nil, explanation: nil, vpns: []) }
         let validated = try await compiled(policy, named: "\(policy.name).yaml").policy
-        return PolicyExplanation(
-            imsi: imsi, policy: policy, explanation: validated.explain(query, in: situation(at: time ?? now())))
+        var situation = situation(at: time ?? now())
+        situation.groups = { $0 == query.destination ? groups : [] }
+        let explanation = validated.explain(query, in: situation)
+        var taken: [(name: Name, isUp: Bool)] = []
+        if case .route(let routes) = explanation.decision.verdict {
+            for case .vpn(let name) in routes {
+                let number = vpns.first { $0.name == name }?.number
+                taken.append((name, number.flatMap { lines.state(of: $0)?.isUp } ?? false))
+            }
+        }
+        return PolicyExplanation(imsi: imsi, policy: policy, explanation: explanation, vpns: taken)
+    }
+
+    /// The same for a packet that comes to the SIM's device through a VPN, to its address of this moment.
+    public func explain(
+        from source: IPAddress, through vpn: Name, protocol: UInt8, port: UInt16?, sim imsi: IMSI,
+        at time: Timestamp? = nil, by principal: Principal
+    ) async throws(ControlError) -> PolicyExplanation {
+        let address = try await read { store in
+            let sim = try store.visibleSIM(imsi, to: principal)
+            guard let session = try store.activeSessions(of: sim.id).first else {
+                throw ControlError(.conflict, "SIM \(imsi) has no session, so nothing reaches its device")
+            }
+            return session.address
+        }
+        return try await explain(
+            PacketQuery(
+                destination: .v4(address), protocol: `protocol`, port: port,
+                direction: .toDevice(source: source, via: vpn)),
+            sim: imsi, at: time, by: principal)
     }
 
     /// What verdicts depend on beside the document, at a time.
@@ -323,7 +354,34 @@ extension ControlPlane {
     }
 }
 
+extension PolicyScope {
+    /// A tracked flow's first packet.
+    fileprivate func packet(_ tracked: TrackedFlow) -> PacketQuery {
+        var direction = PacketQuery.Direction.fromDevice
+        if tracked.isToDevice, case .access(let number) = tracked.way,
+            let name = vpns.first(where: { $0.value == number })?.key
+        {
+            direction = .toDevice(source: tracked.flow.source, via: name)
+        }
+        return PacketQuery(
+            destination: tracked.flow.destination, protocol: tracked.flow.protocol, port: tracked.flow.destinationPort,
+            direction: direction)
+    }
+
+    fileprivate func groups(of tracked: TrackedFlow) -> Set<Name> {
+        Set(groups.filter { $0.value == tracked.group }.keys)
+    }
+}
+
 extension StoreReader {
+    /// The group of the tenant's device that has the address.
+    fileprivate func groups(at address: IPAddress, of tenant: Tenant.ID) throws -> Set<Name> {
+        guard case .v4(let address) = address, let session = try activeSession(address: address),
+            session.tenant == tenant, let group = try sim(session.sim)?.group
+        else { return [] }
+        return Set([try self.group(group)?.name].compactMap { $0 })
+    }
+
     fileprivate func version(_ version: Int64, of policy: Policy) throws -> Policy {
         guard let found = try versions(of: policy.id).first(where: { $0.version == version }) else {
             throw ControlError(

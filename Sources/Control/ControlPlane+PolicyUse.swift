@@ -38,10 +38,10 @@ extension ControlPlane {
 
     /// Where devices sent packets that a rule with `log` or, in monitor mode, a rule that would block has decided on.
     public struct NotedPackets: Hashable, Sendable {
-        public let device: IPv4Address
+        public let device: IPAddress
         /// `nil` when the session has ended.
         public let imsi: IMSI?
-        public let destination: IPv4Address
+        public let destination: IPAddress
         public let `protocol`: UInt8
         public let port: UInt16?
         public let rule: Name?
@@ -64,11 +64,14 @@ extension ControlPlane {
         let validated = try await compiled(policy, named: "\(policy.name)").policy
         let sims = try await read { store in
             let owner = policy.tenant
-            return try Dictionary(
-                Set(found.map(\.device)).compactMap { address in
-                    try store.activeSession(address: address).flatMap { $0.tenant == owner ? (address, $0.imsi) : nil }
-                }
-            ) { first, _ in first }
+            var sims: [IPAddress: IMSI] = [:]
+            for address in Set(found.map(\.device)) {
+                guard case .v4(let own) = address, let session = try store.activeSession(address: own),
+                    session.tenant == owner
+                else { continue }
+                sims[address] = session.imsi
+            }
+            return sims
         }
         return found.map { observation in
             let rule = observation.rule < validated.rules.count ? validated.rules[observation.rule] : nil

@@ -45,7 +45,7 @@ extension ControlPlane {
         }
         let addresses = Set(sessions.map(\.address))
         let cut = try await Self.translating {
-            try self.dataPlane.deleteFlows(.ofDevices(addresses)) { _, _ in true }
+            try self.dataPlane.deleteFlows(.ofDevices(addresses)) { _ in .denied }
         }
         record.note("flows", "\(cut) tracked connection(s) deleted")
 

@@ -46,6 +46,7 @@ extension ControlPlane {
             }
             try self.dataPlane.install([:], removing: Set(removed))
             for mark in removed { self.book.set(nil, for: mark) }
+            try await self.bringVPNs()
             try await self.audit("tenant.delete", "\(name)", by: principal)
         }
     }
@@ -93,9 +94,19 @@ extension ControlPlane {
     }
 
     public func deleteGroup(_ name: Name, of tenant: Name, by principal: Principal) async throws(ControlError) {
-        try await write("group.delete", "\(tenant)/\(name)", by: principal) { store, _ in
-            let owner = try store.visibleTenant(tenant, to: principal)
-            try store.deleteGroup(try store.ownGroup(name, of: owner.id).id)
+        try await change {
+            let now = self.now()
+            let references = self.book.references()
+            let owner = try await self.store.write { store in
+                let owner = try store.visibleTenant(tenant, to: principal)
+                let group = try store.ownGroup(name, of: owner.id)
+                try self.refuse("group", name, ifNamedIn: try store.policies(of: owner.id), references, \.groups)
+                try store.deleteGroup(group.id)
+                try store.appendAudit(
+                    actor: principal.name, action: "group.delete", target: "\(tenant)/\(name)", detail: "", at: now)
+                return owner.id
+            }
+            self.book.noteChangeOfScope(of: owner)
         }
     }
 
@@ -119,7 +130,10 @@ extension ControlPlane {
             }
             try await self.refreshPools()
             // To devices that are none yet, so that somebody else may have had these addresses.
-            _ = try self.dataPlane.deleteFlows(.all) { flow, _ in prefix.contains(flow.destination) }
+            _ = try self.dataPlane.deleteFlows(.all) { flow in
+                guard case .v4(let destination) = flow.flow.destination else { return .notOurs }
+                return prefix.contains(destination) ? .denied : .notOurs
+            }
             try await self.audit("pool.create", "\(prefix)", by: principal)
             return pool
         }
@@ -245,7 +259,7 @@ extension ControlPlane {
         var cut = 0
         if !entries.isEmpty {
             cut = try await Self.translating {
-                try self.dataPlane.deleteFlows(.ofDevices(Set(entries.map(\.address))), where: self.denial())
+                try self.dataPlane.deleteFlows(.ofDevices(Set(entries.map(\.address))), judging: self.judge())
             }
         }
         return EnforcementReport(

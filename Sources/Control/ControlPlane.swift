@@ -16,6 +16,9 @@ public final class ControlPlane: Sendable {
     let engine: Engine
     let book = PolicyBook()
     let hitBook = HitBook()
+    let lines = LineBook()
+    /// Whether the kernel knows which of them are up.
+    let areLinesSet = Atomic<Bool>(true)
     /// Policies whose open rules have changed, until the flows that they do not allow any more are cut.
     let unswept = Mutex<Set<PolicyMark>>([])
     let logger: Logger
@@ -51,7 +54,10 @@ public final class ControlPlane: Sendable {
     /// The long-lived parts: the engine's loop, the watch over the kernel, and what keeps schedules and looks at counters.
     /// Run after ``start()``.
     public var services: [any Service] {
-        [engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self)]
+        [
+            engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
+            LineKeeper(control: self),
+        ]
     }
 
     /// Store and kernel are together and requests are answered.
@@ -84,12 +90,13 @@ public final class ControlPlane: Sendable {
     /// Brings the kernel to what the store says, keeping every flow that is still allowed.
     public func start() async throws {
         let plan = settings.natPlan
-        let (policies, scopes, sessions, nas, pools) = try await store.read { store in
+        let (policies, scopes, sessions, nas, pools, vpns) = try await store.read { store in
             (
                 try store.allPolicies(), try self.scopes(store), try store.enforcedSessions(), try store.allNAS(),
-                try store.pools()
+                try store.pools(), try store.allVPNs()
             )
         }
+        lines.replaceAll(vpns, up: try dataPlane.upInterfaces(Set(vpns.map(\.line.interface))), at: now())
         let compiled = await compiled(policies, in: scopes)
         book.replaceAll(compiled)
         hitBook.begin(with: Set(compiled.keys))
@@ -98,7 +105,7 @@ public final class ControlPlane: Sendable {
             to: EnforcementState(
                 rulesets: compiled.mapValues(\.ruleset), devices: sessions.map { $0.entry(plan) },
                 nas: Set(nas.map(\.address)),
-                pools: Set(pools.map(\.pool.prefix))))
+                pools: Set(pools.map(\.pool.prefix)), vpns: lines.entries))
         logger.info(
             "kernel and store are together",
             metadata: [
@@ -108,7 +115,7 @@ public final class ControlPlane: Sendable {
         try await refreshClients()
         readiness.store(true, ordering: .releasing)
         // What a change left half done when the process ended is finished here: flows that are not allowed any more.
-        let swept = try dataPlane.deleteFlows(.all, where: denial())
+        let swept = try dataPlane.deleteFlows(.all, judging: judge())
         if swept > 0 { logger.info("flows that no policy allows were cut", metadata: ["flows": "\(swept)"]) }
     }
 
@@ -161,15 +168,27 @@ public final class ControlPlane: Sendable {
 
     // MARK: Shared by the facets
 
-    /// Whether a flow is to be cut: its device has no session, or its policy does not let it out.
-    func denial() -> (Flow, PolicyMark?) -> Bool {
-        let rulesets = book.snapshot()
+    /// Says of flows what policies say of them.
+    /// - Parameter rulesets: those of policies whose flows are looked at; `nil`: all that are in force.
+    func judge(_ rulesets: [PolicyMark: Ruleset]? = nil) -> (TrackedFlow) -> FlowJudgement {
+        let rulesets = rulesets ?? book.snapshot()
         let pools = self.pools.withLock { $0 }
         let forbidden = pools + settings.protectedPrefixes + settings.natPlan.publicPrefixes
-        return { flow, mark in
-            guard let mark else { return pools.contains { $0.contains(flow.source) } }
+        return { flow in
+            let isAt = { (prefixes: [IPv4Prefix], address: IPAddress) in
+                if case .v4(let address) = address { prefixes.contains { $0.contains(address) } } else { false }
+            }
+            guard let policy = flow.policy else {
+                // What has no session any more.
+                let isOfDevice = isAt(pools, flow.flow.source) || isAt(pools, flow.flow.destination)
+                return isOfDevice ? .denied : .notOurs
+            }
+            guard let way = rulesets[policy]?.way(of: flow) else { return .denied }
             // The kernel looks at these for new flows only.
-            return forbidden.contains { $0.contains(flow.destination) } || !(rulesets[mark]?.allows(flow) ?? false)
+            switch way {
+            case .internet, .vpns: return isAt(forbidden, flow.flow.destination) ? .denied : .way(way)
+            case .group, .access: return .way(way)
+            }
         }
     }
 
@@ -203,7 +222,7 @@ extension EnforcedSession {
     func entry(_ plan: NATPlan) -> DeviceEntry {
         DeviceEntry(
             address: address, policy: policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll,
-            nat: plan.binding(index: natIndex))
+            nat: plan.binding(index: natIndex), group: group.flatMap(GroupNumber.init(group:)))
     }
 }
 

@@ -5,6 +5,8 @@ public struct ControlSettings: Sendable {
     public var natPlan: NATPlan
     /// The operator's infrastructure, which no device reaches.
     public var protectedPrefixes: Set<IPv4Prefix>
+    /// The gateway's interfaces towards devices and the internet, which are no VPN's.
+    public var gatewayInterfaces: Set<InterfaceName>
     /// Attach and accounting requests that may wait; more are shed before they queue.
     public var queueCapacity: Int
     /// Requests that share one store transaction and one netlink batch at most.
@@ -17,12 +19,14 @@ public struct ControlSettings: Sendable {
     public var verificationInterval: Duration
 
     public init(
-        natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [], queueCapacity: Int = 8192, batchLimit: Int = 256,
+        natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [],
+        gatewayInterfaces: Set<InterfaceName> = [], queueCapacity: Int = 8192, batchLimit: Int = 256,
         maximumWait: Duration = .seconds(3),
         stopConfirmationWait: Duration = .seconds(5), verificationInterval: Duration = .milliseconds(250)
     ) {
         self.natPlan = natPlan
         self.protectedPrefixes = protectedPrefixes
+        self.gatewayInterfaces = gatewayInterfaces
         self.queueCapacity = queueCapacity
         self.batchLimit = batchLimit
         self.maximumWait = maximumWait

@@ -144,7 +144,7 @@ final class Engine: Service {
 
     /// The last change of each device, in the order of first appearance.
     private static func lastChangePerDevice(_ changes: [DeviceChange]) -> [DeviceChange] {
-        var places: [IPv4Address: Int] = [:]
+        var places: [IPAddress: Int] = [:]
         var result: [DeviceChange] = []
         for change in changes {
             if let place = places[change.address] {
@@ -169,17 +169,19 @@ extension Array {
 }
 
 extension DeviceChange {
-    var address: IPv4Address {
+    var address: IPAddress {
         switch self {
-        case .set(let entry): entry.address
-        case .remove(let address): address
+        case .set(let entry): .v4(entry.address)
+        case .remove(let address): .v4(address)
+        case .set6(let entry): .v6(entry.prefix.address)
+        case .remove6(let prefix): .v6(prefix.address)
         }
     }
 
     var isRemoval: Bool {
         switch self {
-        case .set: false
-        case .remove: true
+        case .set, .set6: false
+        case .remove, .remove6: true
         }
     }
 }

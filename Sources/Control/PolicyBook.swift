@@ -26,6 +26,8 @@ final class PolicyBook: Sendable {
     struct References: Hashable, Sendable {
         let lists: Set<Name>
         let services: Set<Name>
+        let groups: Set<Name>
+        let vpns: Set<Name>
     }
 
     /// Tells whether policies that were compiled beside the engine's loop are still what the engine would compile.
@@ -102,14 +104,8 @@ extension ValidatedPolicy {
     var schedules: Set<Schedule> { Set(rules.compactMap(\.schedule)) }
 
     var references: PolicyBook.References {
-        PolicyBook.References(lists: sharedLists, services: Set(rules.flatMap(\.services)))
-    }
-}
-
-extension Ruleset {
-    /// Whether a tracked connection would still be let out, where it goes now.
-    func allows(_ flow: Flow) -> Bool {
-        verdict(for: PacketQuery(destination: flow.destination, protocol: flow.protocol, port: flow.destinationPort))
-            == .internet
+        PolicyBook.References(
+            lists: sharedLists, services: Set(rules.flatMap(\.services)),
+            groups: Set(groups.keys), vpns: Set(vpns.keys))
     }
 }

@@ -6,15 +6,23 @@ import Store
 struct PolicyScopes: Sendable {
     private let common: PolicyScope
     private let lists: [Tenant.ID: [Name: [ListItem]]]
+    private let groups: [Tenant.ID: [Name: GroupNumber]]
+    private let vpns: [Tenant.ID: [Name: VPNNumber]]
 
-    init(common: PolicyScope, lists: [SharedList]) {
+    init(common: PolicyScope, lists: [SharedList], groups: [SIMGroup], vpns: [VPN]) {
         self.common = common
+        self.groups = groups.reduce(into: [:]) {
+            $0[$1.tenant, default: [:]][$1.name] = GroupNumber(group: $1.id)
+        }
+        self.vpns = vpns.reduce(into: [:]) { $0[$1.tenant, default: [:]][$1.name] = $1.number }
         self.lists = lists.reduce(into: [:]) { $0[$1.tenant, default: [:]][$1.name] = $1.items }
     }
 
     subscript(tenant: Tenant.ID) -> PolicyScope {
         var scope = common
         scope.lists = lists[tenant] ?? [:]
+        scope.groups = groups[tenant] ?? [:]
+        scope.vpns = vpns[tenant] ?? [:]
         return scope
     }
 }
@@ -22,12 +30,16 @@ struct PolicyScopes: Sendable {
 extension ControlPlane {
     /// What the tenant's documents may name.
     func scope(of tenant: Tenant.ID, _ store: any StoreReader) throws -> PolicyScope {
-        PolicyScopes(common: commonScope(try store.services()), lists: try store.lists(of: tenant))[tenant]
+        PolicyScopes(
+            common: commonScope(try store.services()), lists: try store.lists(of: tenant),
+            groups: try store.groups(of: tenant), vpns: try store.vpns(of: tenant))[tenant]
     }
 
     /// What the documents of all tenants may name.
     func scopes(_ store: any StoreReader) throws -> PolicyScopes {
-        PolicyScopes(common: commonScope(try store.services()), lists: try store.allLists())
+        PolicyScopes(
+            common: commonScope(try store.services()), lists: try store.allLists(), groups: try store.allGroups(),
+            vpns: try store.allVPNs())
     }
 
     /// What documents of any tenant may name.
@@ -40,6 +52,6 @@ extension ControlPlane {
                         // What was a definition when it was stored is one still; else the policies that name it say so.
                         all[service.name] = try? ServiceDefinition(parsing: service.definition).matches
                     })),
-            unsupported: Set(PolicyFeature.allCases), isTimeZone: { self.wallClock.minuteOfWeek($0, time) != nil })
+            isTimeZone: { self.wallClock.minuteOfWeek($0, time) != nil })
     }
 }

@@ -72,10 +72,7 @@ extension ControlPlane {
         }
         let marks = unswept.withLock { $0 }
         guard !marks.isEmpty else { return 0 }
-        let isDenied = denial()
-        let cut = try dataPlane.deleteFlows(.ofPolicies(marks)) { flow, owner in
-            owner.map(marks.contains) == true && isDenied(flow, owner)
-        }
+        let cut = try dataPlane.deleteFlows(.ofPolicies(marks), judging: judge())
         unswept.withLock { $0.subtract(marks) }
         logger.info(
             "rules opened or closed at their time", metadata: ["policies": "\(marks.count)", "flows.cut": "\(cut)"])

@@ -13,18 +13,56 @@ struct DeviceDifference {
     private var policyAdditions: [Element] = []
     private var natDeletions: [UInt32] = []
     private var natAdditions: [Element] = []
+    /// By set or map: of IPv6, and of groups that rules name.
+    private var otherDeletions: [String: [TableElement]] = [:]
+    private var otherAdditions: [String: [TableElement]] = [:]
 
     var isEmpty: Bool {
         policyDeletions.isEmpty && policyAdditions.isEmpty && natDeletions.isEmpty && natAdditions.isEmpty
+            && otherDeletions.isEmpty && otherAdditions.isEmpty
     }
 
     /// From what the kernel is known to hold for one address to what it should.
-    mutating func change(_ address: IPv4Address, from old: DeviceEntry?, to new: DeviceEntry?) {
+    /// - Parameter named: the groups that rules name.
+    mutating func change(
+        _ address: IPv4Address, from old: DeviceEntry?, to new: DeviceEntry?, named: Set<GroupNumber>
+    ) {
+        changeGroup(
+            address.bits.networkOctets, .ipv4, from: old?.group.flatMap { named.contains($0) ? $0 : nil },
+            to: new?.group.flatMap { named.contains($0) ? $0 : nil })
         if old?.policy != new?.policy {
             changePolicy(address.bits, hadOne: old != nil, to: new?.policyData)
         }
         if old?.nat != new?.nat {
             changeNAT(address.bits, hadOne: old?.nat != nil, to: new?.nat?.elementData)
+        }
+    }
+
+    /// The same for a prefix.
+    mutating func change(
+        _ prefix: IPv6Prefix, from old: DeviceEntry6?, to new: DeviceEntry6?, named: Set<GroupNumber>
+    ) {
+        let key = prefix.address.bits.networkOctets
+        changeGroup(
+            key, .ipv6, from: old?.group.flatMap { named.contains($0) ? $0 : nil },
+            to: new?.group.flatMap { named.contains($0) ? $0 : nil })
+        guard old?.policy != new?.policy else { return }
+        if old != nil { otherDeletions["device_policy6", default: []].append(TableElement(key: key)) }
+        if let new {
+            otherAdditions["device_policy6", default: []].append(
+                TableElement(key: key, value: .data(new.policy.rawValue.nativeOctets)))
+        }
+    }
+
+    private mutating func changeGroup(
+        _ key: [UInt8], _ family: Family, from old: GroupNumber?, to new: GroupNumber?
+    ) {
+        guard old != new else { return }
+        if let old {
+            for (set, element) in old.elements(key, family) { otherDeletions[set, default: []].append(element) }
+        }
+        if let new {
+            for (set, element) in new.elements(key, family) { otherAdditions[set, default: []].append(element) }
         }
     }
 
@@ -60,6 +98,8 @@ struct DeviceDifference {
         var batch = TableBatch(socket: socket)
         try batch.delete(Self.elements(policyDeletions), from: "device_policy")
         try batch.delete(Self.elements(natDeletions), from: "device_nat")
+        for (set, elements) in otherDeletions { try batch.delete(elements, from: set) }
+        for (set, elements) in otherAdditions { try batch.add(elements, to: set) }
         try batch.add(Self.elements(natAdditions), to: "device_nat")
         try batch.add(Self.elements(policyAdditions), to: "device_policy")
         return try batch.commit()
@@ -115,5 +155,16 @@ struct DeviceDifference {
             guard missing + wrong + foreign > 0 else { return nil }
             return "in \(name) \(missing) elements were missing, \(wrong) were wrong and \(foreign) were foreign"
         }
+    }
+}
+
+extension GroupNumber {
+    /// What the kernel holds of a device of the group, by set: one for policies' chains to ask, and one for the packets
+    /// that these have let pass.
+    func elements(_ device: [UInt8], _ family: Family) -> [(set: String, element: TableElement)] {
+        [
+            (family.group(self), TableElement(key: device)),
+            ("group_devices\(family.suffix)", TableElement(key: device + RouteMark.of(self).nativeOctets)),
+        ]
     }
 }

@@ -36,6 +36,9 @@ struct FlowNumbers {
 
     func numbers(of policy: PolicyMark) -> [UInt32] { earlier[policy].map { Array($0.keys) } ?? [] }
 
+    /// All that flows may have, as far as it is known, beside those of present chains.
+    var all: Set<UInt32> { earlier.values.reduce(into: []) { $0.formUnion($1.keys) } }
+
     /// Before flows are read.
     /// - Returns: the time for ``note(_:of:since:)``, and whether all numbers are known.
     func beginReading() -> (since: Time, isKnown: Bool) { (now, unknownSince == nil) }

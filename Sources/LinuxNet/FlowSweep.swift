@@ -24,9 +24,14 @@ struct FlowSweep {
             case .all: return try conntrack.entries(.all) { _ in true }
             case .ofDevices(let devices):
                 guard let first = devices.first else { return [] }
-                return try conntrack.entries(devices.count == 1 ? .source(first) : .all) {
-                    devices.contains($0.flow.source)
+                let isOne = { (address: IPAddress) in
+                    if case .v4(let address) = address { devices.contains(address) } else { false }
                 }
+                guard devices.count == 1 else {
+                    return try conntrack.entries(.all) { isOne($0.flow.source) || isOne($0.flow.destination) }
+                }
+                return try conntrack.entries(.source(first)) { isOne($0.flow.source) }
+                    + conntrack.entries(.destination(first)) { isOne($0.flow.destination) }
             case .numbers(let numbers):
                 var found: [Conntrack.Entry] = []
                 for number in numbers {
@@ -40,6 +45,11 @@ struct FlowSweep {
     mutating func delete(_ entries: [Conntrack.Entry]) throws(DataPlaneError) -> Int {
         guard !entries.isEmpty else { return 0 }
         return try linked { conntrack throws(DataPlaneError) in try conntrack.delete(entries) }
+    }
+
+    mutating func setMarks(_ marks: [(entry: Conntrack.Entry, mark: UInt32)]) throws(DataPlaneError) {
+        guard !marks.isEmpty else { return }
+        try linked { conntrack throws(DataPlaneError) in try conntrack.setMarks(marks) }
     }
 
     /// Opens the socket when there is none, and drops it when it is lost.
@@ -63,6 +73,6 @@ struct FlowSweep {
 }
 
 extension Conntrack.Entry {
-    /// Of the chain that let it pass.
+    /// Of the policy that let it pass.
     var number: UInt32 { mark & PolicyChains.numberMask }
 }

@@ -28,8 +28,21 @@ public struct GatewayLayout: Hashable, Sendable {
     public var devicesTable: UInt32 = 4002
     /// The routing table for packets from outside.
     public var answersTable: UInt32 = 4003
-    /// The preference of the first of five consecutive routing rules; must come before the main table's (32766).
+    /// The routing table of the VPN with number zero; the others' follow.
+    public var firstVPNTable: UInt32 = 5000
+    /// The preference of the first routing rule. Some 12,300 numbers from here on are Cordon's; they must come before the
+    /// main table's (32766).
     public var firstRulePreference: UInt32 = 100
+    /// The P-GW's address on ``sgiInterface`` and the next hop towards the internet, where the gateway forwards IPv6.
+    public var sgiPeer6: IPv6Address?
+    public var wanNextHop6: IPv6Address?
+    /// Where devices' prefixes are from. No device sends to these but as a rule to a group says.
+    public var devicePrefixes6: Set<IPv6Prefix> = []
+    /// The same as ``protectedPrefixes``.
+    public var protectedPrefixes6: Set<IPv6Prefix> = []
+
+    /// Whether IPv6 is forwarded.
+    public var hasIPv6: Bool { sgiPeer6 != nil && wanNextHop6 != nil }
 
     public init(
         sgiInterface: InterfaceName, sgiPeer: IPv4Address, wanInterface: InterfaceName, wanNextHop: IPv4Address,
@@ -53,33 +66,4 @@ public struct GatewayLimits: Hashable, Sendable {
     public var radiusPacketsPerNAS: UInt32 = 100_000
 
     public init() {}
-}
-
-/// The marks of packets that have been judged. Upper half: the lower is for ``PolicyMark``.
-enum RouteMark {
-    static let internet: UInt32 = 0x8000_0001
-    static let devices: UInt32 = 0x8000_0002
-
-    /// The mark of a way whose route never changes.
-    static func fixed(_ way: RuleAction) -> UInt32? { way == .internet ? internet : nil }
-}
-
-/// The name of a network interface. 1 to 15 letters, digits, dots, hyphens and underscores, so that it can stand in a
-/// text for nft and in a path under /proc/sys (which writes a dot in a name as a slash; paths here are file paths).
-public struct InterfaceName: Hashable, Sendable, CustomStringConvertible {
-    public let description: String
-
-    public init(parsing text: some StringProtocol) throws(ParseError) {
-        let isAllowed = { (byte: UInt8) in
-            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
-                || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
-        }
-        let bytes = Array(text.utf8)
-        guard (1...15).contains(bytes.count), bytes.allSatisfy(isAllowed), text != ".", text != ".." else {
-            throw ParseError(
-                kind: "an interface name", text: text,
-                expected: "write 1 to 15 letters, digits, dots, hyphens and underscores")
-        }
-        description = String(text)
-    }
 }

@@ -53,28 +53,57 @@ public final class Kernel: DataPlane {
         try core.withLock { core throws(DataPlaneError) in try core.setPools(prefixes) }
     }
 
+    public func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.setVPNs(vpns) }
+    }
+
+    public func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
+        try core.withLock { core throws(DataPlaneError) in try core.upInterfaces(interfaces) }
+    }
+
     public func deleteFlows(
-        _ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement
     ) throws(DataPlaneError) -> Int {
         let (sweep, found) = try read(selection)
+        let judgements = found.map { $0.isSelected ? judge($0.tracked) : .notOurs }
         var (denied, left): ([Conntrack.Entry], [KernelCore.SweptFlow]) = ([], [])
-        for flow in found {
-            if flow.isSelected, isDenied(flow.entry.flow, flow.policy) {
-                denied.append(flow.entry)
-            } else {
-                left.append(flow)
+        var marked: [(entry: Conntrack.Entry, mark: UInt32)] = []
+        core.withLock { core in
+            for (flow, judgement) in zip(found, judgements) {
+                switch core.fate(of: flow, judgement) {
+                case .cut: denied.append(flow.entry)
+                case .kept: left.append(flow)
+                case .marked(let mark): marked.append((flow.entry, mark))
+                }
             }
         }
-        let deleted = try sweeper.withLock { sweeper throws(DataPlaneError) in try sweeper.delete(denied) }
-        core.withLock { $0.note(left, sweep) }
+        let deleted = try sweeper.withLock { sweeper throws(DataPlaneError) in
+            let deleted = try sweeper.delete(denied)
+            try sweeper.setMarks(marked)
+            return deleted
+        }
+        try core.withLock { core throws(DataPlaneError) in
+            try core.note(left, sweep)
+            switch selection {
+            case .all: try core.forgetRetired(of: Set(core.chains.retired.keys))
+            case .ofPolicies(let policies): try core.forgetRetired(of: policies)
+            case .ofDevices: break
+            }
+        }
         return deleted
     }
 
     public func flows(
-        _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
-    ) throws(DataPlaneError) -> (count: Int, listed: [Flow]) {
-        let denied = try read(selection).found.filter { $0.isSelected && isDenied($0.entry.flow, $0.policy) }
-        return (denied.count, denied.prefix(limit).map(\.entry.flow))
+        _ selection: FlowSelection, listing limit: Int, judging judge: (TrackedFlow) -> FlowJudgement
+    ) throws(DataPlaneError) -> (count: Int, listed: [TrackedFlow]) {
+        let found = try read(selection).found.filter(\.isSelected)
+        let judgements = found.map { judge($0.tracked) }
+        let denied = core.withLock { core in
+            zip(found, judgements).filter { flow, judgement in
+                if case .cut = core.fate(of: flow, judgement) { true } else { false }
+            }
+        }
+        return (denied.count, denied.prefix(limit).map(\.0.tracked))
     }
 
     /// Reads flows while changes go on.

@@ -5,42 +5,66 @@ import PolicyCompiler
 /// What policies' chains have counted and noted.
 extension KernelCore {
     func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] {
-        guard let ruleset = chains.rulesets[policy], let chain = chains.chain(of: policy) else { return [] }
+        guard let ruleset = chains.rulesets[policy], let serial = chains.serial(of: policy) else { return [] }
         var hits = Array(repeating: RuleHits(packets: 0, octets: 0), count: ruleset.actions.count)
         try linked { link throws(DataPlaneError) in
-            let counted = try link.reader.counters(ofRules: chain)
-            // The last is the default's, whatever the form.
-            if let last = counted.last { hits[ruleset.default] = last }
-            switch ruleset.form {
-            case .rules(let entries):
-                for (entry, count) in zip(entries, counted) { hits[entry.rule] += count }
-            case .maps(let lookups):
-                for (layer, lookup) in lookups.enumerated() {
-                    let counted = try link.reader.counters(
-                        ofElements: PolicyForm.map(of: chain, layer: layer))
-                    for entry in lookup.entries {
-                        let key = PolicyForm.Element(entry, key: lookup.key, way: nil).key
-                        if let count = counted[key] { hits[entry.rule] += count }
-                    }
-                }
+            let outward = { (family: Family) in ChainPlace.outward(family).name(serial: serial) }
+            try add(ruleset.form, ruleset.default, in: outward(.ipv4), to: &hits, link)
+            if layout.hasIPv6, let form = ruleset.form6 {
+                try add(form, ruleset.default, in: outward(.ipv6), to: &hits, link)
+            }
+            for access in ruleset.access {
+                try add(access.entries, at: .access(access.vpn, .ipv4), serial, to: &hits, link)
+                guard layout.hasIPv6, !access.entries6.isEmpty else { continue }
+                try add(access.entries6, at: .access(access.vpn, .ipv6), serial, to: &hits, link)
             }
         }
         return hits
     }
 
+    private func add<Prefix: KernelPrefix>(
+        _ form: Ruleset.Form<Prefix>, _ last: Int, in chain: String, to hits: inout [RuleHits], _ link: Link
+    ) throws(DataPlaneError) {
+        let counted = try link.reader.counters(ofRules: chain)
+        // The last is the default's, whatever the form.
+        if let count = counted.last { hits[last] += count }
+        switch form {
+        case .rules(let boxes):
+            for (box, count) in zip(boxes, counted) { hits[box.rule] += count }
+        case .maps(let lookups):
+            for (layer, lookup) in lookups.enumerated() {
+                let counted = try link.reader.counters(ofElements: ChainForm.map(of: chain, layer: layer))
+                for entry in lookup.entries {
+                    let key = ChainForm.Element(entry, key: lookup.key, way: nil).key
+                    if let count = counted[key] { hits[entry.rule] += count }
+                }
+            }
+        }
+    }
+
+    private func add<Prefix: KernelPrefix>(
+        _ entries: [Ruleset.AccessEntry<Prefix>], at place: ChainPlace, _ serial: UInt32, to hits: inout [RuleHits],
+        _ link: Link
+    ) throws(DataPlaneError) {
+        let counted = try link.reader.counters(ofRules: place.name(serial: serial))
+        for (entry, count) in zip(entries, counted) { hits[entry.rule] += count }
+    }
+
     func observations() throws(DataPlaneError) -> [Observation] {
         guard snapshot != nil else { return [] }
         var policies: [UInt32: PolicyMark] = [:]
-        for (mark, name) in chains.chainsByMark {
-            if let serial = PolicyChains.serial(of: name) { policies[serial] = PolicyMark(rawValue: mark) }
-        }
+        for (mark, serial) in chains.serialsByMark { policies[serial] = mark }
         return try linked { link throws(DataPlaneError) in
-            // Of chains that are no more, nobody asks.
-            try link.reader.observations().compactMap { number, observation in
-                policies[number >> Ruleset.numberBits].map { policy in
-                    observation(policy, Int(number & (1 << Ruleset.numberBits - 1)))
+            var all: [Observation] = []
+            for family in layout.families {
+                // Of chains that are no more, nobody asks.
+                all += try link.reader.observations(family).compactMap { number, observation in
+                    policies[number >> Ruleset.numberBits].map { policy in
+                        observation(policy, Int(number & (1 << Ruleset.numberBits - 1)))
+                    }
                 }
             }
+            return all
         }
     }
 }
@@ -68,31 +92,45 @@ extension TableReader {
         return found
     }
 
-    /// What the set `observed` has, with the number of the rule.
-    fileprivate func observations() throws(DataPlaneError) -> [(UInt32, (PolicyMark, Int) -> Observation)] {
+    /// What the set `observed` of a family has, with the number of the rule.
+    fileprivate func observations(
+        _ family: Family
+    ) throws(DataPlaneError) -> [(UInt32, (PolicyMark, Int) -> Observation)] {
         var found: [(UInt32, (PolicyMark, Int) -> Observation)] = []
-        try eachElement(of: Observed.name, reset: { found = [] }) { element in
+        let length = Int(family.addressLength)
+        try eachElement(of: family.observed, reset: { found = [] }) { element in
             guard
                 let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.value,
-                let source = key.native(UInt32.self, at: 0), let destination = key.native(UInt32.self, at: 4),
-                let `protocol` = key.native(UInt8.self, at: 8), let port = key.native(UInt16.self, at: 12),
-                let number = key.native(UInt32.self, at: 16)
+                let source = key.address(family, at: 0), let destination = key.address(family, at: length),
+                let `protocol` = key.native(UInt8.self, at: 2 * length),
+                let port = key.native(UInt16.self, at: 2 * length + 4),
+                let number = key.native(UInt32.self, at: 2 * length + 8)
             else { return }
             let hits = element.first(NFTA_SET_ELEM_EXPR.rawValue).flatMap { RuleHits(reading: $0.nested) }
+            let hasPort = `protocol` == UInt8(IPPROTO_TCP) || `protocol` == UInt8(IPPROTO_UDP)
             found.append(
                 (
                     number,
                     { policy, rule in
                         Observation(
-                            device: IPv4Address(bits: UInt32(bigEndian: source)),
-                            destination: IPv4Address(bits: UInt32(bigEndian: destination)), protocol: `protocol`,
-                            port: `protocol` == UInt8(IPPROTO_TCP) || `protocol` == UInt8(IPPROTO_UDP)
-                                ? UInt16(bigEndian: port) : nil,
-                            policy: policy, rule: rule, hits: hits ?? RuleHits(packets: 0, octets: 0))
+                            device: source, destination: destination, protocol: `protocol`,
+                            port: hasPort ? UInt16(bigEndian: port) : nil, policy: policy, rule: rule,
+                            hits: hits ?? RuleHits(packets: 0, octets: 0))
                     }
                 ))
         }
         return found
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func address(_ family: Family, at offset: Int) -> IPAddress? {
+        switch family {
+        case .ipv4:
+            native(UInt32.self, at: offset).map { .v4(IPv4Address(bits: UInt32(bigEndian: $0))) }
+        case .ipv6:
+            native(UInt128.self, at: offset).map { .v6(IPv6Address(bits: UInt128(bigEndian: $0))) }
+        }
     }
 }
 

@@ -7,8 +7,14 @@ extension KernelCore {
         rulesets[.blockAll] = rulesets[.blockAll] ?? .blockAll
         var devices: [IPv4Address: DeviceEntry] = [:]
         for entry in state.devices { devices[entry.address] = entry }
-        let report = try load(Contents(rulesets: rulesets, devices: devices, nas: state.nas, pools: state.pools))
+        var devices6: [IPv6Prefix: DeviceEntry6] = [:]
+        for entry in state.devices6 { devices6[entry.prefix] = entry }
+        let report = try load(
+            Contents(
+                rulesets: rulesets, devices: devices, devices6: devices6, nas: state.nas, pools: state.pools,
+                vpns: state.vpns))
         if isHostPrepared {
+            prepare(state.vpns.values.map(\.interface))
             _ = try ensureRoutes()
             _ = try startForwarding()
         }
@@ -18,8 +24,10 @@ extension KernelCore {
     struct Contents {
         let rulesets: [PolicyMark: Ruleset]
         let devices: [IPv4Address: DeviceEntry]
+        let devices6: [IPv6Prefix: DeviceEntry6]
         let nas: Set<IPv4Address>
         let pools: Set<IPv4Prefix>
+        let vpns: [VPNNumber: VPNEntry]
     }
 
     /// So many devices are read from the kernel and compared; more are replaced.
@@ -59,14 +67,19 @@ extension KernelCore {
                 }
             }
             var forms = try reader.policyForms(found.chains)
-            var leads = Leads()
-            if found.parts[.set("policy_chain")] != nil { leads.chains = try reader.policyChains() }
-            if found.parts[.set("in_force")] != nil {
-                let count = try reader.count(of: "in_force") ?? 0
-                leads.decisions = count > Self.readable ? nil : try reader.decisions()
+            var sets = found.hasTable ? Set(try reader.setNames()) : []
+            var leads = PresentLeads(try reader.leads(sets))
+            if sets.contains(Leads.decisionsName) {
+                let count = try reader.count(of: Leads.decisionsName) ?? 0
+                if count > Self.readable {
+                    leads.areDecisionsKnown = false
+                } else {
+                    leads.leads.decisions = try reader.decisions()
+                }
             }
-            var sets = found.hasTable ? try reader.setNames() : []
-            let structure = text.rules + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
+            let structure =
+                text.rules + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
+                + text.elementsOfPools6
             let present = try presentInterfaces()
             let before = try reader.generation()
             do throws(DataPlaneError) {
@@ -76,14 +89,19 @@ extension KernelCore {
                 // Something of another kind has one of our names. Nothing that is not ours may stay there.
                 try run(
                     "delete table inet cordon\n" + text.definitions + structure, operation: "replacing the table")
-                (found, policies, bindings, forms, leads, sets) = (TableSnapshot(), [:], [:], [:], Leads(), [])
+                (found, policies, bindings, forms, sets) = (TableSnapshot(), [:], [:], [:], [])
+                leads = PresentLeads(Leads())
             }
             var commits: UInt32 = 1
+            (self.devices, devices6) = (contents.devices, contents.devices6)
+            groups = contents.rulesets.values.reduce(into: []) { $0.formUnion($1.namedGroups) }
+            commits += try loadGroups(present: sets, link)
             let first = layout.firstChain ?? UInt32.random(in: PolicyChains.firstNumbers)
             var chains = PolicyChains(
-                after: self.chains.last ?? first &- 1,
-                taken: Set((found.chains + sets).compactMap(PolicyChains.serial)), adopting: forms,
-                ledTo: leads.chains)
+                withIPv6: layout.hasIPv6, after: self.chains.last ?? first &- 1,
+                taken: Set((found.chains + sets).compactMap(ChainPlace.serial)), adopting: forms,
+                ledTo: leads.policyChains)
+            _ = chains.change(vpns: contents.vpns)
             let change = chains.change(to: contents.rulesets, removing: [])
             chains.stopAdopting()
             try add(change.additions, link) { body throws(DataPlaneError) in
@@ -91,6 +109,7 @@ extension KernelCore {
                 commits += 1
             }
             if try lead(from: leads, to: chains, found: found.chains, sets: sets, link) { commits += 1 }
+            commits += try loadDevices6(link)
             if isLarge {
                 try DeviceDifference.replaceAll(with: contents.devices, over: link.nftables)
                 commits += 2
@@ -103,7 +122,7 @@ extension KernelCore {
             interfaces = present
             self.chains = chains
             flowNumbers.loseTrack()
-            (devices, nas, pools) = (contents.devices, contents.nas, contents.pools)
+            (nas, pools) = (contents.nas, contents.pools)
             let after = try reader.generation()
             snapshot = try reader.snapshot()
             generation = try reader.generation()
@@ -115,51 +134,78 @@ extension KernelCore {
         }
     }
 
-    /// What leads to policies' chains, and on from there.
-    private struct Leads {
-        var chains: [UInt32: String] = [:]
-        /// `nil` for more than can be read.
-        var decisions: PolicyDecisions? = PolicyDecisions()
+    /// What the kernel has of this before a load.
+    private struct PresentLeads {
+        var leads: Leads
+        /// Not when there are more than can be read.
+        var areDecisionsKnown = true
+
+        init(_ leads: Leads) { self.leads = leads }
+
+        /// The IPv4 chain of each policy.
+        var policyChains: [UInt32: String] {
+            leads.chains.reduce(into: [:]) { all, lead in
+                guard lead.key.map == .policy(.ipv4), lead.key.key.count == 4 else { return }
+                all[lead.key.key.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }] = lead.value
+            }
+        }
     }
 
     /// Leads policies to their chains, and deletes the chains and maps that are not in use: old policies' and foreign
     /// ones. - Returns: whether anything had to change.
     private func lead(
-        from present: Leads, to chains: PolicyChains, found: [String], sets: [String], _ link: Link
+        from present: PresentLeads, to chains: PolicyChains, found: [String], sets: Set<String>, _ link: Link
     ) throws(DataPlaneError) -> Bool {
-        let wanted = chains.chainsByMark
-        let inUse = chains.inUse
+        let inUse = chains.chainNames
+        let serials = chains.serialsInUse
         var batch = TableBatch(socket: link.nftables)
-        try batch.delete(
-            present.chains.filter { wanted[$0.key] != $0.value }.map { TableElement(key: $0.key.nativeOctets) },
-            from: "policy_chain")
-        if let decisions = present.decisions {
-            try batch.delete(decisions.subtracting(chains.decisions))
-        } else {
-            try batch.flush("in_force")
-        }
-        try batch.add(
-            wanted.filter { present.chains[$0.key] != $0.value }
-                .map { TableElement(key: $0.key.nativeOctets, value: .jump(chain: $0.value)) },
-            to: "policy_chain")
-        try batch.add(chains.decisions.subtracting(present.decisions ?? PolicyDecisions()))
+        if !present.areDecisionsKnown { try batch.flush(Leads.decisionsName) }
+        try batch.delete(present.leads.subtracting(chains.leads))
+        try batch.add(chains.leads.subtracting(present.leads))
         let unused = found.filter { !TableText.chains.contains($0) && !inUse.contains($0) }
+        let groupSets = Set(Self.sets(of: groups).map(\.name))
         try batch.remove(
             chains: unused.sorted(),
             maps: sets.filter { name in
-                guard let serial = PolicyChains.serial(of: name) else { return false }
-                return !inUse.contains("\(PolicyChains.prefix)\(serial)")
-            })
+                if Self.isGroup(name) { return !groupSets.contains(name) }
+                return ChainPlace.serial(in: name).map { !serials.contains($0) } ?? false
+            }.sorted())
         return try batch.commit()
+    }
+
+    /// The sets of groups, with their devices, in one transaction.
+    /// - Returns: how many transactions there were.
+    private func loadGroups(present sets: Set<String>, _ link: Link) throws(DataPlaneError) -> UInt32 {
+        var batch = TableBatch(socket: link.nftables)
+        for family in Family.allCases { try batch.flush("group_devices\(family.suffix)") }
+        for (number, set) in Self.sets(of: groups).enumerated() {
+            if !sets.contains(set.name) { try batch.addSet(set.name, set.family, number: UInt32(number + 1)) }
+            if sets.contains(set.name) { try batch.flush(set.name) }
+        }
+        for (set, elements) in groupElements(of: groups) { try batch.add(elements, to: set) }
+        return try batch.commit() ? 1 : 0
+    }
+
+    /// Replaces the devices of IPv6: a packet meets the old ones or the new.
+    /// - Returns: how many transactions there were.
+    private func loadDevices6(_ link: Link) throws(DataPlaneError) -> UInt32 {
+        var batch = TableBatch(socket: link.nftables)
+        try batch.flush("device_policy6")
+        try batch.add(
+            devices6.values.map {
+                TableElement(key: $0.prefix.address.bits.networkOctets, value: .data($0.policy.rawValue.nativeOctets))
+            }, to: "device_policy6")
+        return try batch.commit() ? 1 : 0
     }
 
     /// Commands that empty what is there, but for the devices and what leads to policies.
     private func clearing(_ found: TableSnapshot) -> String {
         guard found.hasTable else { return "" }
         // Foreign chains are emptied too, so that nothing hangs on another.
-        let names = Set(found.chains.filter { PolicyChains.serial(of: $0) == nil }).union(TableText.chains).sorted()
+        let names = Set(found.chains.filter { ChainPlace(chain: $0) == nil }).union(TableText.chains).sorted()
         return names.map { "flush chain inet cordon \($0)\n" }.joined()
             + "flush set inet cordon nas\nflush set inet cordon pools\n"
+            + (found.parts[.set("pools6")] == nil ? "" : "flush set inet cordon pools6\n")
             + TableText.meters.filter { found.parts[.set($0)] != nil }.map { "flush set inet cordon \($0)\n" }.joined()
     }
 
@@ -225,9 +271,7 @@ extension KernelCore {
             if found.hasTable {
                 findings +=
                     try devices.count > Self.readable ? countFindings(found, reader) : deviceFindings(found, reader)
-                if found.parts[.set("in_force")] != nil, try !reader.holds(chains.decisions) {
-                    findings.append("elements of in_force had been changed")
-                }
+                findings += try leadFindings(found, reader) + otherFindings(found, reader)
             }
             return (findings, seen)
         }
@@ -236,6 +280,55 @@ extension KernelCore {
             return nil
         }
         try reload()
+        return findings
+    }
+
+    /// What is wrong with what leads to policies' chains and VPNs.
+    private func leadFindings(
+        _ found: TableSnapshot, _ reader: TableReader
+    ) throws(DataPlaneError) -> [String] {
+        var findings: [String] = []
+        let present = try reader.leads(Set(TableText.sets.filter { found.parts[.set($0)] != nil }))
+        for map in Leads.ChainMap.allCases where found.parts[.set(map.name)] != nil {
+            let ours = { (leads: Leads) in leads.chains.filter { $0.key.map == map } }
+            if ours(present) != ours(chains.leads) { findings.append("elements of \(map.name) had been changed") }
+        }
+        let parts = [
+            (Leads.vpnsName, present.vpns == chains.leads.vpns),
+            (Leads.interfacesName, present.interfaces == chains.leads.interfaces),
+            (Leads.marksName, present.marks == chains.leads.marks),
+        ]
+        for (name, isRight) in parts where found.parts[.set(name)] != nil && !isRight {
+            findings.append("elements of \(name) had been changed")
+        }
+        if found.parts[.set(Leads.decisionsName)] != nil, try !reader.holds(chains.leads.decisions) {
+            findings.append("elements of \(Leads.decisionsName) had been changed")
+        }
+        return findings
+    }
+
+    /// What is wrong with the devices of IPv6 and those of groups. Of many, only their number is looked at.
+    private func otherFindings(
+        _ found: TableSnapshot, _ reader: TableReader
+    ) throws(DataPlaneError) -> [String] {
+        var wanted = groupElements(of: groups).mapValues { Set($0.map(\.key)) }
+        wanted["device_policy6"] = Set(devices6.keys.map { $0.address.bits.networkOctets })
+        for family in Family.allCases { wanted["group_devices\(family.suffix)", default: []].formUnion([]) }
+        for set in Self.sets(of: groups) { wanted[set.name, default: []].formUnion([]) }
+        let present = Set(try reader.setNames())
+        var findings: [String] = []
+        for (set, keys) in wanted.sorted(by: { $0.key < $1.key }) {
+            guard present.contains(set) else {
+                if Self.isGroup(set) { findings.append("the set \(set) was gone") }
+                continue
+            }
+            let count = try reader.count(of: set)
+            if let count, count != keys.count {
+                findings.append("\(set) had \(count) elements instead of \(keys.count)")
+            } else if keys.count <= Self.readable, try reader.keys(of: set) != keys {
+                findings.append("elements of \(set) had been changed")
+            }
+        }
         return findings
     }
 
@@ -299,7 +392,10 @@ extension KernelCore {
     /// Loads everything again as it was given.
     private func reload() throws(DataPlaneError) {
         unverified = []
-        _ = try load(Contents(rulesets: chains.rulesets, devices: devices, nas: nas, pools: pools))
+        _ = try load(
+            Contents(
+                rulesets: chains.rulesets, devices: devices, devices6: devices6, nas: nas, pools: pools,
+                vpns: chains.vpns))
     }
 }
 

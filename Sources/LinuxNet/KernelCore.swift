@@ -8,10 +8,16 @@ final class KernelCore {
     let layout: GatewayLayout
     let namespace: NetworkNamespace
     var devices: [IPv4Address: DeviceEntry] = [:]
-    var chains = PolicyChains()
+    var devices6: [IPv6Prefix: DeviceEntry6] = [:]
+    var chains: PolicyChains
+    /// Those that have a set in the kernel: all that rules name.
+    var groups: Set<GroupNumber> = []
     var flowNumbers = FlowNumbers()
     /// The policies of devices that are gone, whose flows conntrack may still have when they come back.
     private var departed: [IPv4Address: PolicyMark] = [:]
+    private var departed6: [IPv6Prefix: PolicyMark] = [:]
+    /// What flows with the numbers of earlier versions were given, as long as there may be such flows.
+    private var earlierWays: [UInt32: [Ruleset.Way]] = [:]
     var nas: Set<IPv4Address> = []
     var pools: Set<IPv4Prefix> = []
     /// What the table's parts looked like after our last change; `nil` until the kernel was given a state.
@@ -38,6 +44,7 @@ final class KernelCore {
     init(layout: GatewayLayout, namespace: NetworkNamespace) throws(DataPlaneError) {
         self.layout = layout
         self.namespace = namespace
+        chains = PolicyChains(withIPv6: layout.hasIPv6)
         openLink = try Self.open(in: namespace)
     }
 
@@ -101,29 +108,40 @@ final class KernelCore {
 
     private func commit(_ changes: [DeviceChange]) throws(DataPlaneError) {
         var wanted: [IPv4Address: DeviceEntry?] = [:]
+        var wanted6: [IPv6Prefix: DeviceEntry6?] = [:]
         for change in changes {
             switch change {
             case .set(let entry): wanted[entry.address] = .some(entry)
             case .remove(let address): wanted[address] = .some(nil)
+            case .set6(let entry): wanted6[entry.prefix] = .some(entry)
+            case .remove6(let prefix): wanted6[prefix.widened(to: min(prefix.length, 64))] = .some(nil)
             }
         }
         var difference = DeviceDifference()
-        for (address, entry) in wanted { difference.change(address, from: devices[address], to: entry) }
-        guard !difference.isEmpty else { return }
+        for (address, entry) in wanted {
+            difference.change(address, from: devices[address], to: entry, named: groups)
+        }
+        for (prefix, entry) in wanted6 { difference.change(prefix, from: devices6[prefix], to: entry, named: groups) }
+        if !difference.isEmpty {
+            try linked { link throws(DataPlaneError) in
+                try committing(link) { () throws(DataPlaneError) in try difference.commit(over: link.nftables) }
+            }
+        }
         // From one policy to another; few pairs, however many devices.
         var moved: Set<[PolicyMark]> = []
-        try linked { link throws(DataPlaneError) in
-            try committing(link) { () throws(DataPlaneError) in try difference.commit(over: link.nftables) }
-        }
         for (address, entry) in wanted {
             let old = devices[address]?.policy ?? departed.removeValue(forKey: address)
             if let entry, let old, old != entry.policy { moved.insert([old, entry.policy]) }
             if entry == nil { departed[address] = old }
             devices[address] = entry
         }
-        for move in moved {
-            flowNumbers.add(numbers(of: move[0]), to: move[1])
+        for (prefix, entry) in wanted6 {
+            let old = devices6[prefix]?.policy ?? departed6.removeValue(forKey: prefix)
+            if let entry, let old, old != entry.policy { moved.insert([old, entry.policy]) }
+            if entry == nil { departed6[prefix] = old }
+            devices6[prefix] = entry
         }
+        for move in moved { flowNumbers.add(numbers(of: move[0]), to: move[1]) }
     }
 
     func install(
@@ -143,9 +161,12 @@ final class KernelCore {
         // The last resort of every device stays.
         let removed = removed.subtracting([.blockAll])
         var chains = chains
+        let before = chains
         let change = chains.change(to: rulesets, removing: removed)
         guard !change.isEmpty else { return }
         try linked { link throws(DataPlaneError) in
+            let named = Set(rulesets.values.flatMap(\.namedGroups))
+            try addGroups(named, link)
             try add(change.additions, link) { body throws(DataPlaneError) in try committing(link, body) }
             do throws(DataPlaneError) {
                 try committing(link) { () throws(DataPlaneError) in try swap(change, link) }
@@ -155,36 +176,48 @@ final class KernelCore {
                 throw error
             }
             self.chains = chains
-            for (mark, chain) in change.unmapped {
+            for (mark, serial) in change.unmapped {
+                guard let number = PolicyChains.number(serial) else { continue }
                 if chains.rulesets[mark] == nil {
                     flowNumbers.forget(mark)
-                } else if let number = PolicyChains.number(of: chain) {
+                } else {
                     flowNumbers.add([number], to: mark)
+                    earlierWays[number] = before.rulesets[mark]?.ways
                 }
             }
-            for name in change.removedChains {
-                snapshot?.parts[.chain(name)] = nil
-                snapshot?.parts[.rules(name)] = nil
-            }
-            for (name, _) in change.additions {
-                snapshot?.parts[.chain(name)] = TableSnapshot.plainChain
-                snapshot?.parts.merge(try link.reader.rules(of: name)) { $1 }
-            }
-            snapshot?.parts[.elements("policy_chain")] = chains.digest
+            try noteChains(change, link)
+            // Those of other policies are not asked for where no group has lost a rule that names it.
+            let lost = Set(change.unmapped.flatMap { before.rulesets[$0.mark]?.namedGroups ?? [] }).subtracting(named)
+            guard !lost.isEmpty else { return }
+            try removeGroups(except: chains.rulesets.values.reduce(into: []) { $0.formUnion($1.namedGroups) }, link)
         }
     }
 
-    /// Adds chains, to which nothing leads yet, in transactions of some size: the kernel goes through what a
+    /// Takes the new chains for what is ours, and the removed ones not any more.
+    private func noteChains(_ change: PolicyChains.Change, _ link: Link) throws(DataPlaneError) {
+        for name in change.removedChains {
+            snapshot?.parts[.chain(name)] = nil
+            snapshot?.parts[.rules(name)] = nil
+        }
+        for (serial, ruleset) in change.additions {
+            for name in PolicyChains.names(serial, ruleset, withIPv6: layout.hasIPv6).chains {
+                snapshot?.parts[.chain(name)] = TableSnapshot.plainChain
+                snapshot?.parts.merge(try link.reader.rules(of: name)) { $1 }
+            }
+        }
+    }
+
+    /// Adds policies' chains, to which nothing leads yet, in transactions of some size: the kernel goes through what a
     /// transaction has so far again and again.
     func add(
-        _ additions: [(chain: String, ruleset: Ruleset)], _ link: Link,
+        _ additions: [(serial: UInt32, ruleset: Ruleset)], _ link: Link,
         commit: (() throws(DataPlaneError) -> Void) throws(DataPlaneError) -> Void
     ) throws(DataPlaneError) {
         var rest = additions[...]
         while !rest.isEmpty {
             var batch = TableBatch(socket: link.nftables)
-            while let (chain, ruleset) = rest.first, batch.size < 1 << 20 {
-                try batch.add(PolicyForm(ruleset), as: chain)
+            while let (serial, ruleset) = rest.first, batch.size < 1 << 20 {
+                try batch.add(PolicyForm(ruleset, withIPv6: layout.hasIPv6), serial: serial)
                 rest = rest.dropFirst()
             }
             let whole = batch
@@ -194,15 +227,39 @@ final class KernelCore {
 
     private func swap(_ change: PolicyChains.Change, _ link: Link) throws(DataPlaneError) {
         var batch = TableBatch(socket: link.nftables)
-        try batch.delete(
-            change.unmapped.map { TableElement(key: $0.mark.rawValue.nativeOctets) }, from: "policy_chain")
-        try batch.delete(change.decisions.removed)
-        try batch.add(
-            change.mapped.map { TableElement(key: $0.mark.rawValue.nativeOctets, value: .jump(chain: $0.chain)) },
-            to: "policy_chain")
-        try batch.add(change.decisions.added)
+        try batch.delete(change.removed)
+        try batch.add(change.added)
         try batch.remove(chains: change.removedChains, maps: change.removedMaps)
         try batch.commit()
+    }
+
+    func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) {
+        guard vpns != chains.vpns else { return }
+        var chains = chains
+        let change = chains.change(vpns: vpns)
+        if !change.isEmpty {
+            try linked { link throws(DataPlaneError) in
+                try committing(link) { () throws(DataPlaneError) in try swap(change, link) }
+            }
+        }
+        let changed = vpns.filter { self.chains.vpns[$0.key] != $0.value }.values
+        self.chains = chains
+        guard isHostPrepared else { return }
+        prepare(changed.map(\.interface))
+        _ = try ensureRoutes()
+    }
+
+    /// Of VPNs, as far as they are there.
+    func prepare(_ interfaces: [InterfaceName]) {
+        // Settings that were not made show as packets that do not pass.
+        _ = try? namespace.run { () throws(DataPlaneError) in
+            for interface in interfaces { Sysctls(layout: layout).apply(to: interface) }
+        }
+    }
+
+    func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
+        guard !interfaces.isEmpty else { return [] }
+        return try linked { link throws(DataPlaneError) in try Links(socket: link.routes).up(interfaces) }
     }
 
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) {
@@ -247,11 +304,12 @@ final class KernelCore {
     }
 
     func ensureRoutes() throws(DataPlaneError) -> [String] {
-        // The pools are not known before the first state: routes that an earlier process has made stay until then.
-        let pools = snapshot == nil ? nil : pools
+        // What leads to pools and VPNs is not known before the first state: what an earlier process has made stays until
+        // then.
+        let state = snapshot == nil ? nil : (pools: pools, vpns: chains.vpns)
         return try linked { link throws(DataPlaneError) in
             try namespace.run { () throws(DataPlaneError) in
-                try Routing(layout: layout, socket: link.routes).ensure(pools: pools)
+                try Routing(layout: layout, socket: link.routes).ensure(state)
             }
         }
     }
@@ -271,7 +329,8 @@ final class KernelCore {
             }
         }
         (snapshot, generation, isHostPrepared, unverified) = (nil, nil, false, [])
-        (devices, chains, flowNumbers, nas, pools) = ([:], PolicyChains(), FlowNumbers(), [], [])
+        (devices, devices6, groups, nas, pools) = ([:], [:], [], [], [])
+        (chains, flowNumbers) = (PolicyChains(withIPv6: layout.hasIPv6), FlowNumbers())
     }
 
     // MARK: Reading
@@ -294,10 +353,10 @@ final class KernelCore {
         fileprivate let since: FlowNumbers.Time
     }
 
-    /// A flow that was read, its device's policy now, and whether it is one of those selected.
+    /// A flow that was read, what is known of its device, and whether it is one of those selected.
     struct SweptFlow {
         let entry: Conntrack.Entry
-        let policy: PolicyMark?
+        let tracked: TrackedFlow
         let isSelected: Bool
     }
 
@@ -316,16 +375,70 @@ final class KernelCore {
 
     func owned(_ entries: [Conntrack.Entry], _ sweep: Sweep) -> [SweptFlow] {
         entries.map { entry in
-            let policy = devices[entry.flow.source]?.policy
+            let tracked = tracked(entry)
             guard case .ofPolicies(let wanted) = sweep.selection else {
-                return SweptFlow(entry: entry, policy: policy, isSelected: true)
+                return SweptFlow(entry: entry, tracked: tracked, isSelected: true)
             }
-            return SweptFlow(entry: entry, policy: policy, isSelected: policy.map(wanted.contains) ?? false)
+            return SweptFlow(
+                entry: entry, tracked: tracked, isSelected: tracked.policy.map(wanted.contains) ?? false)
+        }
+    }
+
+    private func tracked(_ entry: Conntrack.Entry) -> TrackedFlow {
+        let source = device(entry.flow.source)
+        let destination = source == nil || !groups.isEmpty ? device(entry.flow.destination) : nil
+        let group = destination?.group.flatMap { groups.contains($0) ? $0 : nil }
+        let index = Int(entry.mark & ~PolicyChains.numberMask)
+        let policy = (source ?? destination)?.policy
+        var ways = earlierWays[entry.number]
+        if let policy, entry.number == chains.number(of: policy) { ways = chains.rulesets[policy]?.ways }
+        return TrackedFlow(
+            flow: entry.flow, policy: policy, isToDevice: source == nil && destination != nil, group: group,
+            way: ways.flatMap { $0.indices.contains(index) ? $0[index] : nil })
+    }
+
+    private func device(_ address: IPAddress) -> (policy: PolicyMark, group: GroupNumber?)? {
+        switch address {
+        case .v4(let address): devices[address].map { ($0.policy, $0.group) }
+        case .v6(let address):
+            devices6.isEmpty
+                ? nil : devices6[IPv6Prefix(containing: address, length: 64)].map { ($0.policy, $0.group) }
+        }
+    }
+
+    /// What is to come of a flow that goes this way now.
+    enum Fate {
+        case cut, kept
+        /// It is the present version's from now on.
+        case marked(UInt32)
+    }
+
+    func fate(of flow: SweptFlow, _ judgement: FlowJudgement) -> Fate {
+        let way: Ruleset.Way
+        switch judgement {
+        case .notOurs: return .kept
+        case .denied: return .cut
+        case .way(let given): way = given
+        }
+        guard let policy = flow.tracked.policy else { return .cut }
+        let isIPv4 = if case .v4 = flow.entry.flow.source { true } else { false }
+        switch way {
+        // NAT 1 knows a flow from its first packet on, or never.
+        case .internet: return isIPv4 && !flow.entry.isTranslated ? .cut : .kept
+        case .vpns: return flow.entry.isTranslated ? .cut : .kept
+        case .group, .access:
+            guard !flow.entry.isTranslated else { return .cut }
+            guard let old = flow.tracked.way else { return .kept }
+            guard old == way else { return .cut }
+            guard let index = chains.rulesets[policy]?.ways.firstIndex(of: way),
+                let number = chains.number(of: policy), flow.entry.number != number
+            else { return .kept }
+            return .marked(number &+ UInt32(index))
         }
     }
 
     /// After a sweep, with the flows that it has left.
-    func note(_ left: [SweptFlow], _ sweep: Sweep) {
+    func note(_ left: [SweptFlow], _ sweep: Sweep) throws(DataPlaneError) {
         let policies: Set<PolicyMark>?
         switch (sweep.question, sweep.selection) {
         case (.all, _): policies = nil
@@ -335,20 +448,38 @@ final class KernelCore {
         var found: [PolicyMark: Set<UInt32>] = [:]
         for flow in left {
             let number = flow.entry.number
-            guard let policy = flow.policy ?? departed[flow.entry.flow.source], number != 0,
-                number != chainNumber(of: policy)
+            guard let policy = flow.tracked.policy ?? departed(flow.entry.flow.source), number != 0,
+                number != chains.number(of: policy)
             else { continue }
             found[policy, default: []].insert(number)
         }
         flowNumbers.note(found, of: policies, since: sweep.since)
+        let known = flowNumbers.all
+        earlierWays = earlierWays.filter { known.contains($0.key) }
+    }
+
+    /// After a sweep of what the policies' devices do: flows have the present versions' numbers, as far as answers to
+    /// them depend on it.
+    func forgetRetired(of policies: Set<PolicyMark>) throws(DataPlaneError) {
+        let retired = chains.retired
+        guard policies.contains(where: { retired[$0] != nil }) else { return }
+        var chains = chains
+        let change = chains.forgetRetired(of: policies)
+        try linked { link throws(DataPlaneError) in
+            try committing(link) { () throws(DataPlaneError) in try swap(change, link) }
+        }
+        self.chains = chains
+    }
+
+    private func departed(_ address: IPAddress) -> PolicyMark? {
+        switch address {
+        case .v4(let address): departed[address]
+        case .v6(let address): departed6[IPv6Prefix(containing: address, length: 64)]
+        }
     }
 
     /// What flows of the policy's devices may have.
     private func numbers(of policy: PolicyMark) -> [UInt32] {
-        (chainNumber(of: policy).map { [$0] } ?? []) + flowNumbers.numbers(of: policy)
-    }
-
-    private func chainNumber(of policy: PolicyMark) -> UInt32? {
-        chains.chain(of: policy).flatMap(PolicyChains.number)
+        (chains.number(of: policy).map { [$0] } ?? []) + flowNumbers.numbers(of: policy)
     }
 }

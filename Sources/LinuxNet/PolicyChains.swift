@@ -1,48 +1,51 @@
 import Domain
 import PolicyCompiler
 
-/// Which chain of the kernel belongs to which policy. Each has one of its own, with counters, also where two of them do
-/// the same: what one tenant's devices do is not another's to see.
+/// Which chains of the kernel belong to which policy. Each has its own, with counters, also where two of them do the
+/// same: what one tenant's devices do is not another's to see.
 struct PolicyChains {
-    private var names: [PolicyMark: String] = [:]
+    private var serials: [PolicyMark: UInt32] = [:]
     private(set) var rulesets: [PolicyMark: Ruleset] = [:]
     private var serial: UInt32
     /// Numbers of what an earlier process has left, which a new chain cannot have.
     private var taken: Set<UInt32>
     /// Chains that are in the kernel already, with what they do, and the policies that they were led to from.
-    private var adoptable: [PolicyMark: (name: String, form: PolicyForm)] = [:]
-    /// Of the map `policy_chain`, as ``digest(_:)`` has it.
-    private(set) var digest = 0
-    /// What the map `in_force` holds.
-    private(set) var decisions = PolicyDecisions()
+    private var adoptable: [PolicyMark: (serial: UInt32, form: PolicyForm)] = [:]
+    private(set) var vpns: [VPNNumber: VPNEntry] = [:]
+    private let withIPv6: Bool
+    /// What leads to the chains, and on from there.
+    private(set) var leads = Leads()
+    /// Decisions of earlier versions that hold until the flows which have their numbers are judged anew.
+    /// The last come last.
+    private(set) var retired: [PolicyMark: [[PolicyPair: UInt32]]] = [:]
+    /// So many versions: without flows there is no sweep, and nothing to keep.
+    private static let maximumRetired = 4
 
     /// - Parameters:
     ///   - serial: names are made from numbers above. A number must not come back while a flow may still have it, so a
     ///     process that does not know what the one before it has used begins at random.
     ///   - taken: numbers that are in use in the kernel.
     ///   - found: whole chains that are in the kernel, and may be used.
-    ///   - leads: which of them the kernel leads each policy to.
+    ///   - mapped: which of them the kernel leads each policy to.
     init(
-        after serial: UInt32 = 0, taken: Set<UInt32> = [], adopting found: [String: PolicyForm] = [:],
-        ledTo leads: [UInt32: String] = [:]
+        withIPv6: Bool, after serial: UInt32 = 0, taken: Set<UInt32> = [], adopting found: [UInt32: PolicyForm] = [:],
+        ledTo mapped: [UInt32: String] = [:]
     ) {
+        self.withIPv6 = withIPv6
         self.serial = serial
         self.taken = taken
-        for (mark, name) in leads {
-            if let mark = PolicyMark(rawValue: mark), let form = found[name] { adoptable[mark] = (name, form) }
+        for (mark, name) in mapped {
+            if let mark = PolicyMark(rawValue: mark), let number = ChainPlace.serial(in: name),
+                let form = found[number]
+            {
+                adoptable[mark] = (number, form)
+            }
         }
     }
 
-    static let prefix = "policy_"
-
-    /// The number in the name of a policy's chain, or of one of its maps; `nil` for other names.
-    static func serial(of name: String) -> UInt32? {
-        name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: "_").first.flatMap { UInt32($0) } : nil
-    }
-
-    /// What the chain writes on flows: the number of its first way.
-    static func number(of name: String) -> UInt32? {
-        serial(of: name).flatMap { $0 >> (32 - Ruleset.numberBits) == 0 ? $0 << Ruleset.numberBits : nil }
+    /// What the chain writes on flows: the number of its first way; `nil` for a number that no chain can have.
+    static func number(_ serial: UInt32) -> UInt32? {
+        serial >> (32 - Ruleset.numberBits) == 0 ? serial << Ruleset.numberBits : nil
     }
 
     /// The part of a flow's mark that is its chain's number; the rest is the way.
@@ -55,120 +58,278 @@ struct PolicyChains {
     /// the newest. Under way during a commit it may be led to a chain that has no rules yet in its own generation, and
     /// be lost. So chains are complete before anything leads to them.
     struct Change {
-        /// Chains to be added, to which nothing leads.
-        var additions: [(chain: String, ruleset: Ruleset)] = []
-        /// Policies that lose their chain.
-        var unmapped: [(mark: PolicyMark, chain: String)] = []
-        /// Policies that get a chain.
-        var mapped: [(mark: PolicyMark, chain: String)] = []
-        var decisions = PolicyDecisions.Change()
+        /// Policies whose chains are to be added, to which nothing leads.
+        var additions: [(serial: UInt32, ruleset: Ruleset)] = []
+        /// Policies that lose their chains, with their number.
+        var unmapped: [(mark: PolicyMark, serial: UInt32)] = []
+        var removed = Leads()
+        var added = Leads()
         /// Chains to which nothing leads after that, and their maps.
         var removedChains: [String] = []
         var removedMaps: [String] = []
 
-        var isEmpty: Bool { unmapped.isEmpty && mapped.isEmpty }
+        var isEmpty: Bool { additions.isEmpty && unmapped.isEmpty && removed.isEmpty && added.isEmpty }
     }
 
     /// Gives the policies these rulesets and forgets the removed ones.
     mutating func change(to new: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) -> Change {
         var change = Change()
         for (mark, ruleset) in new.sorted(by: { $0.key < $1.key }) where rulesets[mark] != ruleset {
+            let old = leads(of: mark)
+            retire(mark)
             remove(mark, &change)
-            let name = newName(of: mark, for: ruleset, &change)
-            names[mark] = name
+            serials[mark] = newSerial(of: mark, for: ruleset, &change)
             rulesets[mark] = ruleset
-            change.mapped.append((mark, name))
-            change.decisions.add(ruleset, of: mark, chain: name)
-            digest &+= Self.digest(mark.rawValue, name)
+            move(from: old, to: leads(of: mark), &change)
         }
-        for mark in removed.sorted() where new[mark] == nil { remove(mark, &change) }
-        decisions.make(change.decisions)
+        for mark in removed.sorted() where new[mark] == nil {
+            let old = leads(of: mark)
+            remove(mark, &change)
+            retired[mark] = nil
+            move(from: old, to: leads(of: mark), &change)
+        }
+        leads.apply(change)
         return change
     }
 
-    private mutating func newName(of mark: PolicyMark, for ruleset: Ruleset, _ change: inout Change) -> String {
-        if let found = adoptable.removeValue(forKey: mark), found.form == PolicyForm(ruleset) { return found.name }
+    /// The VPNs that packets can take, and the policies' ways with that.
+    mutating func change(vpns new: [VPNNumber: VPNEntry]) -> Change {
+        var change = Change()
+        let differing = Set(new.keys).union(vpns.keys).filter { new[$0] != vpns[$0] }
+        let affected = rulesets.filter { !$0.value.vpns.isDisjoint(with: differing) }.keys
+        let before = affected.map { ($0, leads(of: $0)) }
+        let interfaces = vpnLeads
+        vpns = new
+        for (mark, old) in before { move(from: old, to: leads(of: mark), &change) }
+        move(from: interfaces, to: vpnLeads, &change)
+        leads.apply(change)
+        return change
+    }
+
+    /// Flows have been judged by the present version: what those before it have decided holds no more.
+    mutating func forgetRetired(of policies: some Sequence<PolicyMark>) -> Change {
+        var change = Change()
+        for mark in policies where retired[mark] != nil {
+            let old = leads(of: mark)
+            retired[mark] = nil
+            move(from: old, to: leads(of: mark), &change)
+        }
+        leads.apply(change)
+        return change
+    }
+
+    private func move(from old: Leads, to new: Leads, _ change: inout Change) {
+        change.removed.insert(old.subtracting(new))
+        change.added.insert(new.subtracting(old))
+    }
+
+    private mutating func newSerial(of mark: PolicyMark, for ruleset: Ruleset, _ change: inout Change) -> UInt32 {
+        if let found = adoptable.removeValue(forKey: mark),
+            found.form == PolicyForm(ruleset, withIPv6: withIPv6)
+        {
+            return found.serial
+        }
         repeat { serial = serial &+ 1 & .max >> Ruleset.numberBits } while serial == 0 || taken.contains(serial)
-        let name = "\(Self.prefix)\(serial)"
-        change.additions.append((name, ruleset))
-        return name
+        change.additions.append((serial, ruleset))
+        return serial
     }
 
     private mutating func remove(_ mark: PolicyMark, _ change: inout Change) {
-        guard let old = rulesets.removeValue(forKey: mark), let name = names.removeValue(forKey: mark) else { return }
-        change.unmapped.append((mark, name))
-        change.decisions.remove(old, of: mark, chain: name)
-        digest &-= Self.digest(mark.rawValue, name)
-        change.removedChains.append(name)
-        guard case .maps(let maps) = old.form else { return }
-        change.removedMaps += maps.indices.map { PolicyForm.map(of: name, layer: $0) }
+        guard let old = rulesets.removeValue(forKey: mark), let serial = serials.removeValue(forKey: mark) else {
+            return
+        }
+        change.unmapped.append((mark, serial))
+        let (chains, maps) = Self.names(serial, old, withIPv6: withIPv6)
+        change.removedChains += chains
+        change.removedMaps += maps
+    }
+
+    /// Of all that a ruleset has in the kernel.
+    static func names(_ serial: UInt32, _ ruleset: Ruleset, withIPv6: Bool) -> (chains: [String], maps: [String]) {
+        let places = PolicyForm.places(of: ruleset, withIPv6: withIPv6)
+        let maps = places.flatMap { place in
+            (0..<PolicyForm.mapCount(of: ruleset, at: place)).map {
+                ChainForm.map(of: place.name(serial: serial), layer: $0)
+            }
+        }
+        return (places.map { $0.name(serial: serial) }, maps)
+    }
+
+    /// What answers a flow's responder is not judged by chains: such a flow's number stays good until a sweep has
+    /// given it the present version's, or cut it. So those that are still allowed lose nothing.
+    private mutating func retire(_ mark: PolicyMark) {
+        guard let old = rulesets[mark], let serial = serials[mark], let number = Self.number(serial) else { return }
+        var pairs: [PolicyPair: UInt32] = [:]
+        for (index, way) in old.ways.enumerated() {
+            switch way {
+            case .internet, .vpns: continue
+            case .group, .access:
+                pairs[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way)
+            }
+        }
+        guard !pairs.isEmpty else { return }
+        retired[mark] = (retired[mark] ?? []).suffix(Self.maximumRetired - 1) + [pairs]
+    }
+
+    // MARK: What leads where
+
+    private func routeMark(of way: Ruleset.Way) -> UInt32 {
+        switch way {
+        case .internet: RouteMark.internet
+        case .vpns(let numbers): numbers.first { vpns[$0]?.isUp == true }.map(RouteMark.of) ?? RouteMark.down
+        case .group(let number): RouteMark.of(number)
+        // Answers.
+        case .access(let number): vpns[number] == nil ? RouteMark.down : RouteMark.of(number)
+        }
+    }
+
+    private func leads(of mark: PolicyMark) -> Leads {
+        var leads = Leads()
+        for pairs in retired[mark] ?? [] { leads.decisions.merge(pairs) { $1 } }
+        guard let ruleset = rulesets[mark], let serial = serials[mark], let number = Self.number(serial) else {
+            return leads
+        }
+        for (index, way) in ruleset.ways.enumerated() {
+            leads.decisions[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way)
+        }
+        for place in PolicyForm.places(of: ruleset, withIPv6: withIPv6) {
+            let name = place.name(serial: serial)
+            switch place {
+            case .outward(let family): leads.chains[.init(map: .policy(family), key: mark.rawValue.nativeOctets)] = name
+            case .access(let vpn, let family):
+                guard let interface = vpns[vpn]?.interface else { continue }
+                let key = mark.rawValue.nativeOctets + interface.octets
+                leads.chains[.init(map: .access(family), key: key)] = name
+            }
+        }
+        for vpn in ruleset.vpns {
+            guard let interface = vpns[vpn]?.interface else { continue }
+            leads.vpns[mark.rawValue.nativeOctets + interface.octets] = RouteMark.of(vpn)
+        }
+        return leads
+    }
+
+    private var vpnLeads: Leads {
+        var leads = Leads()
+        for (number, entry) in vpns {
+            leads.interfaces.insert(entry.interface.octets)
+            leads.marks.insert(RouteMark.of(number).nativeOctets + entry.interface.octets)
+        }
+        return leads
     }
 
     // MARK: What is there
 
-    /// The chain of each policy.
-    var chainsByMark: [UInt32: String] {
-        var result: [UInt32: String] = [:]
-        for (mark, name) in names { result[mark.rawValue] = name }
-        return result
-    }
+    func serial(of mark: PolicyMark) -> UInt32? { serials[mark] }
 
-    func chain(of mark: PolicyMark) -> String? { names[mark] }
+    var serialsByMark: [PolicyMark: UInt32] { serials }
+
+    /// What flows of the policy's devices have now.
+    func number(of mark: PolicyMark) -> UInt32? { serials[mark].flatMap(Self.number) }
 
     /// The highest number that a chain has had; `nil` when there was none.
     var last: UInt32? { rulesets.isEmpty ? nil : serial }
 
-    var inUse: Set<String> { Set(names.values) }
+    /// All chains of all policies, in no order.
+    var chainNames: Set<String> {
+        var names: Set<String> = []
+        for (mark, ruleset) in rulesets {
+            guard let serial = serials[mark] else { continue }
+            for place in PolicyForm.places(of: ruleset, withIPv6: withIPv6) { names.insert(place.name(serial: serial)) }
+        }
+        return names
+    }
+
+    var serialsInUse: Set<UInt32> { Set(serials.values) }
 
     /// Nothing that is left over from an earlier process is taken up after the start.
     mutating func stopAdopting() { adoptable = [:] }
+}
 
-    /// Of a map from policies to chains; the order of its elements means nothing.
-    static func digest(_ chainsByMark: [UInt32: String]) -> Int {
-        chainsByMark.reduce(0) { $0 &+ digest($1.key, $1.value) }
+/// A VPN as the kernel takes packets there: an interface, and where it leads.
+struct Leads: Hashable {
+    /// A map that leads to chains.
+    enum ChainMap: Hashable, CaseIterable {
+        case policy(Family)
+        case access(Family)
+
+        static let allCases: [Self] = Family.allCases.map { .policy($0) } + Family.allCases.map { .access($0) }
+
+        var name: String {
+            switch self {
+            case .policy(let family): "policy_chain\(family.suffix)"
+            case .access(let family): "access_chain\(family.suffix)"
+            }
+        }
     }
 
-    private static func digest(_ key: some Hashable, _ value: some Hashable) -> Int {
-        var hasher = Hasher()
-        hasher.combine(key)
-        hasher.combine(value)
-        return hasher.finalize()
+    struct ChainKey: Hashable {
+        let map: ChainMap
+        /// A policy's mark; with the name of an interface behind it, for packets from VPNs.
+        let key: [UInt8]
+    }
+
+    var chains: [ChainKey: String] = [:]
+    /// Where flows go that have the number of a way, by policy. They leave with their policy's version, and with that
+    /// the numbers on flows lose their meaning.
+    var decisions: [PolicyPair: UInt32] = [:]
+    /// The mark of the VPN behind an interface, by policy: of those that its rules name.
+    var vpns: [[UInt8]: UInt32] = [:]
+    /// The interfaces of VPNs.
+    var interfaces: Set<[UInt8]> = []
+    /// VPNs' marks with their interfaces.
+    var marks: Set<[UInt8]> = []
+
+    static let interfacesName = "vpn_interfaces"
+    static let marksName = "vpn_marks"
+    static let vpnsName = "vpn_policies"
+    static let decisionsName = "in_force"
+
+    var isEmpty: Bool { self == Leads() }
+
+    /// Those that `other` has not, or has otherwise.
+    func subtracting(_ other: Self) -> Self {
+        var rest = Leads()
+        rest.chains = chains.filter { other.chains[$0.key] != $0.value }
+        rest.decisions = decisions.filter { other.decisions[$0.key] != $0.value }
+        rest.vpns = vpns.filter { other.vpns[$0.key] != $0.value }
+        rest.interfaces = interfaces.subtracting(other.interfaces)
+        rest.marks = marks.subtracting(other.marks)
+        return rest
+    }
+
+    mutating func insert(_ other: Self) {
+        chains.merge(other.chains) { $1 }
+        decisions.merge(other.decisions) { $1 }
+        vpns.merge(other.vpns) { $1 }
+        interfaces.formUnion(other.interfaces)
+        marks.formUnion(other.marks)
+    }
+
+    mutating func apply(_ change: PolicyChains.Change) {
+        for key in change.removed.chains.keys { chains[key] = nil }
+        for key in change.removed.decisions.keys { decisions[key] = nil }
+        for key in change.removed.vpns.keys { vpns[key] = nil }
+        interfaces.subtract(change.removed.interfaces)
+        marks.subtract(change.removed.marks)
+        insert(change.added)
     }
 }
 
-/// The ways that hold: where the flows go that have the number of one, by policy. They leave with their policy's
-/// version, and with that the numbers on flows lose their meaning.
-struct PolicyDecisions: Hashable {
-    private(set) var routes: [PolicyPair: UInt32] = [:]
+/// A policy and the number of a way that a flow of it may have been given.
+struct PolicyPair: Hashable {
+    let policy: UInt32
+    let way: UInt32
 
-    init(routes: [PolicyPair: UInt32] = [:]) { self.routes = routes }
+    init(policy: UInt32, way: UInt32) { (self.policy, self.way) = (policy, way) }
 
-    struct Change {
-        var removed = PolicyDecisions()
-        var added = PolicyDecisions()
+    var key: [UInt8] { policy.nativeOctets + way.nativeOctets }
+}
 
-        mutating func add(_ ruleset: Ruleset, of policy: PolicyMark, chain: String) {
-            added.insert(ruleset, policy, chain)
-        }
-
-        mutating func remove(_ ruleset: Ruleset, of policy: PolicyMark, chain: String) {
-            removed.insert(ruleset, policy, chain)
-        }
-    }
-
-    mutating func make(_ change: Change) {
-        for pair in change.removed.routes.keys { routes[pair] = nil }
-        routes.merge(change.added.routes) { $1 }
-    }
-
-    /// Those that `other` has not, or has otherwise.
-    func subtracting(_ other: Self) -> Self { Self(routes: routes.filter { other.routes[$0.key] != $0.value }) }
-
-    private mutating func insert(_ ruleset: Ruleset, _ policy: PolicyMark, _ chain: String) {
-        guard let number = PolicyChains.number(of: chain) else { return }
-        for (index, way) in ruleset.ways.enumerated() {
-            let pair = PolicyPair(policy: policy.rawValue, way: number &+ UInt32(truncatingIfNeeded: index))
-            routes[pair] = RouteMark.fixed(way)
-        }
+extension InterfaceName {
+    /// As the kernel compares names: filled up with zeros.
+    var octets: [UInt8] {
+        let name = Array(description.utf8)
+        return name + Array(repeating: 0, count: max(0, 16 - name.count))
     }
 }

@@ -2,16 +2,123 @@ import CNetfilter
 import Domain
 import PolicyCompiler
 
-/// A policy as the kernel holds it: a chain whose rules compare a packet with the policy's boxes, or look it up in the
-/// chain's maps. A flow that passes gets the number of its way (conntrack's mark), counted from the chain's own number;
+/// A policy as the kernel holds it: chains whose rules compare a packet with the policy's boxes, or look it up in the
+/// chain's maps. A flow that passes gets the number of its way (conntrack's mark), counted from the policy's own number;
 /// what is blocked returns, with zero from a map. Maps are constant: while a rule uses them, nobody can change their
 /// elements.
 struct PolicyForm: Hashable {
+    var chains: [ChainPlace: ChainForm]
+
+    init(chains: [ChainPlace: ChainForm]) { self.chains = chains }
+
+    init(_ ruleset: Ruleset, withIPv6: Bool) {
+        chains = [.outward(.ipv4): ChainForm(ruleset, ruleset.form)]
+        if withIPv6, let form = ruleset.form6 { chains[.outward(.ipv6)] = ChainForm(ruleset, form) }
+        for access in ruleset.access {
+            chains[.access(access.vpn, .ipv4)] = ChainForm(ruleset, access.vpn, access.entries)
+            guard withIPv6, !access.entries6.isEmpty else { continue }
+            chains[.access(access.vpn, .ipv6)] = ChainForm(ruleset, access.vpn, access.entries6)
+        }
+    }
+
+    /// The places of a ruleset's chains.
+    static func places(of ruleset: Ruleset, withIPv6: Bool) -> [ChainPlace] {
+        var places: [ChainPlace] = [.outward(.ipv4)]
+        if withIPv6, ruleset.form6 != nil { places.append(.outward(.ipv6)) }
+        for access in ruleset.access {
+            places.append(.access(access.vpn, .ipv4))
+            if withIPv6, !access.entries6.isEmpty { places.append(.access(access.vpn, .ipv6)) }
+        }
+        return places
+    }
+
+    /// How many maps each of the places has.
+    static func mapCount(of ruleset: Ruleset, at place: ChainPlace) -> Int {
+        switch place {
+        case .outward(.ipv4): ruleset.form.mapCount
+        case .outward(.ipv6): ruleset.form6?.mapCount ?? 0
+        case .access: 0
+        }
+    }
+}
+
+extension Ruleset.Form {
+    fileprivate var mapCount: Int { if case .maps(let lookups) = self { lookups.count } else { 0 } }
+}
+
+/// Which packets of a policy's devices a chain judges.
+enum ChainPlace: Hashable {
+    /// From devices.
+    case outward(Family)
+    /// To devices, through a VPN.
+    case access(VPNNumber, Family)
+
+    var family: Family {
+        switch self {
+        case .outward(let family), .access(_, let family): family
+        }
+    }
+
+    /// `policy_7`, `policy6_7`, `access_7_2`, `access6_7_2`: the chain at this place of the policy with the number.
+    func name(serial: UInt32) -> String {
+        switch self {
+        case .outward(let family): "\(Self.outward)\(family.suffix)_\(serial)"
+        case .access(let vpn, let family): "\(Self.access)\(family.suffix)_\(serial)_\(vpn)"
+        }
+    }
+
+    private static let outward = "policy"
+    private static let access = "access"
+
+    /// `nil` for a name that no chain of a policy has.
+    init?(chain name: String) {
+        let parts = name.split(separator: "_", omittingEmptySubsequences: false)
+        for family in Family.allCases {
+            if parts.count == 2, parts[0] == Self.outward + family.suffix {
+                self = .outward(family)
+                return
+            }
+            if parts.count == 3, parts[0] == Self.access + family.suffix,
+                let vpn = UInt32(parts[2]).flatMap({ VPNNumber($0) })
+            {
+                self = .access(vpn, family)
+                return
+            }
+        }
+        return nil
+    }
+
+    /// The number in the name of a chain of a policy, or of one of its maps; `nil` for other names.
+    static func serial(in name: String) -> UInt32? {
+        let parts = name.split(separator: "_", omittingEmptySubsequences: false)
+        let prefixes = Family.allCases.flatMap { [Self.outward + $0.suffix, Self.access + $0.suffix] }
+        guard parts.count >= 2, prefixes.contains(String(parts[0])) else { return nil }
+        return UInt32(parts[1])
+    }
+}
+
+/// IPv4 or IPv6, as the kernel keeps and nft names their parts.
+enum Family: CaseIterable {
+    case ipv4, ipv6
+
+    /// Behind the names of chains and sets.
+    var suffix: String { self == .ipv4 ? "" : "6" }
+    var addressLength: UInt8 { self == .ipv4 ? 4 : 16 }
+    /// nft's number for ipv4_addr, ipv6_addr.
+    var addressType: UInt32 { self == .ipv4 ? 7 : 8 }
+    /// The registers of four octets that an address takes.
+    var registers: UInt32 { UInt32(addressLength) / 4 }
+    var observed: String { Observed.name + suffix }
+    func group(_ group: GroupNumber) -> String { "group\(suffix)_\(group)" }
+}
+
+/// One chain of a policy.
+struct ChainForm: Hashable {
     var rules: [[RuleExpression]]
-    var maps: [Map]
+    var maps: [Map] = []
 
     struct Map: Hashable {
-        var key: Ruleset.Lookup.Key
+        var key: Ruleset.LookupKey
         var elements: Set<Element>
     }
 
@@ -22,52 +129,64 @@ struct PolicyForm: Hashable {
         let way: UInt32?
     }
 
-    init(_ ruleset: Ruleset) {
-        switch ruleset.form {
-        case .rules(let entries):
-            maps = []
-            rules = entries.flatMap { entry in
-                Self.decision(ruleset, entry.rule, comparisons: entry.comparisons, protocols: entry.protocols)
+    init(rules: [[RuleExpression]], maps: [Map]) {
+        self.rules = rules
+        self.maps = maps
+    }
+
+    init<Prefix: KernelPrefix>(_ ruleset: Ruleset, _ form: Ruleset.Form<Prefix>) {
+        let family = Prefix.family
+        rules = []
+        maps = []
+        switch form {
+        case .rules(let boxes):
+            for box in boxes {
+                let comparisons = box.destination.comparisons + box.shape.comparisons
+                let noted = Self.observations(ruleset, box.rule, box.shape.protocols, family)
+                rules += noted.map { comparisons + $0 }
+                rules.append(comparisons + Self.decision(ruleset, way: box.way))
             }
         case .maps(let lookups):
-            maps = lookups.map { lookup in
+            for (layer, lookup) in lookups.enumerated() {
                 let elements = lookup.entries.map { entry in
                     Element(entry, key: lookup.key, way: ruleset.way(of: entry.rule))
                 }
-                return Map(key: lookup.key, elements: Set(elements))
+                maps.append(Map(key: lookup.key, elements: Set(elements)))
+                rules.append(lookup.key.rule(layer: layer, family))
             }
-            rules = lookups.enumerated().map { $0.element.key.rule(layer: $0.offset) }
         }
-        rules += Self.decision(ruleset, ruleset.default, comparisons: [], protocols: 0...255)
+        rules += Self.observations(ruleset, ruleset.default, 0...255, family)
+        rules.append(Self.decision(ruleset, way: ruleset.way(of: ruleset.default)))
     }
 
-    /// The rules for packets that the comparisons let through: what is to be observed, and one that decides.
-    private static func decision(
-        _ ruleset: Ruleset, _ rule: Int, comparisons: [RuleExpression], protocols: ClosedRange<UInt8>
-    ) -> [[RuleExpression]] {
-        var rules: [[RuleExpression]] = []
-        if ruleset.actions[rule].isObserved {
-            rules = observations(rule, protocols).map { comparisons + $0 }
+    init<Prefix: KernelPrefix>(_ ruleset: Ruleset, _ vpn: VPNNumber, _ entries: [Ruleset.AccessEntry<Prefix>]) {
+        let way = ruleset.ways.firstIndex(of: .access(vpn))
+        let source = RuleExpression.source(Prefix.family, to: NFT_REG_1.rawValue)
+        rules = entries.map { entry in
+            var rule = entry.source.comparisons(source)
+            if let group = entry.group { rule += Ruleset.Box<Prefix>.Destination.group(group).comparisons }
+            rule += entry.shape.comparisons
+            return rule + Self.decision(ruleset, way: entry.isAllowed ? way : nil)
         }
+    }
+
+    private static func decision(_ ruleset: Ruleset, way: Int?) -> [RuleExpression] {
+        guard let way else { return [.counter, .return] }
         let register = NFT_REG_1.rawValue
-        var decision = comparisons + [.counter]
-        if let way = ruleset.way(of: rule) {
-            decision += [.number(UInt32(truncatingIfNeeded: way), to: register), .setConntrackMark(from: register)]
-            // A route that never changes is known here; what would look it up is spared.
-            if let mark = RouteMark.fixed(ruleset.ways[way]) {
-                decision += [.mark(mark, to: register), .setMark(from: register), .accept]
-            } else {
-                decision.append(.return)
-            }
-        } else {
-            decision.append(.return)
-        }
-        return rules + [decision]
+        let number: [RuleExpression] = [
+            .counter, .number(UInt32(truncatingIfNeeded: way), to: register), .setConntrackMark(from: register),
+        ]
+        // A route that never changes is known here; what would look it up is spared.
+        guard let mark = RouteMark.fixed(ruleset.ways[way]) else { return number + [.return] }
+        return number + [.mark(mark, to: register), .setMark(from: register), .accept]
     }
 
     /// Rules of their own, because an update of a full set ends its rule. One for each kind of packet: only TCP and UDP
     /// have a port.
-    private static func observations(_ rule: Int, _ protocols: ClosedRange<UInt8>) -> [[RuleExpression]] {
+    private static func observations(
+        _ ruleset: Ruleset, _ rule: Int, _ protocols: ClosedRange<UInt8>, _ family: Family
+    ) -> [[RuleExpression]] {
+        guard ruleset.actions[rule].isObserved else { return [] }
         let number = UInt32(truncatingIfNeeded: rule)
         let register = NFT_REG_1.rawValue
         let withPorts = [UInt8(IPPROTO_TCP), UInt8(IPPROTO_UDP)]
@@ -75,45 +194,75 @@ struct PolicyForm: Hashable {
         var rules = withPorts.filter(protocols.contains).map { number in
             [load, RuleExpression.equal(register, [number])]
         }
-        .map { $0 + Observed.update(rule: number, hasPort: true) }
+        .map { $0 + Observed.update(rule: number, hasPort: true, family) }
         if protocols.count > 1 || !withPorts.contains(protocols.lowerBound) {
             let others = withPorts.filter(protocols.contains).map { RuleExpression.notEqual(register, [$0]) }
-            rules.append([load] + others + Observed.update(rule: number, hasPort: false))
+            rules.append([load] + others + Observed.update(rule: number, hasPort: false, family))
         }
         return rules
-    }
-
-    init(rules: [[RuleExpression]], maps: [Map]) {
-        self.rules = rules
-        self.maps = maps
-    }
-
-    private static func decision(_ rule: Int) -> [RuleExpression] {
-        let register = NFT_REG_1.rawValue
-        return [
-            .number(UInt32(truncatingIfNeeded: rule), to: register), .setConntrackMark(from: register), .return,
-        ]
     }
 
     /// The map of a layer. The names of maps and of chains are apart.
     static func map(of chain: String, layer: Int) -> String { "\(chain)_\(layer)" }
 }
 
-extension Ruleset.Entry {
-    /// As nft compiles `ip daddr … meta l4proto … th dport …`, but for a look at the packet's family: IPv4 alone comes
-    /// here.
+/// What the kernel compares of an address.
+protocol KernelPrefix: AddressPrefix {
+    static var family: Family { get }
+    /// In network order.
+    static func octets(_ address: Address) -> [UInt8]
+    /// Ones where the bits count.
+    var maskOctets: [UInt8] { get }
+}
+
+extension IPv4Prefix: KernelPrefix {
+    static var family: Family { .ipv4 }
+    static func octets(_ address: IPv4Address) -> [UInt8] { address.bits.networkOctets }
+    var maskOctets: [UInt8] { (~(last.bits ^ first.bits)).networkOctets }
+}
+
+extension IPv6Prefix: KernelPrefix {
+    static var family: Family { .ipv6 }
+    static func octets(_ address: IPv6Address) -> [UInt8] { address.bits.networkOctets }
+    var maskOctets: [UInt8] { (~(last.bits ^ first.bits)).networkOctets }
+}
+
+extension KernelPrefix {
+    /// Whether the address that is loaded by `load` is in the prefix.
+    fileprivate func comparisons(_ load: RuleExpression) -> [RuleExpression] {
+        guard self != .any else { return [] }
+        let register = NFT_REG_1.rawValue
+        var all = [load]
+        // All octets and a mask, even where fewer octets would do: that is what the kernel loads quickly.
+        if length < Self.bits { all.append(.mask(register, maskOctets)) }
+        return all + [.equal(register, Self.octets(address))]
+    }
+}
+
+extension Ruleset.Box.Destination where Prefix: KernelPrefix {
+    /// As nft compiles `ip daddr …`, but for a look at the packet's family: one alone comes to a chain.
+    fileprivate var comparisons: [RuleExpression] {
+        let register = NFT_REG_1.rawValue
+        let load = RuleExpression.destination(Prefix.family, to: register)
+        switch self {
+        case .prefix(let prefix): return prefix.comparisons(load)
+        case .group(let group):
+            let network = Prefix.family == .ipv4 ? [] : [RuleExpression.mask(register, Family.deviceMask)]
+            return [load] + network + [.member(of: Prefix.family.group(group), from: register)]
+        }
+    }
+}
+
+extension Family {
+    /// A device has a /64.
+    static let deviceMask = Array(repeating: UInt8(255), count: 8) + Array(repeating: 0, count: 8)
+}
+
+extension BoxShape {
+    /// As nft compiles `meta l4proto … th dport …`.
     fileprivate var comparisons: [RuleExpression] {
         let register = NFT_REG_1.rawValue
         var all: [RuleExpression] = []
-        if destination != .any {
-            all.append(.destination(to: register))
-            if destination.length < 32 {
-                // Four octets and a mask, even where fewer octets would do: that is what the kernel loads quickly.
-                let hostBits = destination.last.bits ^ destination.first.bits
-                all.append(.mask(register, (~hostBits).networkOctets))
-            }
-            all.append(.equal(register, destination.address.bits.networkOctets))
-        }
         if protocols != 0...255 {
             all.append(.meta(key: NFT_META_L4PROTO.rawValue, to: register))
             all.append(.compare(register, [protocols.lowerBound], [protocols.upperBound]))
@@ -126,46 +275,50 @@ extension Ruleset.Entry {
     }
 }
 
-extension PolicyForm.Element {
-    /// Destination, protocol and port, each in a register of four octets.
-    init(_ entry: Ruleset.Entry, key: Ruleset.Lookup.Key, way: Int?) {
-        let octets = { (address: IPv4Address, number: UInt8, port: UInt16) in
-            address.bits.networkOctets + [number, 0, 0, 0] + (key == .port ? port.networkOctets + [0, 0] : [])
+extension ChainForm.Element {
+    /// Destination, protocol and port, each in registers of four octets.
+    init<Prefix: KernelPrefix>(_ entry: BoxEntry<Prefix>, key: Ruleset.LookupKey, way: Int?) {
+        let octets = { (address: Prefix.Address, number: UInt8, port: UInt16) in
+            Prefix.octets(address) + [number, 0, 0, 0] + (key == .port ? port.networkOctets + [0, 0] : [])
         }
         self.init(
-            key: octets(entry.destination.address, entry.protocols.lowerBound, entry.ports.lowerBound),
+            key: octets(entry.destination.first, entry.protocols.lowerBound, entry.ports.lowerBound),
             keyEnd: octets(entry.destination.last, entry.protocols.upperBound, entry.ports.upperBound),
             way: way.map { UInt32(truncatingIfNeeded: $0) })
     }
 }
 
-extension Ruleset.Lookup.Key {
+extension Ruleset.LookupKey {
     /// The lengths of the parts in octets.
-    var fields: [UInt8] {
+    func fields(_ family: Family) -> [UInt8] {
         switch self {
-        case .protocol: [4, 1]
-        case .port: [4, 1, 2]
+        case .protocol: [family.addressLength, 1]
+        case .port: [family.addressLength, 1, 2]
         }
     }
 
-    /// nft's numbers for ipv4_addr, inet_proto and inet_service, six bits each, by which it lists the map.
-    var type: UInt32 {
-        let (address, number, port): (UInt32, UInt32, UInt32) = (7, 12, 13)
+    /// In octets, each part in registers of four.
+    func length(_ family: Family) -> UInt32 { UInt32(family.addressLength) + (self == .port ? 8 : 4) }
+
+    /// nft's numbers for an address, inet_proto and inet_service, six bits each, by which it lists the map.
+    func type(_ family: Family) -> UInt32 {
+        let (number, port): (UInt32, UInt32) = (12, 13)
         return switch self {
-        case .protocol: address << 6 | number
-        case .port: address << 12 | number << 6 | port
+        case .protocol: family.addressType << 6 | number
+        case .port: family.addressType << 12 | number << 6 | port
         }
     }
 
     /// Looks the packet up as nft compiles `ip daddr . meta l4proto . th dport`, and writes what the map has for it on
     /// the flow.
-    func rule(layer: Int) -> [RuleExpression] {
+    func rule(layer: Int, _ family: Family) -> [RuleExpression] {
         let register = NFT_REG_1.rawValue
         let parts: [RuleExpression] = [
-            .destination(to: register), .meta(key: NFT_META_L4PROTO.rawValue, to: NFT_REG32_01.rawValue),
-            .destinationPort(to: NFT_REG32_02.rawValue),
+            .destination(family, to: register),
+            .meta(key: NFT_META_L4PROTO.rawValue, to: RuleExpression.register(family.registers)),
+            .destinationPort(to: RuleExpression.register(family.registers + 1)),
         ]
-        return parts.prefix(fields.count)
+        return parts.prefix(fields(family).count)
             + [.lookup(layer: layer, from: register, to: register), .setConntrackMark(from: register), .return]
     }
 
@@ -173,62 +326,4 @@ extension Ruleset.Lookup.Key {
     static let dataType: UInt32 = 19
     static let setFlags =
         NFT_SET_MAP.rawValue | NFT_SET_INTERVAL.rawValue | NFT_SET_CONCAT.rawValue | NFT_SET_CONSTANT.rawValue
-}
-
-/// The expressions that policies' rules are made of.
-enum RuleExpression: Hashable {
-    case payload(base: UInt32, offset: UInt32, length: UInt32, to: UInt32)
-    case meta(key: UInt32, to: UInt32)
-    case mask(UInt32, [UInt8])
-    case equal(UInt32, [UInt8])
-    case notEqual(UInt32, [UInt8])
-    case range(UInt32, [UInt8], [UInt8])
-    /// In the chain's map of a layer.
-    case lookup(layer: Int, from: UInt32, to: UInt32)
-    /// A way's number.
-    case number(UInt32, to: UInt32)
-    case setConntrackMark(from: UInt32)
-    case zero(to: UInt32)
-    /// A route's mark.
-    case mark(UInt32, to: UInt32)
-    case setMark(from: UInt32)
-    case counter
-    /// Of an element that is in the registers from one on.
-    case update(set: String, from: UInt32)
-    case `return`
-    case accept
-    /// None of these.
-    case other
-
-    static func source(to register: UInt32) -> Self {
-        .payload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 12, length: 4, to: register)
-    }
-
-    static func destination(to register: UInt32) -> Self {
-        .payload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 16, length: 4, to: register)
-    }
-
-    static func destinationPort(to register: UInt32) -> Self {
-        .payload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 2, length: 2, to: register)
-    }
-
-    static func compare(_ register: UInt32, _ first: [UInt8], _ last: [UInt8]) -> Self {
-        first == last ? .equal(register, first) : .range(register, first, last)
-    }
-}
-
-/// The set `observed`: device, destination, protocol, port (zero where there is none) and the number of a rule, counted
-/// as ways are, with a counter.
-enum Observed {
-    static let name = "observed"
-
-    static func update(rule: UInt32, hasPort: Bool) -> [RuleExpression] {
-        let first = NFT_REG32_00.rawValue
-        return [
-            .source(to: NFT_REG_1.rawValue), .destination(to: first + 1),
-            .meta(key: NFT_META_L4PROTO.rawValue, to: first + 2),
-            hasPort ? .destinationPort(to: first + 3) : .zero(to: first + 3), .number(rule, to: NFT_REG_2.rawValue),
-            .update(set: name, from: NFT_REG_1.rawValue),
-        ]
-    }
 }

@@ -1,3 +1,4 @@
+import Domain
 import Glibc
 import PolicyCompiler
 
@@ -7,19 +8,7 @@ struct Sysctls {
 
     private var settings: [(path: String, value: Int)] {
         let interfaces = ["all", layout.sgiInterface.description, layout.wanInterface.description]
-        var settings: [(path: String, value: Int)] = []
-        for interface in interfaces {
-            settings += [
-                // The table itself checks sources, and routes by mark look asymmetric to the kernel.
-                ("ipv4/conf/\(interface)/rp_filter", 0),
-                // With rules for marks the kernel would look every source up once more, to see that it is not its own.
-                // The table does: from sgi only devices come in, from wan only answers.
-                ("ipv4/conf/\(interface)/accept_local", 1),
-                ("ipv4/conf/\(interface)/accept_redirects", 0),
-                ("ipv4/conf/\(interface)/send_redirects", 0),
-                ("ipv4/conf/\(interface)/accept_source_route", 0),
-            ]
-        }
+        var settings = interfaces.flatMap(Self.settings)
         // A router has no socket for most packets; not to look for one with each is the kernel's own advice.
         settings.append(("ipv4/ip_early_demux", 0))
         // Seconds. RFC 4787 §4.3 and RFC 5382 §5: at least 5 minutes for UDP, 2 hours 4 minutes for TCP.
@@ -35,6 +24,25 @@ struct Sysctls {
         return settings
     }
 
+    private static func settings(of interface: String) -> [(path: String, value: Int)] {
+        [
+            // The table itself checks sources, and routes by mark look asymmetric to the kernel.
+            ("ipv4/conf/\(interface)/rp_filter", 0),
+            // With rules for marks the kernel would look every source up once more, to see that it is not its own.
+            // The table does: from sgi only devices come in, from wan only answers.
+            ("ipv4/conf/\(interface)/accept_local", 1),
+            ("ipv4/conf/\(interface)/accept_redirects", 0),
+            ("ipv4/conf/\(interface)/send_redirects", 0),
+            ("ipv4/conf/\(interface)/accept_source_route", 0),
+        ]
+    }
+
+    /// For the interface of a VPN, when it is there.
+    func apply(to interface: InterfaceName) {
+        // What cannot be set is seen as packets that do not pass; the interface may go at any moment.
+        for setting in Self.settings(of: interface.description) { _ = write(setting.path, setting.value) }
+    }
+
     /// - Returns: what could not be set, one sentence each.
     func apply() -> [String] {
         var warnings = settings.compactMap { write($0.path, $0.value) }
@@ -48,22 +56,28 @@ struct Sysctls {
     /// Only once the table is loaded.
     /// - Returns: whether it was off.
     func startForwarding() throws(DataPlaneError) -> Bool {
-        if isForwarding { return false }
-        if let warning = write("ipv4/ip_forward", 1) {
-            throw DataPlaneError(code: .notPermitted, operation: "turning forwarding on", detail: warning)
+        let off = forwarding.filter { !isOn($0) }
+        for path in off {
+            if let warning = write(path, 1) {
+                throw DataPlaneError(code: .notPermitted, operation: "turning forwarding on", detail: warning)
+            }
         }
-        return true
+        return !off.isEmpty
     }
 
-    private var isForwarding: Bool {
-        let descriptor = open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)
+    private var forwarding: [String] {
+        ["ipv4/ip_forward"] + (layout.hasIPv6 ? ["ipv6/conf/all/forwarding"] : [])
+    }
+
+    private func isOn(_ path: String) -> Bool {
+        let descriptor = open("/proc/sys/net/\(path)", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         var digit: UInt8 = 0
         return read(descriptor, &digit, 1) == 1 && digit == UInt8(ascii: "1")
     }
 
-    func stopForwarding() -> [String] { [write("ipv4/ip_forward", 0)].compactMap { $0 } }
+    func stopForwarding() -> [String] { forwarding.compactMap { write($0, 0) } }
 
     private func write(_ path: String, _ value: Int) -> String? {
         let path = "/proc/sys/net/\(path)"

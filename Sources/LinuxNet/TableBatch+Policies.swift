@@ -3,23 +3,42 @@ import Glibc
 import PolicyCompiler
 
 extension TableBatch {
-    /// Adds the chain with its rules and maps. Nothing leads there yet.
-    mutating func add(_ form: PolicyForm, as chain: String) throws(DataPlaneError) {
-        guard let number = PolicyChains.number(of: chain) else {
-            throw DataPlaneError(code: .unsupported, operation: "adding a chain", detail: "\(chain) has no number")
+    /// Adds the chains of a policy with their rules and maps. Nothing leads there yet.
+    mutating func add(_ form: PolicyForm, serial: UInt32) throws(DataPlaneError) {
+        guard let number = PolicyChains.number(serial) else {
+            throw DataPlaneError(code: .unsupported, operation: "adding a chain", detail: "\(serial) is too large")
         }
-        try addChain(chain)
-        for (layer, map) in form.maps.enumerated() {
-            let name = PolicyForm.map(of: chain, layer: layer)
-            try addMap(name, key: map.key, number: UInt32(layer + 1))
-            try add(
-                map.elements.map { element in
-                    TableElement(
-                        key: element.key, keyEnd: element.keyEnd,
-                        value: .data((element.way.map { number &+ $0 } ?? 0).nativeOctets))
-                }, to: name)
+        var maps: UInt32 = 0
+        for (place, chain) in form.chains {
+            let name = place.name(serial: serial)
+            try addChain(name)
+            for (layer, map) in chain.maps.enumerated() {
+                let mapName = ChainForm.map(of: name, layer: layer)
+                maps += 1
+                try addMap(mapName, key: map.key, place.family, number: maps)
+                try add(
+                    map.elements.map { element in
+                        TableElement(
+                            key: element.key, keyEnd: element.keyEnd,
+                            value: .data((element.way.map { number &+ $0 } ?? 0).nativeOctets))
+                    }, to: mapName)
+            }
+            for rule in chain.rules { try addRule(rule, to: name, number) }
         }
-        for rule in form.rules { try addRule(rule, to: chain, number) }
+    }
+
+    /// A set of addresses.
+    mutating func addSet(_ name: String, _ family: Family, number: UInt32) throws(DataPlaneError) {
+        let set = try Self.set(name)
+        defer { nftnl_set_free(set) }
+        let numbers: [(nftnl_set_attr, UInt32)] = [
+            (NFTNL_SET_FLAGS, 0), (NFTNL_SET_KEY_TYPE, family.addressType),
+            (NFTNL_SET_KEY_LEN, UInt32(family.addressLength)), (NFTNL_SET_ID, number),
+        ]
+        for (attribute, value) in numbers { nftnl_set_set_u32(set, UInt16(attribute.rawValue), value) }
+        message(NFT_MSG_NEWSET.rawValue, NLM_F_CREATE, "adding the set \(name)") {
+            nftnl_set_nlmsg_build_payload($0, set)
+        }
     }
 
     private mutating func addChain(_ name: String) throws(DataPlaneError) {
@@ -31,19 +50,20 @@ extension TableBatch {
     }
 
     private mutating func addMap(
-        _ name: String, key: Ruleset.Lookup.Key, number: UInt32
+        _ name: String, key: Ruleset.LookupKey, _ family: Family, number: UInt32
     ) throws(DataPlaneError) {
         let set = try Self.set(name)
         defer { nftnl_set_free(set) }
         let numbers: [(nftnl_set_attr, UInt32)] = [
-            (NFTNL_SET_FLAGS, Ruleset.Lookup.Key.setFlags), (NFTNL_SET_KEY_TYPE, key.type),
-            (NFTNL_SET_KEY_LEN, UInt32(4 * key.fields.count)), (NFTNL_SET_DATA_TYPE, Ruleset.Lookup.Key.dataType),
+            (NFTNL_SET_FLAGS, Ruleset.LookupKey.setFlags), (NFTNL_SET_KEY_TYPE, key.type(family)),
+            (NFTNL_SET_KEY_LEN, key.length(family)), (NFTNL_SET_DATA_TYPE, Ruleset.LookupKey.dataType),
             (NFTNL_SET_DATA_LEN, 4),
             // Names the map within its transaction; the kernel asks for one.
             (NFTNL_SET_ID, number),
         ]
         for (attribute, value) in numbers { nftnl_set_set_u32(set, UInt16(attribute.rawValue), value) }
-        nftnl_set_set_data(set, UInt16(NFTNL_SET_DESC_CONCAT.rawValue), key.fields, UInt32(key.fields.count))
+        let fields = key.fields(family)
+        nftnl_set_set_data(set, UInt16(NFTNL_SET_DESC_CONCAT.rawValue), fields, UInt32(fields.count))
         // Each element has a counter. The set frees it.
         guard let counter = nftnl_expr_alloc("counter") else { throw Self.noMemory }
         nftnl_set_add_expr(set, counter)
@@ -102,7 +122,11 @@ extension TableBatch {
         case .lookup(let layer, let key, let value):
             name = "lookup"
             numbers = [(NFTNL_EXPR_LOOKUP_SREG, key), (NFTNL_EXPR_LOOKUP_DREG, value)]
-            text = (NFTNL_EXPR_LOOKUP_SET, PolicyForm.map(of: chain, layer: layer))
+            text = (NFTNL_EXPR_LOOKUP_SET, ChainForm.map(of: chain, layer: layer))
+        case .member(let set, let key):
+            name = "lookup"
+            numbers = [(NFTNL_EXPR_LOOKUP_SREG, key)]
+            text = (NFTNL_EXPR_LOOKUP_SET, set)
         case .number(let way, let register):
             name = "immediate"
             numbers = [(NFTNL_EXPR_IMM_DREG, register)]
@@ -140,16 +164,17 @@ extension TableBatch {
         return built
     }
 
-    mutating func add(_ decisions: PolicyDecisions) throws(DataPlaneError) {
-        try add(
-            decisions.routes.map { TableElement(key: $0.key.key, value: .data($0.value.nativeOctets)) }, to: "in_force")
+    mutating func add(_ leads: Leads) throws(DataPlaneError) {
+        for (map, elements) in leads.elements { try add(elements, to: map) }
     }
 
-    mutating func delete(_ decisions: PolicyDecisions) throws(DataPlaneError) {
-        try delete(decisions.routes.keys.map { TableElement(key: $0.key) }, from: "in_force")
+    mutating func delete(_ leads: Leads) throws(DataPlaneError) {
+        for (map, elements) in leads.elements {
+            try delete(elements.map { TableElement(key: $0.key) }, from: map)
+        }
     }
 
-    /// Deletes the rules of chains, then the chains and the maps. Nothing leads there any more.
+    /// Deletes the rules of chains, then the chains, the maps and the sets. Nothing leads there any more.
     mutating func remove(chains: [String], maps: [String]) throws(DataPlaneError) {
         for name in chains {
             let rule = try Self.rule(in: name)
@@ -197,4 +222,21 @@ extension TableBatch {
     }
 
     static var noMemory: DataPlaneError { DataPlaneError(errno: ENOMEM, operation: "preparing a change") }
+}
+
+extension Leads {
+    /// By the names of maps and sets.
+    fileprivate var elements: [(map: String, elements: [TableElement])] {
+        var all: [String: [TableElement]] = [:]
+        for (key, chain) in chains {
+            all[key.map.name, default: []].append(TableElement(key: key.key, value: .jump(chain: chain)))
+        }
+        all[Self.decisionsName] = decisions.map {
+            TableElement(key: $0.key.key, value: .data($0.value.nativeOctets))
+        }
+        all[Self.vpnsName] = vpns.map { TableElement(key: $0.key, value: .data($0.value.nativeOctets)) }
+        all[Self.interfacesName] = interfaces.map { TableElement(key: $0) }
+        all[Self.marksName] = marks.map { TableElement(key: $0) }
+        return all.filter { !$0.value.isEmpty }.map { (map: $0.key, elements: $0.value) }.sorted { $0.map < $1.map }
+    }
 }

@@ -2,75 +2,95 @@ import CNetfilter
 import PolicyCompiler
 
 extension TableReader {
-    /// The chain of each policy, as `policy_chain` has it.
-    func policyChains() throws(DataPlaneError) -> [UInt32: String] {
-        var found: [UInt32: String] = [:]
-        try eachElement(of: "policy_chain", reset: { found = [:] }) { element in
-            guard
-                let mark = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.native32
-            else { return }
-            // What is no jump is no chain of ours.
-            let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VERDICT.rawValue)
-            found[mark] = data?.nested.jumpChain ?? ""
+    /// What leads to policies' chains and VPNs, apart from the decisions in force; only of maps that are there.
+    func leads(_ sets: Set<String>) throws(DataPlaneError) -> Leads {
+        var leads = Leads()
+        for map in Leads.ChainMap.allCases where sets.contains(map.name) {
+            var found: [Leads.ChainKey: String] = [:]
+            try eachElement(of: map.name, reset: { found = [:] }) { element in
+                guard let key = element.key else { return }
+                // What is no jump is no chain of ours.
+                let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VERDICT.rawValue)
+                found[.init(map: map, key: key)] = data?.nested.jumpChain ?? ""
+            }
+            leads.chains.merge(found) { $1 }
         }
+        if sets.contains(Leads.vpnsName) {
+            var found: [[UInt8]: UInt32] = [:]
+            try eachElement(of: Leads.vpnsName, reset: { found = [:] }) { element in
+                if let key = element.key { found[key] = element.number ?? 0 }
+            }
+            leads.vpns = found
+        }
+        if sets.contains(Leads.interfacesName) { leads.interfaces = try keys(of: Leads.interfacesName) }
+        if sets.contains(Leads.marksName) { leads.marks = try keys(of: Leads.marksName) }
+        return leads
+    }
+
+    /// The elements of a set. Takes long where there are many (``settledElements(of:)``).
+    func keys(of set: String) throws(DataPlaneError) -> Set<[UInt8]> {
+        var found: Set<[UInt8]> = []
+        try eachElement(of: set, reset: { found = [] }) { element in if let key = element.key { found.insert(key) } }
         return found
     }
 
     /// The decisions in force. Takes long where there are many (``settledElements(of:)``).
-    func decisions() throws(DataPlaneError) -> PolicyDecisions {
+    func decisions() throws(DataPlaneError) -> [PolicyPair: UInt32] {
         var routes: [PolicyPair: UInt32] = [:]
-        try eachElement(of: "in_force", reset: { routes = [:] }) { element in
+        try eachElement(of: Leads.decisionsName, reset: { routes = [:] }) { element in
             guard let pair = PolicyPair(reading: element) else { return }
-            let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
-            routes[pair] = data?.native32 ?? 0
+            routes[pair] = element.number ?? 0
         }
-        return PolicyDecisions(routes: routes)
+        return routes
     }
 
     /// Whether the kernel holds exactly these decisions. Takes about a microsecond for each.
-    func holds(_ decisions: PolicyDecisions) throws(DataPlaneError) -> Bool {
-        if let count = try count(of: "in_force"), count != decisions.routes.count { return false }
-        let routes = try elements(of: "in_force", at: decisions.routes.keys.map(\.key))
-        return decisions.routes.allSatisfy { routes[$0.key.key] == $0.value.nativeOctets }
+    func holds(_ decisions: [PolicyPair: UInt32]) throws(DataPlaneError) -> Bool {
+        if let count = try count(of: Leads.decisionsName), count != decisions.count { return false }
+        let routes = try elements(of: Leads.decisionsName, at: decisions.keys.map(\.key))
+        return decisions.allSatisfy { routes[$0.key.key] == $0.value.nativeOctets }
     }
 
-    /// The policies' chains that are whole, with their maps, and what each does. Others are left out.
-    func policyForms(_ chains: [String]) throws(DataPlaneError) -> [String: PolicyForm] {
-        var wanted: [String: UInt32] = [:]
-        for chain in chains { wanted[chain] = PolicyChains.number(of: chain) }
+    /// What policies' chains that are there do, with their maps, by the policies' numbers.
+    func policyForms(_ chains: [String]) throws(DataPlaneError) -> [UInt32: PolicyForm] {
+        let wanted = chains.compactMap { name in ChainPlace(chain: name).map { (name: name, place: $0) } }
         guard !wanted.isEmpty else { return [:] }
         let keys = try mapKeys()
-        var forms: [String: PolicyForm] = [:]
-        for (chain, number) in wanted {
+        var forms: [UInt32: PolicyForm] = [:]
+        for (chain, place) in wanted {
+            guard let serial = ChainPlace.serial(in: chain), let number = PolicyChains.number(serial) else { continue }
             var rules: [[RuleExpression]] = []
             try eachRule(of: chain, reset: { rules = [] }) { attributes in
                 guard let list = attributes.first(NFTA_RULE_EXPRESSIONS.rawValue) else { return }
                 rules.append(list.nested.map { RuleExpression(reading: $0.nested, of: chain, number) })
             }
-            var maps: [PolicyForm.Map] = []
+            var maps: [ChainForm.Map] = []
             while true {
-                let name = PolicyForm.map(of: chain, layer: maps.count)
-                guard let key = keys[name] else { break }
-                maps.append(PolicyForm.Map(key: key, elements: try elements(of: name, number)))
+                let name = ChainForm.map(of: chain, layer: maps.count)
+                guard let found = keys[name], found.family == place.family else { break }
+                maps.append(ChainForm.Map(key: found.key, elements: try elements(of: name, number)))
             }
-            forms[chain] = PolicyForm(rules: rules, maps: maps)
+            forms[serial, default: PolicyForm(chains: [:])].chains[place] = ChainForm(rules: rules, maps: maps)
         }
         return forms
     }
 
     /// The maps that look like a policy's, and what they look up.
-    private func mapKeys() throws(DataPlaneError) -> [String: Ruleset.Lookup.Key] {
-        var found: [String: Ruleset.Lookup.Key] = [:]
+    private func mapKeys() throws(DataPlaneError) -> [String: (key: Ruleset.LookupKey, family: Family)] {
+        let kinds = Family.allCases.flatMap { family in
+            [Ruleset.LookupKey.protocol, .port].map { (key: $0, family: family) }
+        }
+        var found: [String: (key: Ruleset.LookupKey, family: Family)] = [:]
         try eachSet(reset: { found = [:] }) { name, set in
             let fields = set.first(NFTA_SET_DESC.rawValue)?.nested.first(NFTA_SET_DESC_CONCAT.rawValue)?.nested.map {
                 $0.nested.first(NFTA_SET_FIELD_LEN.rawValue)?.uint32 ?? 0
             }
-            guard PolicyChains.serial(of: name) != nil,
-                set.first(NFTA_SET_FLAGS.rawValue)?.uint32 == Ruleset.Lookup.Key.setFlags,
-                set.first(NFTA_SET_DATA_TYPE.rawValue)?.uint32 == Ruleset.Lookup.Key.dataType,
-                let key = [Ruleset.Lookup.Key.protocol, .port].first(where: { $0.fields.map(UInt32.init) == fields })
+            guard ChainPlace.serial(in: name) != nil,
+                set.first(NFTA_SET_FLAGS.rawValue)?.uint32 == Ruleset.LookupKey.setFlags,
+                set.first(NFTA_SET_DATA_TYPE.rawValue)?.uint32 == Ruleset.LookupKey.dataType,
+                let kind = kinds.first(where: { $0.key.fields($0.family).map(UInt32.init) == fields })
             else { return }
-            found[name] = key
+            found[name] = kind
         }
         return found
     }
@@ -94,15 +114,15 @@ extension TableReader {
     }
 
     /// - Parameter number: the chain's.
-    private func elements(of map: String, _ number: UInt32) throws(DataPlaneError) -> Set<PolicyForm.Element> {
-        var found: Set<PolicyForm.Element> = []
+    private func elements(of map: String, _ number: UInt32) throws(DataPlaneError) -> Set<ChainForm.Element> {
+        var found: Set<ChainForm.Element> = []
         try eachElement(of: map, reset: { found = [] }) { element in
             let value = { (type: nft_set_elem_attributes) in
                 element.first(type.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
             }
             guard let key = value(NFTA_SET_ELEM_KEY) else { return }
             found.insert(
-                PolicyForm.Element(
+                ChainForm.Element(
                     key: Array(key.value), keyEnd: value(NFTA_SET_ELEM_KEY_END).map { Array($0.value) } ?? [],
                     way: value(NFTA_SET_ELEM_DATA)?.native32.flatMap { $0 == 0 ? nil : $0 &- number }))
         }
@@ -111,6 +131,16 @@ extension TableReader {
 }
 
 extension Attributes {
+    /// Of an element of a set or map.
+    fileprivate var key: [UInt8]? {
+        first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue).map { Array($0.value) }
+    }
+
+    /// Of an element of a map.
+    fileprivate var number: UInt32? {
+        first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.native32
+    }
+
     /// Of a verdict: the chain, when it is a jump.
     fileprivate var jumpChain: String? {
         first(NFTA_VERDICT_CODE.rawValue)?.uint32 == UInt32(bitPattern: NFT_JUMP.rawValue)
@@ -166,11 +196,14 @@ extension RuleExpression {
             else { return }
             self = .range(register, first, last)
         case "lookup":
-            guard let map = data.first(NFTA_LOOKUP_SET.rawValue)?.text, map.hasPrefix("\(chain)_"),
-                let layer = Int(map.dropFirst(chain.count + 1)),
-                let key = value(NFTA_LOOKUP_SREG.rawValue), let result = value(NFTA_LOOKUP_DREG.rawValue),
+            guard let map = data.first(NFTA_LOOKUP_SET.rawValue)?.text, let key = value(NFTA_LOOKUP_SREG.rawValue),
                 (value(NFTA_LOOKUP_FLAGS.rawValue) ?? 0) == 0
             else { return }
+            guard let result = value(NFTA_LOOKUP_DREG.rawValue) else {
+                self = .member(of: map, from: key)
+                return
+            }
+            guard map.hasPrefix("\(chain)_"), let layer = Int(map.dropFirst(chain.count + 1)) else { return }
             self = .lookup(layer: layer, from: key, to: result)
         case "ct":
             guard value(NFTA_CT_KEY.rawValue) == NFT_CT_MARK.rawValue, let register = value(NFTA_CT_SREG.rawValue)
@@ -203,13 +236,7 @@ extension RuleExpression {
     }
 }
 
-/// A policy and the number of a way that a flow of it may have been given.
-struct PolicyPair: Hashable {
-    let policy: UInt32
-    let way: UInt32
-
-    init(policy: UInt32, way: UInt32) { (self.policy, self.way) = (policy, way) }
-
+extension PolicyPair {
     fileprivate init?(reading element: Attributes) {
         guard
             let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.value,
@@ -217,6 +244,4 @@ struct PolicyPair: Hashable {
         else { return nil }
         self.init(policy: policy, way: way)
     }
-
-    var key: [UInt8] { policy.nativeOctets + way.nativeOctets }
 }

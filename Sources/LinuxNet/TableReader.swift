@@ -84,11 +84,8 @@ struct TableReader {
             })
         snapshot.parts.merge(part.parts) { $1 }
         for chain in snapshot.chains { snapshot.parts.merge(try rules(of: chain)) { $1 } }
-        for name in ["nas", "pools"] where snapshot.parts[.set(name)] != nil {
+        for name in ["nas", "pools", "pools6"] where snapshot.parts[.set(name)] != nil {
             snapshot.parts[.elements(name)] = try elementDigest(of: name)
-        }
-        if snapshot.parts[.set("policy_chain")] != nil {
-            snapshot.parts[.elements("policy_chain")] = PolicyChains.digest(try policyChains())
         }
         return snapshot
     }

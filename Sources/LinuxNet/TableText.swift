@@ -14,22 +14,28 @@ import PolicyCompiler
 struct TableText {
     let layout: GatewayLayout
 
-    /// The chains that are always there, in the order of their definition. Policies' chains are named `policy_N`.
+    /// The chains that are always there, in the order of their definition. Policies' chains are named as
+    /// ``ChainPlace/name(serial:)`` says.
     static let chains = [
-        "blocked", "sgi_source", "sgi_device", "radius", "sgi_input", "wan_input",
-        "mangle_prerouting",
-        "filter_forward", "filter_input", "nat_postrouting",
+        "blocked", "sgi_reply", "sgi_device", "sgi_reply6", "sgi_device6", "sgi_source6", "sgi_source", "vpn_access",
+        "vpn_access6", "vpn_known", "vpn_device", "vpn_source", "radius", "sgi_input", "wan_input", "vpn_input",
+        "forward_vpn", "forward_group", "mangle_prerouting", "filter_forward", "filter_input", "nat_postrouting",
     ]
     static let counters = [
         "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6",
-        "nat_unmapped", "new_connections_limited", "radius_limited", "spoofed", "unsolicited",
+        "nat_unmapped", "new_connections_limited", "radius_limited", "route_changed", "route_down", "spoofed",
+        "unsolicited", "vpn_denied", "vpn_spoofed",
     ]
-    static let sets = [
-        "device_policy", "policy_chain", "in_force", "device_nat", "nas", "pools", "block_rates", "nas_rates",
-        "observed",
-    ]
+    static let sets =
+        Family.allCases.flatMap { family in
+            ["device_policy", "group_devices", "pools", "block_rates", Observed.name].map { $0 + family.suffix }
+        } + Leads.ChainMap.allCases.map(\.name)
+        + [
+            Leads.decisionsName, Leads.vpnsName, Leads.interfacesName, Leads.marksName, "device_nat", "nas",
+            "nas_rates",
+        ]
     /// Sets whose elements the kernel makes, with the limits that were in force then.
-    static let meters = ["block_rates", "nas_rates"]
+    static let meters = ["block_rates", "block_rates6", "nas_rates"]
 
     /// Commands that define everything which may already be there, and change nothing where it is.
     var definitions: String {
@@ -41,18 +47,29 @@ struct TableText {
         ]
         var lines = ["add table inet cordon"]
         lines += Self.counters.map { "add counter inet cordon \($0)" }
+        for family in Family.allCases {
+            let (address, suffix) = (family == .ipv4 ? "ipv4_addr" : "ipv6_addr", family.suffix)
+            lines += [
+                "add map inet cordon device_policy\(suffix) { type \(address) : mark; }",
+                "add set inet cordon group_devices\(suffix) { type \(address) . mark; }",
+                "add map inet cordon policy_chain\(suffix) { type mark : verdict; size 131072; }",
+                "add map inet cordon access_chain\(suffix) { type mark . ifname : verdict; }",
+                "add set inet cordon pools\(suffix) { type \(address); flags interval; }",
+                // What blocks and NAS take. The kernel adds elements, and takes them away when they are idle.
+                "add set inet cordon block_rates\(suffix) { type \(address); size 65536; flags dynamic,timeout; "
+                    + "timeout 1m; }",
+                // What rules note of the packets they decide on, for so long after the last of them.
+                "add set inet cordon \(family.observed) { type \(address) . \(address) . inet_proto . inet_service . mark; "
+                    + "size 65536; flags dynamic,timeout; timeout 1h; counter; }",
+            ]
+        }
         lines += [
-            "add map inet cordon device_policy { type ipv4_addr : mark; }",
-            "add map inet cordon policy_chain { type mark : verdict; size 131072; }",
-            "add map inet cordon in_force { type mark . mark : mark; }",
+            "add map inet cordon \(Leads.decisionsName) { type mark . mark : mark; }",
+            "add map inet cordon \(Leads.vpnsName) { type mark . ifname : mark; }",
+            "add set inet cordon \(Leads.interfacesName) { type ifname; }",
+            "add set inet cordon \(Leads.marksName) { type mark . ifname; }",
             "add map inet cordon device_nat { type ipv4_addr : interval ipv4_addr . inet_service; }",
             "add set inet cordon nas { type ipv4_addr; }",
-            "add set inet cordon pools { type ipv4_addr; flags interval; }",
-            // What blocks and NAS take. The kernel adds elements, and takes them away when they are idle.
-            "add set inet cordon block_rates { type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m; }",
-            // What rules note of the packets they decide on, for so long after the last of them.
-            "add set inet cordon \(Observed.name) { type ipv4_addr . ipv4_addr . inet_proto . inet_service . mark; "
-                + "size 65536; flags dynamic,timeout; timeout 1h; counter; }",
             "add set inet cordon nas_rates { type ipv4_addr; size 1024; flags dynamic,timeout; timeout 1m; }",
         ]
         let bases = Set(base.compactMap { $0.split(separator: " ").first })
@@ -61,8 +78,8 @@ struct TableText {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Where a flow goes that has the number of a way in force; otherwise the rule ends.
-    private static let inForce = "ct mark != 0 meta mark set meta mark . ct mark map @in_force accept"
+    /// What a rule says of the mark of a flow that has the number of a way in force; otherwise the rule ends.
+    private static let found = "ct mark != 0 meta mark set meta mark . ct mark map @\(Leads.decisionsName)"
 
     /// Commands that add the rules to the empty chains.
     var rules: String {
@@ -70,60 +87,230 @@ struct TableText {
         // the table is loaded again.
         let sgi = "iif \"\(layout.sgiInterface)\""
         let wan = "iif \"\(layout.wanInterface)\""
-        let outSGi = "oif \"\(layout.sgiInterface)\""
-        let outWAN = "oif \"\(layout.wanInterface)\""
-        let limits = layout.limits
-        let internet = Self.number(RouteMark.internet)
         let devices = Self.number(RouteMark.devices)
-        let radiusPorts = layout.radiusPorts.sorted().map { String($0) }.joined(separator: ", ")
-        let chains: [(name: String, rules: [String])] = [
+        var chains: [(name: String, rules: [String])] = [
             // What comes from outside goes towards the devices, as far as the forward chain. A mark that the packet came
             // with is nobody's.
-            ("mangle_prerouting", ["\(sgi) goto sgi_source", "\(wan) meta mark set \(devices)"]),
+            (
+                "mangle_prerouting",
+                [
+                    "\(sgi) goto sgi_source", "\(wan) meta mark set \(devices) accept",
+                    "iifname @\(Leads.interfacesName) goto vpn_source",
+                ]
+            ),
             (
                 "sgi_source",
                 [
                     // A rule ends at a look-up that finds nothing.
-                    "meta mark set ip saddr map @device_policy goto sgi_device",
-                    "meta mark set 0",
-                    "ip saddr @nas fib daddr type local accept",
-                    "meta nfproto ipv6 counter name ipv6 drop",
-                    "counter name spoofed drop",
+                    "meta mark set ip saddr map @device_policy goto sgi_device"
+                ] + (layout.hasIPv6 ? ["meta nfproto ipv6 goto sgi_source6"] : [])
+                    + [
+                        "meta mark set 0",
+                        "ip saddr @nas fib daddr type local accept",
+                        "meta nfproto ipv6 counter name ipv6 drop",
+                        "counter name spoofed drop",
+                    ]
+            ),
+            (
+                "blocked",
+                [
+                    "ip daddr @pools counter name device_to_device drop",
+                    "ip6 daddr @pools6 counter name device_to_device drop", "counter name blocked drop",
                 ]
             ),
+        ]
+        chains += Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }.flatMap { sgiRules($0) }
+        chains += [("sgi_source6", layout.hasIPv6 ? sgiSource6 : [])]
+        chains += vpnRules + forwardRules + inputRules + natRules
+        return chains.flatMap { chain in chain.rules.map { "add rule inet cordon \(chain.name) \($0)\n" } }.joined()
+    }
+
+    /// What names a packet's device, as the maps of devices have it.
+    private static func device(_ family: Family, _ end: String) -> String {
+        family == .ipv4 ? "ip \(end)" : "ip6 \(end) & ffff:ffff:ffff:ffff::"
+    }
+
+    /// Packets of devices.
+    private func sgiRules(_ family: Family) -> [(name: String, rules: [String])] {
+        let suffix = family.suffix
+        return [
             // One to the gateway itself is judged too, then delivered (the local routing table comes before the marks)
             // and refused by the input chain. An error (ICMP) has its flow's mark, and passes as the flow does.
             (
-                "sgi_device",
+                "sgi_device\(suffix)",
                 [
-                    Self.inForce,
+                    "\(Self.found) accept",
+                    "ct direction reply goto sgi_reply\(suffix)",
                     "ct state invalid,untracked counter name invalid drop",
                     "ct state related counter name blocked drop",
                     // Jumps to the policy's chain, which accepts, or returns.
-                    "meta mark vmap @policy_chain",
-                    Self.inForce,
+                    "meta mark vmap @policy_chain\(suffix)",
+                    "\(Self.found) accept",
                     "goto blocked",
                 ]
             ),
-            ("blocked", ["ip daddr @pools counter name device_to_device drop", "counter name blocked drop"]),
+            // An answer to another device: that one's policy has let the flow pass, and the mark is the group's that it
+            // went to. The forward chain sees whether this device is in it.
             (
-                "filter_forward",
+                "sgi_reply\(suffix)",
                 [
-                    "meta mark \(internet) \(outWAN) ct state established accept",
-                    // Answers only. The address has been translated back: one without a session ends the rule, so that a
-                    // session's end stops both directions in one commit, whatever conntrack still holds.
-                    "meta mark \(devices) \(outSGi) ct state established,related ct direction reply "
-                        + "meta mark set ip daddr map @device_policy accept",
-                    // Whatever a policy says.
-                    "meta mark \(internet) ip daddr @pools counter name device_to_device drop",
-                    "meta mark \(internet) \(outWAN) ct state new,related accept",
-                    "meta mark \(internet) ct state invalid counter name invalid drop",
-                    "\(wan) ct direction original counter name unsolicited drop",
-                    "\(wan) ct state invalid,untracked counter name unsolicited drop",
+                    "meta mark set \(Self.device(family, "daddr")) map @device_policy\(suffix) \(Self.found) accept",
+                    "goto blocked",
+                ]
+            ),
+        ]
+    }
+
+    private var sgiSource6: [String] {
+        [
+            "meta mark set \(Self.device(.ipv6, "saddr")) map @device_policy6 goto sgi_device6",
+            "meta mark set 0",
+            // The neighbour's own talk with the gateway (RFC 4861).
+            "ip6 saddr fe80::/10 icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept",
+            "counter name spoofed drop",
+        ]
+    }
+
+    /// What routers on a link say to each other (RFC 4861).
+    private static let neighbours = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
+
+    /// Packets that come through VPNs.
+    private var vpnRules: [(name: String, rules: [String])] {
+        let families = Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }
+        let access = Self.number(RouteMark.access)
+        let policy = { (family: Family) in
+            "meta mark set \(Self.device(family, "daddr")) map @device_policy\(family.suffix)"
+        }
+        // Through the VPN that the flow was let in by.
+        let found = "\(Self.found) meta mark . iifname @\(Leads.marksName) meta mark set \(access) accept"
+        return [
+            (
+                "vpn_source",
+                families.map { "\(policy($0)) goto vpn_device" }
+                    + [
+                        "meta mark set 0",
+                        layout.hasIPv6 ? Self.neighbours : "meta nfproto ipv6 counter name ipv6 drop",
+                    ]
+                    + ["counter name vpn_denied drop"]
+            ),
+            // Only where the policy of the device names the VPN behind the interface.
+            (
+                "vpn_device",
+                [
+                    "meta mark set meta mark . iifname map @\(Leads.vpnsName) goto vpn_known",
+                    "counter name vpn_denied drop",
+                ]
+            ),
+            (
+                "vpn_known",
+                [
+                    // A source that the VPN's own routes do not lead back to.
+                    "fib saddr . mark . iif oif 0 counter name vpn_spoofed drop",
+                    "ct state established,related ct direction reply meta mark set "
+                        + "\(Self.number(RouteMark.devices)) accept",
+                    "ct state invalid,untracked counter name invalid drop",
+                ] + families.map { "\(policy($0)) goto vpn_access\($0.suffix)" } + ["counter name vpn_denied drop"]
+            ),
+        ]
+            + families.map { family in
+                (
+                    "vpn_access\(family.suffix)",
+                    [
+                        found,
+                        "ct state related counter name vpn_denied drop",
+                        policy(family),
+                        "meta mark . iifname vmap @access_chain\(family.suffix)",
+                        found,
+                        "counter name vpn_denied drop",
+                    ]
+                )
+            }
+    }
+
+    private var forwardRules: [(name: String, rules: [String])] {
+        let wan = "iif \"\(layout.wanInterface)\""
+        let outSGi = "oif \"\(layout.sgiInterface)\""
+        let outWAN = "oif \"\(layout.wanInterface)\""
+        let internet = Self.number(RouteMark.internet)
+        let devices = Self.number(RouteMark.devices)
+        let access = Self.number(RouteMark.access)
+        let families = Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }
+        // One without a session ends the rule, so that a session's end stops both directions in one commit, whatever
+        // conntrack still holds.
+        let toDevice = { (family: Family) in
+            "meta mark set \(Self.device(family, "daddr")) map @device_policy\(family.suffix) accept"
+        }
+        let member = { (family: Family, end: String) in
+            "\(Self.device(family, end)) . meta mark @group_devices\(family.suffix)"
+        }
+        var forward = [
+            // Of flows that have a place in NAT 1.
+            "meta mark \(internet) \(outWAN) ct state established ct status & snat == snat accept"
+        ]
+        // Answers only. The address has been translated back.
+        forward += families.map {
+            "meta mark \(devices) \(outSGi) ct state established,related ct direction reply \(toDevice($0))"
+        }
+        forward += [
+            "\(Self.masked(RouteMark.vpns)) goto forward_vpn", "\(Self.masked(RouteMark.groups)) goto forward_group",
+            // Whatever a policy says.
+            "meta mark \(internet) ip daddr @pools counter name device_to_device drop",
+            "meta mark \(internet) ip6 daddr @pools6 counter name device_to_device drop",
+            // One that went elsewhere before has no place in NAT 1, and gets none.
+            "meta mark \(internet) meta nfproto ipv4 ct status & (confirmed | snat) == confirmed "
+                + "counter name route_changed drop",
+            "meta mark \(internet) \(outWAN) ct state new,established,related accept",
+            "meta mark \(internet) ct state invalid counter name invalid drop",
+        ]
+        forward += families.map {
+            "meta mark \(access) \(outSGi) ct state new,established,related ct direction original \(toDevice($0))"
+        }
+        forward += [
+            "\(wan) ct direction original counter name unsolicited drop",
+            "\(wan) ct state invalid,untracked counter name unsolicited drop",
+            "counter name forward_denied drop",
+        ]
+        return [
+            ("filter_forward", forward),
+            (
+                "forward_vpn",
+                [
+                    "ip daddr @pools counter name device_to_device drop",
+                    "ip6 daddr @pools6 counter name device_to_device drop",
+                    // One that has a place in NAT 1 would leave with a public address.
+                    "ct status & snat == snat counter name route_changed drop",
+                    "ct state new,established,related meta mark . oifname @\(Leads.marksName) accept",
                     "counter name forward_denied drop",
                 ]
             ),
-            ("filter_input", ["\(sgi) goto sgi_input", "\(wan) goto wan_input"]),
+            (
+                "forward_group",
+                ["meta mark \(Self.number(RouteMark.down)) counter name route_down drop"]
+                    + families.flatMap { family in
+                        [
+                            "\(outSGi) ct direction original \(member(family, "daddr")) accept",
+                            "\(outSGi) ct direction reply \(member(family, "saddr")) \(toDevice(family))",
+                        ]
+                    } + ["counter name device_to_device drop"]
+            ),
+        ]
+    }
+
+    private static func masked(_ range: (mark: UInt32, mask: UInt32)) -> String {
+        "meta mark & \(number(range.mask)) == \(number(range.mark))"
+    }
+
+    private var inputRules: [(name: String, rules: [String])] {
+        let limit = layout.limits.radiusPacketsPerNAS
+        let radiusPorts = layout.radiusPorts.sorted().map { String($0) }.joined(separator: ", ")
+        return [
+            (
+                "filter_input",
+                [
+                    "iif \"\(layout.sgiInterface)\" goto sgi_input", "iif \"\(layout.wanInterface)\" goto wan_input",
+                    "iifname @\(Leads.interfacesName) goto vpn_input",
+                ]
+            ),
             (
                 "sgi_input",
                 [
@@ -131,14 +318,16 @@ struct TableText {
                     "ct state established,related accept",
                     "ip saddr @nas udp dport { \(radiusPorts) } goto radius",
                     "ip saddr @nas icmp type echo-request accept",
-                    "counter name input_denied drop",
                 ]
+                    + (layout.hasIPv6
+                        ? ["icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept"] : [])
+                    + ["counter name input_denied drop"]
             ),
             (
                 "radius",
                 [
-                    "update @nas_rates { ip saddr limit rate over \(limits.radiusPacketsPerNAS)/second "
-                        + "burst \(limits.radiusPacketsPerNAS / 4 + 1) packets } counter name radius_limited drop",
+                    "update @nas_rates { ip saddr limit rate over \(limit)/second burst \(limit / 4 + 1) packets } "
+                        + "counter name radius_limited drop",
                     "accept",
                 ]
             ),
@@ -150,13 +339,35 @@ struct TableText {
                     "counter name input_denied drop",
                 ]
             ),
+            // Errors about what the gateway has sent there.
+            (
+                "vpn_input",
+                ["ct state established,related accept"] + (layout.hasIPv6 ? [Self.neighbours] : [])
+                    + ["counter name input_denied drop"]
+            ),
+        ]
+    }
+
+    private var natRules: [(name: String, rules: [String])] {
+        let outWAN = "oif \"\(layout.wanInterface)\""
+        let internet = Self.number(RouteMark.internet)
+        let limits = layout.limits
+        let rate =
+            "limit rate over \(limits.newConnectionsPerBlock)/second burst \(limits.newConnectionsBurst) packets } "
+            + "counter name new_connections_limited drop"
+        // Only a connection's first packet comes here.
+        let limited = { (rest: String) in
+            [
+                rest + " update @block_rates { ip saddr & 255.255.255.0 " + rate,
+                rest + " update @block_rates6 { ip6 saddr & ffff:ffff:ffff:: " + rate,
+            ]
+        }
+        let internetLimits = limited("meta mark \(internet)")
+        return [
             (
                 "nat_postrouting",
                 [
-                    // Only a connection's first packet comes here.
-                    "meta mark \(internet) update @block_rates { ip saddr & 255.255.255.0 limit rate over "
-                        + "\(limits.newConnectionsPerBlock)/second burst \(limits.newConnectionsBurst) packets } "
-                        + "counter name new_connections_limited drop",
+                    internetLimits[0],
                     // Every protocol. nft wants to see those with ports named before it takes a map with ports; for
                     // the others the kernel translates the address alone. Three rules, since the common two need no
                     // look-up so.
@@ -164,11 +375,11 @@ struct TableText {
                     "\(outWAN) meta mark \(internet) meta l4proto tcp snat ip to ip saddr map @device_nat",
                     "\(outWAN) meta mark \(internet) "
                         + "meta l4proto { tcp, udp, 0-5, 7-16, 18-255 } snat ip to ip saddr map @device_nat",
-                    "meta mark \(internet) counter name nat_unmapped drop",
-                ]
-            ),
+                    internetLimits[1],
+                    "meta mark \(internet) meta nfproto ipv4 counter name nat_unmapped drop",
+                ] + limited(Self.masked(RouteMark.vpns)) + limited(Self.masked(RouteMark.groups))
+            )
         ]
-        return chains.flatMap { chain in chain.rules.map { "add rule inet cordon \(chain.name) \($0)\n" } }.joined()
     }
 
     static func number(_ mark: UInt32) -> String { "0x" + String(mark, radix: 16) }
@@ -180,16 +391,22 @@ struct TableText {
     }
 
     func elements(pools: Set<IPv4Prefix>) -> String {
-        // An interval set takes no overlaps.
-        let kept = Self.outermost(pools.union(layout.protectedPrefixes).union(layout.publicPrefixes))
-        guard !kept.isEmpty else { return "" }
-        return "add element inet cordon pools { \(kept.map(Self.text).joined(separator: ", ")) }\n"
+        Self.elements("pools", pools.union(layout.protectedPrefixes).union(layout.publicPrefixes))
     }
 
-    private static func text(_ prefix: IPv4Prefix) -> String { "\(prefix.address)/\(prefix.length)" }
+    /// Those of IPv6, which are the layout's.
+    var elementsOfPools6: String { Self.elements("pools6", layout.devicePrefixes6.union(layout.protectedPrefixes6)) }
 
-    private static func outermost(_ prefixes: Set<IPv4Prefix>) -> [IPv4Prefix] {
-        var kept: [IPv4Prefix] = []
+    private static func elements<Prefix: AddressPrefix>(_ set: String, _ prefixes: Set<Prefix>) -> String {
+        // An interval set takes no overlaps.
+        let kept = outermost(prefixes)
+        guard !kept.isEmpty else { return "" }
+        let texts = kept.map { "\($0.address)/\($0.length)" }
+        return "add element inet cordon \(set) { \(texts.joined(separator: ", ")) }\n"
+    }
+
+    private static func outermost<Prefix: AddressPrefix>(_ prefixes: Set<Prefix>) -> [Prefix] {
+        var kept: [Prefix] = []
         // Sorted, a prefix comes directly before those that it contains.
         for prefix in prefixes.sorted() where kept.last?.contains(prefix) != true { kept.append(prefix) }
         return kept

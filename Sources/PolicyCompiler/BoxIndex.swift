@@ -5,18 +5,18 @@ import Domain
 /// The prefixes of a policy form a forest, by containment: a box overlaps only those on its own tree's path to the root
 /// and those below it. Each prefix keeps the shapes of its own boxes and those of all boxes at or below it, one layer
 /// (the highest) for each shape. Policies have few shapes on many prefixes or many on few, so the scans stay short.
-struct BoxIndex {
-    private let nodes: [IPv4Prefix: Int]
+struct BoxIndex<Prefix: AddressPrefix> {
+    private let nodes: [Prefix: Int]
     /// The node of the closest prefix around each node's.
     private let parents: [Int?]
     private var own: [ShapeLayers]
     private var below: [ShapeLayers]
 
     /// - Parameter boxes: every box that will be inserted or asked about.
-    init(for boxes: [Box]) {
-        var nodes: [IPv4Prefix: Int] = [:]
+    init(for boxes: [Box<Prefix>]) {
+        var nodes: [Prefix: Int] = [:]
         var parents: [Int?] = []
-        var path: [(prefix: IPv4Prefix, node: Int)] = []
+        var path: [(prefix: Prefix, node: Int)] = []
         // Sorted, a prefix comes directly before the prefixes that it contains.
         for prefix in Set(boxes.map(\.destination)).sorted() {
             while let last = path.last, !last.prefix.contains(prefix) { path.removeLast() }
@@ -31,7 +31,7 @@ struct BoxIndex {
         below = own
     }
 
-    mutating func insert(_ box: Box, layer: Int) {
+    mutating func insert(_ box: Box<Prefix>, layer: Int) {
         guard let node = nodes[box.destination] else { preconditionFailure("a box that the index was not made for") }
         own[node].raise(box.shape, to: layer)
         var next: Int? = node
@@ -42,7 +42,7 @@ struct BoxIndex {
     }
 
     /// Whether one inserted box contains `box`.
-    func contains(_ box: Box) -> Bool {
+    func contains(_ box: Box<Prefix>) -> Bool {
         var next = nodes[box.destination]
         while let current = next {
             if own[current].entries.contains(where: { $0.shape.contains(box.shape) }) { return true }
@@ -52,7 +52,7 @@ struct BoxIndex {
     }
 
     /// The highest layer of an inserted box that overlaps `box`, `nil` when none does.
-    func highestLayer(overlapping box: Box) -> Int? {
+    func highestLayer(overlapping box: Box<Prefix>) -> Int? {
         guard let node = nodes[box.destination] else { return nil }
         var highest = below[node].highest(overlapping: box.shape)
         var next = parents[node]

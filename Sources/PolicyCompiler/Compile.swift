@@ -8,37 +8,35 @@ public import Domain
 ///
 /// - Parameter isOpen: whether the time of a rule is now. A rule whose time is not known does not match.
 public func compile(_ policy: ValidatedPolicy, isOpen: (Schedule) -> Bool = { _ in false }) -> Ruleset {
-    let boxes = withoutShadowed(allBoxes(policy.rules, isOpen))
+    let rules = policy.rules.enumerated().filter { $0.element.schedule.map(isOpen) ?? true }.map {
+        (number: $0.offset, rule: $0.element)
+    }
+    return Ruleset(
+        layers: layers(rules.flatMap { RuleBoxes($0.rule, \.ipv4).boxes(rule: $0.number) }),
+        layers6: layers(rules.flatMap { RuleBoxes($0.rule, \.ipv6).boxes(rule: $0.number) }),
+        groups: rules.flatMap { groupEntries($0.rule, number: $0.number, of: policy) },
+        access: access(rules, of: policy),
+        actions: policy.rules.map { action($0, of: policy) },
+        default: policy.mode == .monitor ? .monitored : Ruleset.Action(nil))
+}
+
+private func layers<Prefix>(_ all: [Box<Prefix>]) -> [[BoxEntry<Prefix>]] {
+    let boxes = withoutShadowed(all)
     var index = BoxIndex(for: boxes)
-    var layers: [[Ruleset.Entry]] = []
+    var layers: [[BoxEntry<Prefix>]] = []
     for box in boxes {
         // Boxes of one rule do not overlap, so those inserted before this one are of earlier rules where it matters.
         let layer = index.highestLayer(overlapping: box).map { $0 + 1 } ?? 0
         index.insert(box, layer: layer)
         if layer == layers.count { layers.append([]) }
         layers[layer].append(
-            Ruleset.Entry(
+            BoxEntry(
                 destination: box.destination, protocols: box.shape.protocols, ports: box.shape.ports, rule: box.rule))
     }
-    return Ruleset(
-        layers: layers.map { $0.sorted(by: Ruleset.Entry.isOrdered) },
-        actions: policy.rules.map { action($0.action, in: policy.mode, isLogged: $0.log) },
-        default: action(.block, in: policy.mode, isLogged: false))
+    return layers.map { $0.sorted(by: BoxEntry.isOrdered) }
 }
 
-private func allBoxes(_ rules: [ValidatedPolicy.Rule], _ isOpen: (Schedule) -> Bool) -> [Box] {
-    rules.enumerated().flatMap { index, rule in
-        rule.schedule.map(isOpen) ?? true ? RuleBoxes(rule).boxes(rule: index) : []
-    }
-}
-
-/// In monitor mode what would be blocked passes, and is noted.
-private func action(_ action: RuleAction, in mode: ValidatedPolicy.Mode, isLogged: Bool) -> Ruleset.Action {
-    mode == .monitor && action == .block
-        ? Ruleset.Action(.internet, isObserved: true) : Ruleset.Action(action, isObserved: isLogged)
-}
-
-private func withoutShadowed(_ boxes: [Box]) -> [Box] {
+private func withoutShadowed<Prefix>(_ boxes: [Box<Prefix>]) -> [Box<Prefix>] {
     var index = BoxIndex(for: boxes)
     return boxes.filter { box in
         guard !index.contains(box) else { return false }
@@ -47,7 +45,67 @@ private func withoutShadowed(_ boxes: [Box]) -> [Box] {
     }
 }
 
-extension Ruleset.Entry {
+private func groupEntries(
+    _ rule: ValidatedPolicy.Rule, number: Int, of policy: ValidatedPolicy
+) -> [Ruleset.GroupEntry] {
+    guard rule.direction == .fromDevice else { return [] }
+    return rule.groups.compactMap { policy.groups[$0] }.sorted().flatMap { group in
+        rule.shapes.map { Ruleset.GroupEntry(group: group, shape: $0, rule: number, isAllowed: rule.action == .allow) }
+    }
+}
+
+/// What comes through each VPN that a rule names.
+private func access(
+    _ rules: [(number: Int, rule: ValidatedPolicy.Rule)], of policy: ValidatedPolicy
+) -> [Ruleset.Access] {
+    var entries: [VPNNumber: (ipv4: [Ruleset.AccessEntry<IPv4Prefix>], ipv6: [Ruleset.AccessEntry<IPv6Prefix>])] = [:]
+    for (number, rule) in rules {
+        guard case .toDevice(let via, let sources) = rule.direction, let vpn = policy.vpns[via] else { continue }
+        let named = rule.groups.compactMap { policy.groups[$0] }.sorted()
+        for group: GroupNumber? in rule.groups.isEmpty ? [nil] : named.map(Optional.some) {
+            for shape in rule.shapes {
+                let isAllowed = rule.action == .allow
+                entries[vpn, default: ([], [])].ipv4 += sources.ipv4.merged().map {
+                    Ruleset.AccessEntry(source: $0, group: group, shape: shape, rule: number, isAllowed: isAllowed)
+                }
+                entries[vpn, default: ([], [])].ipv6 += sources.ipv6.merged().map {
+                    Ruleset.AccessEntry(source: $0, group: group, shape: shape, rule: number, isAllowed: isAllowed)
+                }
+            }
+        }
+    }
+    return entries.keys.sorted().map { vpn in
+        Ruleset.Access(vpn: vpn, entries: entries[vpn]?.ipv4 ?? [], entries6: entries[vpn]?.ipv6 ?? [])
+    }
+}
+
+private func action(_ rule: ValidatedPolicy.Rule, of policy: ValidatedPolicy) -> Ruleset.Action {
+    switch (rule.action, rule.direction) {
+    case (.block, .fromDevice) where policy.mode == .monitor && rule.groups.isEmpty: .monitored
+    case (.block, _): Ruleset.Action(nil, isObserved: rule.log)
+    case (.route([.internet]), _): Ruleset.Action(.internet, isObserved: rule.log)
+    // One that is not known any more is down.
+    case (.route(let routes), _):
+        Ruleset.Action(.vpns(routes.compactMap { policy.vpns[$0] }), isObserved: rule.log)
+    case (.allow, .toDevice(let via, _)):
+        Ruleset.Action(policy.vpns[via].map { .access($0) }, isObserved: rule.log)
+    case (.allow, .fromDevice): Ruleset.Action(nil, isObserved: rule.log)
+    }
+}
+
+extension Ruleset.Action {
+    /// In monitor mode what would be blocked passes, and is noted.
+    fileprivate static let monitored = Ruleset.Action(.internet, isObserved: true)
+}
+
+extension [Name: VPNNumber] {
+    /// `nil` for the internet.
+    fileprivate subscript(_ route: Route) -> VPNNumber? {
+        if case .vpn(let name) = route { self[name] } else { nil }
+    }
+}
+
+extension BoxEntry {
     /// The order inside a layer: by destination, protocol, port.
     static func isOrdered(_ a: Self, _ b: Self) -> Bool {
         if a.destination != b.destination { return a.destination < b.destination }

@@ -22,17 +22,24 @@ public protocol DataPlane: Sendable {
     /// The operator's pools: devices cannot send to these.
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError)
 
-    /// Deletes those of the selected conntrack entries for which `isDenied` holds. The mark is the device's present one,
-    /// `nil` when it has none.
+    /// The VPNs that packets may take, all of them. Ways that name others are down. Flows go on by the next that is up,
+    /// from their next packet on.
+    func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError)
+
+    /// Those of the interfaces that are there and have a link.
+    func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName>
+
+    /// Deletes those of the selected conntrack entries that are not allowed any more, or that go elsewhere now and cannot
+    /// take their place in NAT 1 along.
     /// - Returns: how many entries were deleted.
     func deleteFlows(
-        _ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement
     ) throws(DataPlaneError) -> Int
 
-    /// Those that ``deleteFlows(_:where:)`` would delete: how many there are, and the first of them.
+    /// Those that ``deleteFlows(_:judging:)`` would delete: how many there are, and the first of them.
     func flows(
-        _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
-    ) throws(DataPlaneError) -> (count: Int, listed: [Flow])
+        _ selection: FlowSelection, listing limit: Int, judging judge: (TrackedFlow) -> FlowJudgement
+    ) throws(DataPlaneError) -> (count: Int, listed: [TrackedFlow])
 
     /// Sees whether the kernel still holds what it was given, and repairs it when not. Cheap when nothing changed.
     /// - Returns: what was found and mended, `nil` when all was well.
@@ -53,14 +60,19 @@ public protocol DataPlane: Sendable {
 public struct EnforcementState: Sendable {
     public var rulesets: [PolicyMark: Ruleset]
     public var devices: [DeviceEntry]
+    public var devices6: [DeviceEntry6]
     public var nas: Set<IPv4Address>
     public var pools: Set<IPv4Prefix>
+    public var vpns: [VPNNumber: VPNEntry]
 
     public init(
-        rulesets: [PolicyMark: Ruleset], devices: [DeviceEntry], nas: Set<IPv4Address>, pools: Set<IPv4Prefix>
+        rulesets: [PolicyMark: Ruleset], devices: [DeviceEntry], devices6: [DeviceEntry6] = [],
+        nas: Set<IPv4Address>, pools: Set<IPv4Prefix>, vpns: [VPNNumber: VPNEntry] = [:]
     ) {
         self.rulesets = rulesets
         self.devices = devices
+        self.devices6 = devices6
+        self.vpns = vpns
         self.nas = nas
         self.pools = pools
     }
@@ -72,17 +84,61 @@ public struct DeviceEntry: Hashable, Sendable {
     public let policy: PolicyMark
     /// `nil` when NAT 1 has no block left: such a device reaches no internet, which is counted.
     public let nat: NATBinding?
+    /// Rules of its tenant may be to this group.
+    public let group: GroupNumber?
 
-    public init(address: IPv4Address, policy: PolicyMark, nat: NATBinding?) {
+    public init(address: IPv4Address, policy: PolicyMark, nat: NATBinding?, group: GroupNumber? = nil) {
         self.address = address
         self.policy = policy
         self.nat = nat
+        self.group = group
     }
 }
 
+/// The same for a session's IPv6 prefix, which is a /64. There is no NAT.
+public struct DeviceEntry6: Hashable, Sendable {
+    public let prefix: IPv6Prefix
+    public let policy: PolicyMark
+    public let group: GroupNumber?
+
+    public init(prefix: IPv6Prefix, policy: PolicyMark, group: GroupNumber? = nil) {
+        self.prefix = prefix.widened(to: min(prefix.length, 64))
+        self.policy = policy
+        self.group = group
+    }
+}
+
+/// A session with both families is two of these.
 public enum DeviceChange: Hashable, Sendable {
     case set(DeviceEntry)
     case remove(IPv4Address)
+    case set6(DeviceEntry6)
+    case remove6(IPv6Prefix)
+}
+
+/// Where a VPN is: an interface, and the networks behind it.
+public struct VPNEntry: Hashable, Sendable {
+    public let interface: InterfaceName
+    /// Packets of devices leave for these only, and packets to devices come from these only.
+    public let networks: Set<IPv4Prefix>
+    public let networks6: Set<IPv6Prefix>
+    /// `nil` where the interface leads to one peer only.
+    public let nextHop: IPv4Address?
+    public let nextHop6: IPv6Address?
+    /// Whether flows may take it. One that is down has its place, and its routes, all the same.
+    public var isUp: Bool
+
+    public init(
+        interface: InterfaceName, networks: Set<IPv4Prefix>, networks6: Set<IPv6Prefix> = [],
+        nextHop: IPv4Address? = nil, nextHop6: IPv6Address? = nil, isUp: Bool
+    ) {
+        self.interface = interface
+        self.networks = networks
+        self.networks6 = networks6
+        self.nextHop = nextHop
+        self.nextHop6 = nextHop6
+        self.isUp = isUp
+    }
 }
 
 /// Which tracked connections a sweep looks at. Those of a policy cost a fraction of what all of them do.
@@ -96,8 +152,8 @@ public enum FlowSelection: Hashable, Sendable {
 
 /// The original direction of a tracked connection: the packet that opened it.
 public struct Flow: Hashable, Sendable {
-    public let source: IPv4Address
-    public let destination: IPv4Address
+    public let source: IPAddress
+    public let destination: IPAddress
     /// IP protocol number.
     public let `protocol`: UInt8
     /// Zero for protocols without ports (ICMP: zero).
@@ -105,7 +161,7 @@ public struct Flow: Hashable, Sendable {
     public let destinationPort: UInt16
 
     public init(
-        source: IPv4Address, destination: IPv4Address, protocol: UInt8, sourcePort: UInt16, destinationPort: UInt16
+        source: IPAddress, destination: IPAddress, protocol: UInt8, sourcePort: UInt16, destinationPort: UInt16
     ) {
         self.source = source
         self.destination = destination
@@ -113,6 +169,43 @@ public struct Flow: Hashable, Sendable {
         self.sourcePort = sourcePort
         self.destinationPort = destinationPort
     }
+
+    public init(
+        source: IPv4Address, destination: IPv4Address, protocol: UInt8, sourcePort: UInt16, destinationPort: UInt16
+    ) {
+        self.init(
+            source: .v4(source), destination: .v4(destination), protocol: `protocol`, sourcePort: sourcePort,
+            destinationPort: destinationPort)
+    }
+}
+
+/// A flow with what is known of its device.
+public struct TrackedFlow: Hashable, Sendable {
+    public let flow: Flow
+    /// Of the device that it is judged by; `nil` when neither end is one.
+    public let policy: PolicyMark?
+    /// Whether the device is the destination and not the source.
+    public let isToDevice: Bool
+    /// Of the device that is the destination, when rules name its group.
+    public let group: GroupNumber?
+    /// What it was given; `nil` when that is not known, as of flows from before a start.
+    public let way: Ruleset.Way?
+
+    public init(flow: Flow, policy: PolicyMark?, isToDevice: Bool, group: GroupNumber?, way: Ruleset.Way?) {
+        self.flow = flow
+        self.policy = policy
+        self.isToDevice = isToDevice
+        self.group = group
+        self.way = way
+    }
+}
+
+/// What is said of a flow by what is in force, or would be.
+public enum FlowJudgement: Hashable, Sendable {
+    case denied
+    case way(Ruleset.Way)
+    /// Not of a device.
+    case notOurs
 }
 
 public struct ReconcileReport: Hashable, Sendable {
@@ -160,8 +253,8 @@ public struct RuleHits: Hashable, Sendable {
 
 /// Where a device has sent packets that an observed rule has decided on.
 public struct Observation: Hashable, Sendable {
-    public let device: IPv4Address
-    public let destination: IPv4Address
+    public let device: IPAddress
+    public let destination: IPAddress
     /// IP protocol number.
     public let `protocol`: UInt8
     /// `nil` for protocols without ports.
@@ -172,7 +265,7 @@ public struct Observation: Hashable, Sendable {
     public let hits: RuleHits
 
     public init(
-        device: IPv4Address, destination: IPv4Address, protocol: UInt8, port: UInt16?, policy: PolicyMark, rule: Int,
+        device: IPAddress, destination: IPAddress, protocol: UInt8, port: UInt16?, policy: PolicyMark, rule: Int,
         hits: RuleHits
     ) {
         self.device = device

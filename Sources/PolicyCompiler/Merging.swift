@@ -1,21 +1,5 @@
 import Domain
 
-/// A prefix of either family.
-protocol AddressPrefix: Hashable, Comparable, Sendable {
-    var length: UInt8 { get }
-    func contains(_ other: Self) -> Bool
-    /// The prefix around this one with `length` bits, of which this has at least as many.
-    func widened(to length: UInt8) -> Self
-}
-
-extension IPv4Prefix: AddressPrefix {
-    func widened(to length: UInt8) -> IPv4Prefix { IPv4Prefix(containing: address, length: length) }
-}
-
-extension IPv6Prefix: AddressPrefix {
-    func widened(to length: UInt8) -> IPv6Prefix { IPv6Prefix(containing: address, length: length) }
-}
-
 extension Array where Element: AddressPrefix {
     /// The same addresses in as few prefixes as there can be: those inside others go, two halves become their whole.
     func merged() -> [Element] {

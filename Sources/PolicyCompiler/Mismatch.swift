@@ -22,7 +22,7 @@ extension ValidatedPolicy.Rule {
                 ? "the rule is for packets from devices" : "the rule is for packets to devices"
         case .vpn(let name, let own): return "the packet comes through vpn:\(name), not vpn:\(own)"
         case .source(let address, let sources): return "it comes from \(address), not from \(sources.written.inShort)"
-        case .destination: return destinationReason(packet.destination, in: situation)
+        case .destination: return destinationReason(packet, in: situation)
         case .protocol:
             let names = matches.compactMap(\.protocol).map(IPProtocol.name)
             return "the protocol is \(IPProtocol.name(packet.protocol)), not \(names.joined(separator: " or "))"
@@ -36,7 +36,9 @@ extension ValidatedPolicy.Rule {
         }
     }
 
-    private func destinationReason(_ address: IPAddress, in situation: PolicySituation) -> String {
+    private func destinationReason(_ packet: PacketQuery, in situation: PolicySituation) -> String {
+        if let name = packet.name { return "\(name) is not in \(to.inShort)" }
+        let address = packet.destination
         if !groups.isEmpty {
             let own = situation.groups(address).sorted().map(\.description)
             let wanted = groups.map(\.description).inShort

@@ -8,6 +8,9 @@ public struct PacketQuery: Hashable, Sendable {
     /// The destination port; `nil` when the protocol has none. A rule with ports matches no packet without.
     public let port: UInt16?
     public let direction: Direction
+    /// The name by which somebody asks for a destination that has no known address: then `destination` says nothing, and
+    /// only rules for names and for everything match.
+    public var name: DomainName?
 
     public enum Direction: Hashable, Sendable {
         case fromDevice
@@ -22,6 +25,12 @@ public struct PacketQuery: Hashable, Sendable {
         self.direction = direction
     }
 
+    /// A packet from a device to a name.
+    public init(name: DomainName, protocol: UInt8, port: UInt16?) {
+        self.init(destination: IPv4Address(bits: 0), protocol: `protocol`, port: port)
+        self.name = name
+    }
+
     /// A packet from a device to an IPv4 address.
     public init(destination: IPv4Address, protocol: UInt8, port: UInt16?) {
         self.init(destination: .v4(destination), protocol: `protocol`, port: port)
@@ -34,6 +43,8 @@ extension PacketQuery: CustomStringConvertible {
     public var description: String {
         let place =
             switch (destination, port) {
+            case (_, let port?) where name != nil: "\(name.map(\.description) ?? ""):\(port)"
+            case (_, nil) where name != nil: "\(name.map(\.description) ?? "")"
             case (.v6(let address), let port?): "[\(address)]:\(port)"
             case (.v4(let address), let port?): "\(address):\(port)"
             case (let address, nil): "\(address)"

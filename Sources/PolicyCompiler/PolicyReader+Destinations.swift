@@ -56,15 +56,11 @@ extension PolicyReader {
             places.written.append(item.text)
             if item.text == "any" {
                 places = .any
-            } else if item.text.hasPrefix("group:"), scope.unsupported.contains(.groups) {
-                report(
-                    item.node.place, item.field,
-                    "\(item.text.quoted): rules to groups are not supported by this version: leave the rule out")
             } else if item.text.hasPrefix("group:") {
                 let known = scope.groups
                 let name = reference(
-                    String(item.text.dropFirst(6)), kind: "group", among: known, isKnown: known.contains, item.node,
-                    field: item.field)
+                    String(item.text.dropFirst(6)), kind: "group", among: known.keys,
+                    isKnown: { known[$0] != nil }, item.node, field: item.field)
                 if let name { places.add(group: name) }
             } else if isToDevice == true {
                 report(

@@ -59,12 +59,6 @@ extension PolicyReader {
     private mutating func isToDevice(_ entries: [String: SourceNode], field: String) -> Bool? {
         guard let node = entries["direction"] else { return false }
         let word = choice(node, field: "\(field).direction", kind: "a direction", of: DirectionWord.self)
-        if word == .toDevice, scope.unsupported.contains(.packetsToDevices) {
-            report(
-                node.place, "\(field).direction",
-                "packets to devices are not supported by this version: leave the rule out")
-            return nil
-        }
         return word.map { $0 == .toDevice }
     }
 
@@ -102,7 +96,8 @@ extension PolicyReader {
     private mutating func vpn(_ text: String, _ node: SourceNode, field: String) -> Name? {
         let known = scope.vpns
         return reference(
-            String(text.dropFirst(4)), kind: "VPN", among: known, isKnown: known.contains, node, field: field)
+            String(text.dropFirst(4)), kind: "VPN", among: known.keys, isKnown: { known[$0] != nil }, node,
+            field: field)
     }
 
     // MARK: Action
@@ -186,7 +181,7 @@ extension PolicyReader {
             report(item.node.place, item.field, "\"block\" is not a route: write action: block instead")
             return nil
         }
-        let hint = Suggestion.text(for: item.text, among: ["internet"] + scope.vpns.sorted().map { "vpn:\($0)" })
+        let hint = Suggestion.text(for: item.text, among: ["internet"] + scope.vpns.keys.sorted().map { "vpn:\($0)" })
         report(item.node.place, item.field, "\(item.text.quoted) is not a route\(hint): write \(example)")
         return nil
     }

@@ -34,18 +34,42 @@ struct PolicyReader {
             let list = required("rules", in: entries, of: root, field: "", example: "rules: [] to block everything"),
             let rules = self.rules(list), let name, diagnostics.isEmpty
         else { return nil }
-        let boxes = rules.reduce(0) { $0 + $1.rule.boxCount }
+        guard checkBoxes(rules, list) else { return nil }
+        let doubts = PolicyDoubts(file: file, rules: rules, dns: dns, lists: lists)
+        return ValidatedPolicy(
+            name: name, mode: (mode ?? .enforce) ?? .enforce, dns: dns.policy, rules: rules.map(\.rule),
+            sharedLists: sharedLists, in: scope, warnings: doubts.warnings)
+    }
+
+    /// Whether the rules are few enough for the kernel.
+    private mutating func checkBoxes(_ rules: [PlacedRule], _ list: SourceNode) -> Bool {
+        let count = { (rules: [PlacedRule]) in rules.reduce(0) { $0 + $1.rule.boxCount } }
+        let isToDevice = { (rule: PlacedRule) in rule.rule.direction != .fromDevice }
+        let boxes = count(rules)
         guard boxes <= ValidatedPolicy.maximumBoxes else {
             report(
                 list.place, "rules",
                 "the rules make \(boxes) combinations of destinations and port ranges; "
                     + "at most \(ValidatedPolicy.maximumBoxes) are allowed")
-            return nil
+            return false
         }
-        let doubts = PolicyDoubts(file: file, rules: rules, dns: dns, lists: lists)
-        return ValidatedPolicy(
-            name: name, mode: (mode ?? .enforce) ?? .enforce, dns: dns.policy, rules: rules.map(\.rule),
-            sharedLists: sharedLists, warnings: doubts.warnings)
+        let toDevices = rules.filter(isToDevice)
+        if let first = toDevices.first, count(toDevices) > ValidatedPolicy.maximumAccessBoxes {
+            report(
+                first.place, first.field,
+                "the rules for packets to devices make \(count(toDevices)) combinations of sources, groups and port "
+                    + "ranges; at most \(ValidatedPolicy.maximumAccessBoxes) are allowed")
+            return false
+        }
+        let outward = boxes - count(toDevices)
+        guard let first = rules.first(where: { !$0.rule.groups.isEmpty && !isToDevice($0) }),
+            outward > ValidatedPolicy.maximumBoxesBesideGroups
+        else { return true }
+        report(
+            first.place, first.field,
+            "the rules make \(outward) combinations of destinations and port ranges; of a policy with a rule to groups "
+                + "at most \(ValidatedPolicy.maximumBoxesBesideGroups) are allowed: use shorter lists")
+        return false
     }
 
     private mutating func rules(_ list: SourceNode) -> [PlacedRule]? {
@@ -224,8 +248,7 @@ extension ValidatedPolicy.Rule {
             switch direction {
             case .fromDevice: ipv4.merged().count + ipv6.merged().count + hosts.count + groups.count
             case .toDevice(_, let sources):
-                (sources.ipv4.merged().count + sources.ipv6.merged().count)
-                    * max(1, groups.count)
+                (sources.ipv4.merged().count + sources.ipv6.merged().count) * max(1, groups.count)
             }
         return places * matches.reduce(0) { $0 + max(1, $1.ports.merged().count) }
     }

@@ -6,14 +6,12 @@ public struct PolicyScope: Sendable {
     /// Lists that the tenant's policies share. A list of the same name in the document goes first.
     public var lists: [Name: [ListItem]]
     public var services: ServiceCatalogue
-    /// The tenant's groups.
-    public var groups: Set<Name>
-    /// The tenant's VPNs.
-    public var vpns: Set<Name>
+    /// The tenant's groups, with the numbers that stand for them in the kernel.
+    public var groups: [Name: GroupNumber]
+    /// The tenant's VPNs, the same.
+    public var vpns: [Name: VPNNumber]
     /// The operator's and the tenant's lists of names to refuse.
     public var blocklists: Set<Name>
-    /// What the gateway does not enforce yet. A document that asks for it is refused.
-    public var unsupported: Set<PolicyFeature>
     /// Whether this is a name of the IANA time zone database. Asked only for text of at most 64 letters, digits, `_`,
     /// `+`, `-` and `/`.
     public var isTimeZone: @Sendable (String) -> Bool
@@ -22,8 +20,8 @@ public struct PolicyScope: Sendable {
     public static let empty = PolicyScope()
 
     public init(
-        lists: [Name: [ListItem]] = [:], services: ServiceCatalogue = .standard, groups: Set<Name> = [],
-        vpns: Set<Name> = [], blocklists: Set<Name> = [], unsupported: Set<PolicyFeature> = [],
+        lists: [Name: [ListItem]] = [:], services: ServiceCatalogue = .standard, groups: [Name: GroupNumber] = [:],
+        vpns: [Name: VPNNumber] = [:], blocklists: Set<Name> = [],
         isTimeZone: @escaping @Sendable (String) -> Bool = { $0 == "UTC" }
     ) {
         self.lists = lists
@@ -31,14 +29,6 @@ public struct PolicyScope: Sendable {
         self.groups = groups
         self.vpns = vpns
         self.blocklists = blocklists
-        self.unsupported = unsupported
         self.isTimeZone = isTimeZone
     }
-}
-
-/// Parts of a document that need more than a chain.
-public enum PolicyFeature: CaseIterable, Sendable {
-    /// Rules from devices to devices.
-    case groups
-    case packetsToDevices
 }

@@ -1,50 +1,94 @@
 import Domain
 
-/// The ruleset in the language of nft 1.0.6: a chain of `table inet cordon` and its maps, for people to read and for
-/// recorded files. The chain sees IPv4 only. What passes gets the number of its way on its flow, counted from the number
-/// of the chain shifted by ``numberBits``, and its route's mark; the rest returns, with zero from a map. Each box counts.
+/// The ruleset in the language of nft 1.0.6: chains of `table inet cordon` and their maps, for people to read and for
+/// recorded files. What passes gets the number of its way on its flow, counted from the number of the chain shifted by
+/// ``numberBits``, and its route's mark when that never changes; the rest returns, with zero from a map. Each box counts.
 extension Ruleset {
-    /// Blocks that stand inside `table inet cordon { }`, one box a line.
-    /// - Parameter marks: the mark of the route of each way.
-    public func nft(chain number: UInt32, marks: [RuleAction: UInt32]) -> String {
-        let name = "policy_\(number)"
-        let first = number << Self.numberBits
+    /// Blocks that stand inside `table inet cordon { }`, one box a line: the chain for IPv4, that for IPv6 when there is
+    /// anything in it, and one for each VPN that packets may come through.
+    /// - Parameter marks: of the ways whose route never changes.
+    public func nft(chain number: UInt32, marks: [Way: UInt32]) -> String {
+        let text = RulesetText(ruleset: self, first: number << Self.numberBits, marks: marks)
+        var chains = [text.chain("policy_\(number)", form)]
+        if let form6 { chains.append(text.chain("policy6_\(number)", form6)) }
+        for access in access {
+            chains.append(text.chain("access_\(number)_\(access.vpn)", access.vpn, access.entries))
+            if !access.entries6.isEmpty {
+                chains.append(text.chain("access6_\(number)_\(access.vpn)", access.vpn, access.entries6))
+            }
+        }
+        return chains.joined()
+    }
+}
+
+private struct RulesetText {
+    let ruleset: Ruleset
+    /// The number of the first way, and of the first rule.
+    let first: UInt32
+    let marks: [Ruleset.Way: UInt32]
+
+    func chain<Prefix: NFTPrefix>(_ name: String, _ form: Ruleset.Form<Prefix>) -> String {
         var text = ""
         var rules: [String] = []
-        let decide = { (match: String, protocols: ClosedRange<UInt8>, rule: Int) in
-            var lines: [String] = []
-            if self.actions[rule].isObserved {
-                lines = Self.observations(first &+ UInt32(rule), of: protocols).map { "\(match)\($0)" }
-            }
-            guard let way = self.way(of: rule) else { return lines + ["\(match)counter return"] }
-            let mark = marks[self.ways[way]].map { " meta mark set \(Self.text($0)) accept" } ?? " return"
-            return lines + ["\(match)counter ct mark set \(Self.text(first &+ UInt32(way)))" + mark]
-        }
         switch form {
-        case .rules(let entries):
-            rules = entries.flatMap { decide($0.match, $0.protocols, $0.rule) }
+        case .rules(let boxes):
+            for box in boxes {
+                let match = box.destination.match + box.shape.match
+                rules += observations(box.rule, box.shape.protocols, Prefix.self).map { match + $0 }
+                rules.append(match + decision(box.way))
+            }
         case .maps(let lookups):
             for (index, lookup) in lookups.enumerated() {
                 let elements = lookup.entries.map { entry in
-                    let number = way(of: entry.rule).map { first &+ UInt32($0) } ?? 0
-                    return "        \(lookup.key.element(entry)) : \(Self.text(number)),"
+                    let number = ruleset.way(of: entry.rule).map { first &+ UInt32($0) } ?? 0
+                    return "        \(lookup.key.element(entry)) : \(number.hexadecimal),"
                 }
                 let lines =
-                    ["map \(name)_\(index) {", "    type \(lookup.key.type) : mark", "    flags constant,interval"]
-                    + ["    counter", "    elements = {"] + elements + ["    }", "}", ""]
+                    ["map \(name)_\(index) {", "    type \(lookup.key.type(Prefix.self)) : mark"]
+                    + ["    flags constant,interval", "    counter", "    elements = {"] + elements + [
+                        "    }", "}", "",
+                    ]
                 text += lines.joined(separator: "\n")
-                rules.append("ct mark set \(lookup.key.expression) map @\(name)_\(index) return")
+                rules.append("ct mark set \(lookup.key.expression(Prefix.self)) map @\(name)_\(index) return")
             }
         }
-        rules += decide("", 0...255, `default`)
-        return text + (["chain \(name) {"] + rules.map { "    " + $0 } + ["}", ""]).joined(separator: "\n")
+        rules += observations(ruleset.default, 0...255, Prefix.self)
+        rules.append(decision(ruleset.way(of: ruleset.default)))
+        return text + chain(name, rules)
+    }
+
+    func chain<Prefix: NFTPrefix>(
+        _ name: String, _ vpn: VPNNumber, _ entries: [Ruleset.AccessEntry<Prefix>]
+    ) -> String {
+        let way = ruleset.ways.firstIndex(of: .access(vpn))
+        return chain(
+            name,
+            entries.map { entry in
+                let source = entry.source == .any ? "" : "\(Prefix.word) saddr \(entry.source) "
+                let group = entry.group.map { Ruleset.Box<Prefix>.Destination.group($0).match } ?? ""
+                return source + group + entry.shape.match + decision(entry.isAllowed ? way : nil)
+            })
+    }
+
+    private func chain(_ name: String, _ rules: [String]) -> String {
+        (["chain \(name) {"] + rules.map { "    " + $0 } + ["}", ""]).joined(separator: "\n")
+    }
+
+    private func decision(_ way: Int?) -> String {
+        guard let way else { return "counter return" }
+        let mark = marks[ruleset.ways[way]].map { " meta mark set \($0.hexadecimal) accept" } ?? " return"
+        return "counter ct mark set \((first &+ UInt32(way)).hexadecimal)" + mark
     }
 
     /// One for each kind of packet: only TCP and UDP have a port.
-    private static func observations(_ number: UInt32, of protocols: ClosedRange<UInt8>) -> [String] {
+    private func observations<Prefix: NFTPrefix>(
+        _ rule: Int, _ protocols: ClosedRange<UInt8>, _ family: Prefix.Type
+    ) -> [String] {
+        guard ruleset.actions[rule].isObserved else { return [] }
         let withPorts = [(UInt8(6), "tcp"), (17, "udp")].filter { protocols.contains($0.0) }
         let update = { (port: String) in
-            "update @observed { ip saddr . ip daddr . meta l4proto . \(port) . \(text(number)) }"
+            "update @\(Prefix.observed) { \(Prefix.word) saddr . \(Prefix.word) daddr . meta l4proto . \(port) . "
+                + "\((first &+ UInt32(rule)).hexadecimal) }"
         }
         var lines = withPorts.map { "meta l4proto \($0.0) \(update("\($0.1) dport"))" }
         if withPorts.count < protocols.count {
@@ -52,36 +96,65 @@ extension Ruleset {
         }
         return lines
     }
-
-    private static func text(_ number: UInt32) -> String { "0x" + String(number, radix: 16) }
 }
 
-extension Ruleset.Entry {
-    /// What the kernel compares, with a space behind; nothing for a box around all packets.
+/// What nft calls the parts of a family.
+private protocol NFTPrefix: AddressPrefix, CustomStringConvertible {
+    static var word: String { get }
+    static var type: String { get }
+    static var group: String { get }
+    static var observed: String { get }
+}
+
+extension IPv4Prefix: NFTPrefix {
+    fileprivate static var word: String { "ip" }
+    fileprivate static var type: String { "ipv4_addr" }
+    fileprivate static var group: String { "group" }
+    fileprivate static var observed: String { "observed" }
+}
+
+extension IPv6Prefix: NFTPrefix {
+    fileprivate static var word: String { "ip6" }
+    fileprivate static var type: String { "ipv6_addr" }
+    fileprivate static var group: String { "group6" }
+    fileprivate static var observed: String { "observed6" }
+}
+
+/// What the kernel compares, with a space behind; nothing for what is in all packets.
+extension Ruleset.Box.Destination where Prefix: NFTPrefix {
     fileprivate var match: String {
-        var text = destination == .any ? "" : "ip daddr \(destination) "
-        if protocols != 0...255 { text += "meta l4proto \(protocols.text) " }
-        if ports != 0...65_535 { text += "th dport \(ports.text) " }
-        return text
+        switch self {
+        case .prefix(let prefix): prefix == .any ? "" : "\(Prefix.word) daddr \(prefix) "
+        // Of a network: a device has a whole one.
+        case .group(let group):
+            "\(Prefix.word) daddr \(Prefix.bits == 32 ? "" : "& ffff:ffff:ffff:ffff:: ")@\(Prefix.group)_\(group) "
+        }
     }
 }
 
-extension Ruleset.Lookup.Key {
-    fileprivate var type: String {
+extension BoxShape {
+    fileprivate var match: String {
+        (protocols == 0...255 ? "" : "meta l4proto \(protocols.text) ")
+            + (ports == 0...65_535 ? "" : "th dport \(ports.text) ")
+    }
+}
+
+extension Ruleset.LookupKey {
+    fileprivate func type<Prefix: NFTPrefix>(_ family: Prefix.Type) -> String {
         switch self {
-        case .protocol: "ipv4_addr . inet_proto"
-        case .port: "ipv4_addr . inet_proto . inet_service"
+        case .protocol: "\(Prefix.type) . inet_proto"
+        case .port: "\(Prefix.type) . inet_proto . inet_service"
         }
     }
 
-    fileprivate var expression: String {
+    fileprivate func expression<Prefix: NFTPrefix>(_ family: Prefix.Type) -> String {
         switch self {
-        case .protocol: "ip daddr . meta l4proto"
-        case .port: "ip daddr . meta l4proto . th dport"
+        case .protocol: "\(Prefix.word) daddr . meta l4proto"
+        case .port: "\(Prefix.word) daddr . meta l4proto . th dport"
         }
     }
 
-    fileprivate func element(_ entry: Ruleset.Entry) -> String {
+    fileprivate func element(_ entry: BoxEntry<some NFTPrefix>) -> String {
         var parts = [entry.destination.description, entry.protocols.text]
         if self == .port { parts.append(entry.ports.text) }
         return parts.joined(separator: " . ")
@@ -90,4 +163,8 @@ extension Ruleset.Lookup.Key {
 
 extension ClosedRange where Bound: FixedWidthInteger {
     fileprivate var text: String { lowerBound == upperBound ? "\(lowerBound)" : "\(lowerBound)-\(upperBound)" }
+}
+
+extension UInt32 {
+    fileprivate var hexadecimal: String { "0x" + String(self, radix: 16) }
 }

@@ -4,46 +4,121 @@ public import Domain
 ///
 /// The first layer that has a box around a packet decides, and the default when none has. A rule's box lies in the layer
 /// after the last one that holds an overlapping box of an earlier rule. So the boxes of a layer never overlap (the
-/// kernel's interval sets require that), and the first layer that matches is the first rule that matches.
+/// kernel's interval sets require that), and the first layer that matches is the first rule that matches. Rules to groups
+/// and to devices have boxes of their own, which are asked in the order of the rules.
 public struct Ruleset: Hashable, Sendable {
+    public typealias Entry = BoxEntry<IPv4Prefix>
+    public typealias Entry6 = BoxEntry<IPv6Prefix>
+
+    /// Of packets from devices to IPv4 addresses.
     public let layers: [[Entry]]
+    /// The same for IPv6.
+    public let layers6: [[Entry6]]
+    /// Of packets from devices to devices, of either family, in the order of the rules.
+    public let groups: [GroupEntry]
+    /// Of packets to devices, by the VPN that they come through, in the order of those.
+    public let access: [Access]
     /// What comes of a packet, by the number of the rule that decides; the last one is the default's.
     public let actions: [Action]
-    /// The verdicts that let packets pass, each once, in the order of the rules. What a flow has been given is known by
-    /// its place here.
-    public let ways: [RuleAction]
+    /// The ways of packets that pass, each once, in the order of the rules. What a flow has been given is known by its
+    /// place here.
+    public let ways: [Way]
 
     /// - Parameters:
     ///   - actions: one for each rule.
     ///   - default: what comes of a packet that no rule matches.
-    public init(layers: [[Entry]], actions: [Action], default last: Action = Action(.block)) {
+    public init(
+        layers: [[Entry]], layers6: [[Entry6]] = [], groups: [GroupEntry] = [], access: [Access] = [],
+        actions: [Action], default last: Action = Action(nil)
+    ) {
         self.layers = layers
+        self.layers6 = layers6
+        self.groups = groups
+        self.access = access
         self.actions = actions + [last]
-        var ways: [RuleAction] = []
-        for action in self.actions where action.verdict != .block && !ways.contains(action.verdict) {
-            ways.append(action.verdict)
-        }
+        var ways: [Way] = []
+        let add = { (way: Way) in if !ways.contains(way) { ways.append(way) } }
+        for action in self.actions { if let way = action.way { add(way) } }
+        for entry in groups where entry.isAllowed { add(.group(entry.group)) }
         self.ways = ways
     }
 
-    public init(layers: [[Entry]], verdicts: [RuleAction]) {
-        self.init(layers: layers, actions: verdicts.map { Action($0) })
+    public init(layers: [[Entry]], ways: [Way?]) {
+        self.init(layers: layers, actions: ways.map { Action($0) })
+    }
+
+    /// Where packets go that pass.
+    public enum Way: Hashable, Sendable {
+        /// Behind NAT 1 and NAT 2; of IPv6, as they are.
+        case internet
+        /// Through the first of these that is up; blocked when none is.
+        case vpns([VPNNumber])
+        /// To a device that is in the group at the moment.
+        case group(GroupNumber)
+        /// From a VPN to a device. Its answers go back there.
+        case access(VPNNumber)
     }
 
     /// What a rule does with a packet.
     public struct Action: Hashable, Sendable {
-        public let verdict: RuleAction
+        /// `nil` blocks; rules to groups have a way for each of those.
+        public let way: Way?
         /// Whether it is noted which devices send such packets, and where to.
         public let isObserved: Bool
 
-        public init(_ verdict: RuleAction, isObserved: Bool = false) {
-            self.verdict = verdict
+        public init(_ way: Way?, isObserved: Bool = false) {
+            self.way = way
             self.isObserved = isObserved
         }
     }
 
+    /// Packets to the devices of a group.
+    public struct GroupEntry: Hashable, Sendable {
+        public let group: GroupNumber
+        public let shape: BoxShape
+        public let rule: Int
+        public let isAllowed: Bool
+
+        public init(group: GroupNumber, shape: BoxShape, rule: Int, isAllowed: Bool) {
+            self.group = group
+            self.shape = shape
+            self.rule = rule
+            self.isAllowed = isAllowed
+        }
+    }
+
+    /// What may come to the policy's devices through a VPN: the first box around a packet decides, and none blocks.
+    public struct Access: Hashable, Sendable {
+        public let vpn: VPNNumber
+        public let entries: [AccessEntry<IPv4Prefix>]
+        public let entries6: [AccessEntry<IPv6Prefix>]
+
+        public init(vpn: VPNNumber, entries: [AccessEntry<IPv4Prefix>], entries6: [AccessEntry<IPv6Prefix>] = []) {
+            self.vpn = vpn
+            self.entries = entries
+            self.entries6 = entries6
+        }
+    }
+
+    public struct AccessEntry<Prefix: AddressPrefix>: Hashable, Sendable {
+        public let source: Prefix
+        /// `nil`: to all devices of the policy.
+        public let group: GroupNumber?
+        public let shape: BoxShape
+        public let rule: Int
+        public let isAllowed: Bool
+
+        public init(source: Prefix, group: GroupNumber?, shape: BoxShape, rule: Int, isAllowed: Bool) {
+            self.source = source
+            self.group = group
+            self.shape = shape
+            self.rule = rule
+            self.isAllowed = isAllowed
+        }
+    }
+
     /// Blocks everything: what a device without a policy gets.
-    public static let blockAll = Ruleset(layers: [], verdicts: [])
+    public static let blockAll = Ruleset(layers: [], ways: [])
 
     /// A chain has as many numbers for its ways, and for its rules, as fit into so many bits.
     public static let numberBits: UInt32 = 9
@@ -52,25 +127,44 @@ public struct Ruleset: Hashable, Sendable {
     public var `default`: Int { actions.count - 1 }
 
     /// The place in ``ways`` where the rule's packets go, `nil` when it blocks them.
-    public func way(of rule: Int) -> Int? { ways.firstIndex(of: actions[rule].verdict) }
+    public func way(of rule: Int) -> Int? { actions[rule].way.flatMap(ways.firstIndex) }
 
-    /// One box and the rule that decides on the packets in it.
-    public struct Entry: Hashable, Sendable {
-        public let destination: IPv4Prefix
-        /// IP protocol numbers.
-        public let protocols: ClosedRange<UInt8>
-        /// Destination ports; 0...65535 for protocols without ports.
-        public let ports: ClosedRange<UInt16>
-        /// The rule's number, from 0.
-        public let rule: Int
-
-        public init(
-            destination: IPv4Prefix, protocols: ClosedRange<UInt8>, ports: ClosedRange<UInt16>, rule: Int
-        ) {
-            self.destination = destination
-            self.protocols = protocols
-            self.ports = ports
-            self.rule = rule
+    /// The VPNs that packets to or from the policy's devices may take.
+    public var vpns: Set<VPNNumber> {
+        var vpns: Set<VPNNumber> = []
+        for way in ways {
+            switch way {
+            case .vpns(let numbers): vpns.formUnion(numbers)
+            case .access(let number): vpns.insert(number)
+            case .internet, .group: break
+            }
         }
+        return vpns
+    }
+
+    /// The groups whose devices the kernel must know.
+    public var namedGroups: Set<GroupNumber> {
+        Set(groups.map(\.group)).union(access.flatMap { $0.entries.compactMap(\.group) })
+            .union(access.flatMap { $0.entries6.compactMap(\.group) })
+    }
+}
+
+/// One box and the rule that decides on the packets in it.
+public struct BoxEntry<Prefix: AddressPrefix>: Hashable, Sendable {
+    public let destination: Prefix
+    /// IP protocol numbers.
+    public let protocols: ClosedRange<UInt8>
+    /// Destination ports; 0...65535 for protocols without ports.
+    public let ports: ClosedRange<UInt16>
+    /// The rule's number, from 0.
+    public let rule: Int
+
+    public init(
+        destination: Prefix, protocols: ClosedRange<UInt8>, ports: ClosedRange<UInt16>, rule: Int
+    ) {
+        self.destination = destination
+        self.protocols = protocols
+        self.ports = ports
+        self.rule = rule
     }
 }

@@ -22,7 +22,7 @@ extension ValidatedPolicy {
         }
         return Explanation(
             policy: name, packet: packet, decision: verdict(for: packet, in: situation), passed: passed,
-            names: packet.direction == .fromDevice ? situation.names(packet.destination) : [])
+            names: packet.direction == .fromDevice && packet.name == nil ? situation.names(packet.destination) : [])
     }
 }
 
@@ -46,7 +46,7 @@ extension ValidatedPolicy.Rule {
                 return .source(source, sources)
             }
         }
-        guard isDestination(packet.destination, in: situation) else { return .destination }
+        guard isDestination(packet, in: situation) else { return .destination }
         let ofProtocol = matches.filter { $0.protocol == nil || $0.protocol == packet.protocol }
         guard !ofProtocol.isEmpty else { return .protocol }
         let isPort = { (ranges: [ClosedRange<UInt16>]) in
@@ -58,7 +58,9 @@ extension ValidatedPolicy.Rule {
         return schedule.isOpen(atLocal: minute) ? nil : .closed(schedule)
     }
 
-    private func isDestination(_ address: IPAddress, in situation: PolicySituation) -> Bool {
+    private func isDestination(_ packet: PacketQuery, in situation: PolicySituation) -> Bool {
+        if let name = packet.name { return ipv4.contains(.any) || hosts.contains { $0.matches(name) } }
+        let address = packet.destination
         if Self.isAddress(address, inOneOf: ipv4, or: ipv6) { return true }
         if !groups.isEmpty, !situation.groups(address).isDisjoint(with: groups) { return true }
         guard !hosts.isEmpty else { return false }

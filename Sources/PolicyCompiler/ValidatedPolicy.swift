@@ -10,6 +10,9 @@ public struct ValidatedPolicy: Hashable, Sendable {
     public let rules: [Rule]
     /// The lists that its rules name and the tenant's policies share. What they held is in the rules.
     public let sharedLists: Set<Name>
+    /// The groups and VPNs that its rules name, with their numbers.
+    public let groups: [Name: GroupNumber]
+    public let vpns: [Name: VPNNumber]
     /// What is allowed but looks like a mistake, or does less than it seems to.
     public let warnings: [Diagnostic]
 
@@ -74,15 +77,34 @@ public struct ValidatedPolicy: Hashable, Sendable {
     public static let maximumListItems = 4096
     /// Combinations of destinations and port ranges, over all rules: what the kernel's sets must hold.
     public static let maximumBoxes = 65_536
+    /// The same, of a policy with rules to groups: those need every box compared, one after the other.
+    public static let maximumBoxesBesideGroups = Ruleset.maximumBesideGroups
+    /// The same, of all rules to devices together.
+    public static let maximumAccessBoxes = 1024
 
     init(
-        name: Name, mode: Mode, dns: DNSPolicy, rules: [Rule], sharedLists: Set<Name>, warnings: [Diagnostic]
+        name: Name, mode: Mode, dns: DNSPolicy, rules: [Rule], sharedLists: Set<Name>, in scope: PolicyScope,
+        warnings: [Diagnostic]
     ) {
+        let named = Set(rules.flatMap(\.groups))
+        let ways = Set(rules.flatMap(\.vpns))
+        groups = scope.groups.filter { named.contains($0.key) }
+        vpns = scope.vpns.filter { ways.contains($0.key) }
         self.name = name
         self.mode = mode
         self.dns = dns
         self.rules = rules
         self.sharedLists = sharedLists
         self.warnings = warnings
+    }
+}
+
+extension ValidatedPolicy.Rule {
+    /// The VPNs that it names.
+    var vpns: [Name] {
+        var names: [Name] = []
+        if case .toDevice(let via, _) = direction { names.append(via) }
+        guard case .route(let routes) = action else { return names }
+        return names + routes.compactMap { if case .vpn(let name) = $0 { name } else { nil } }
     }
 }

@@ -5,7 +5,7 @@ import GRDB
 // index, whatever statistics the planner has.
 extension SQLiteReading {
     private static var enforcedColumns: String {
-        "SELECT s.id, s.address, s.nat_index, coalesce(g.policy, t.default_policy)"
+        "SELECT s.id, s.address, s.nat_index, coalesce(g.policy, t.default_policy), m.group_id"
     }
     /// From a session to what judges it. A SIM that is not active has no traffic, whatever its sessions say.
     private static var judge: String {
@@ -55,7 +55,7 @@ extension SQLiteReading {
         try rows("\(Self.enforcedColumns) \(source) ORDER BY 1", arguments) { columns throws(StoreError) in
             EnforcedSession(
                 session: try columns.id(0), address: try columns.address(1), natIndex: try columns.integer(2),
-                policy: columns.optionalID(3))
+                policy: columns.optionalID(3), group: columns.optionalID(4))
         }
     }
 }

@@ -13,14 +13,15 @@ extension SQLiteReading {
     func subscriber(imsi: IMSI) throws(StoreError) -> Subscriber? {
         try row(
             """
-            SELECT m.id, m.tenant, m.state, coalesce(g.policy, t.default_policy)
+            SELECT m.id, m.tenant, m.state, coalesce(g.policy, t.default_policy), m.group_id
             FROM sims m CROSS JOIN tenants t ON t.id = m.tenant LEFT JOIN sim_groups g ON g.id = m.group_id
             WHERE m.imsi = ?
             """, [imsi.sql]
         ) { columns throws(StoreError) in
             Subscriber(
                 id: try columns.id(0), imsi: imsi, tenant: try columns.id(1),
-                state: try columns.need(SIM.State(rawValue: columns.text(2)), 2), policy: columns.optionalID(3))
+                state: try columns.need(SIM.State(rawValue: columns.text(2)), 2), policy: columns.optionalID(3),
+                group: columns.optionalID(4))
         }
     }
 

@@ -28,6 +28,10 @@ extension SQLiteReading {
     func groups(of tenant: Tenant.ID) throws(StoreError) -> [SIMGroup] {
         try rows("\(Self.groupColumns) WHERE tenant = ? ORDER BY id", [tenant.sql], SIMGroup.init(columns:))
     }
+
+    func allGroups() throws(StoreError) -> [SIMGroup] {
+        try rows("\(Self.groupColumns) ORDER BY id", [], SIMGroup.init(columns:))
+    }
 }
 
 extension SQLiteTransaction {
@@ -46,6 +50,7 @@ extension SQLiteTransaction {
         try change("UPDATE tenants SET default_policy = NULL WHERE id = ?", [id.sql], missing: Self.noTenant)
         try execute("DELETE FROM sim_groups WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM policies WHERE tenant = ?", [id.sql])
+        try execute("DELETE FROM vpns WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM freed_addresses WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM blocks WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM tenants WHERE id = ?", [id.sql])

@@ -21,6 +21,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611262000-lists-and-services") { db in
             try db.execute(sql: listsAndServices)
         }
+        migrator.registerMigration("202611280330-vpns") { db in try db.execute(sql: vpns) }
         return migrator
     }
 
@@ -291,6 +292,24 @@ package enum SQLiteSchema {
             definition TEXT NOT NULL,
             author TEXT NOT NULL,
             updated_at INTEGER NOT NULL
+        ) STRICT;
+        """
+
+    private static let vpns = """
+        CREATE TABLE vpns (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            tenant INTEGER NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            -- Its place at the gateway.
+            number INTEGER NOT NULL UNIQUE CHECK (number BETWEEN 0 AND 4095),
+            -- What comes in there is the tenant's alone.
+            interface TEXT NOT NULL UNIQUE,
+            next_hop TEXT,
+            next_hop6 TEXT,
+            -- One a line.
+            networks TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            UNIQUE (tenant, name)
         ) STRICT;
         """
 }

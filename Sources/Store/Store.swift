@@ -29,6 +29,13 @@ public protocol StoreReader {
     func group(named name: Name, of tenant: Tenant.ID) throws(StoreError) -> SIMGroup?
     func group(_ id: SIMGroup.ID) throws(StoreError) -> SIMGroup?
     func groups(of tenant: Tenant.ID) throws(StoreError) -> [SIMGroup]
+    /// Every group of every tenant.
+    func allGroups() throws(StoreError) -> [SIMGroup]
+
+    func vpn(named name: Name, of tenant: Tenant.ID) throws(StoreError) -> VPN?
+    func vpns(of tenant: Tenant.ID) throws(StoreError) -> [VPN]
+    /// Every VPN of every tenant.
+    func allVPNs() throws(StoreError) -> [VPN]
 
     func policy(named name: Name, of tenant: Tenant.ID) throws(StoreError) -> Policy?
     func policy(_ id: Policy.ID) throws(StoreError) -> Policy?
@@ -120,6 +127,11 @@ public protocol StoreTransaction: StoreReader {
     /// Throws `.conflict` while SIMs are in it.
     func deleteGroup(_ id: SIMGroup.ID) throws(StoreError)
 
+    /// With the lowest number that is free. Throws `.conflict` when the name or the interface is another's, `.exhausted` when
+    /// no number is left.
+    func insertVPN(name: Name, of tenant: Tenant.ID, line: VPN.Line, at time: Timestamp) throws(StoreError) -> VPN
+    func deleteVPN(_ id: VPN.ID) throws(StoreError)
+
     /// Creates the policy, or makes `document` its next version in force.
     func putPolicy(
         name: Name, of tenant: Tenant.ID, document: String, author: String, comment: String, at time: Timestamp
@@ -179,11 +191,15 @@ public struct EnforcedSession: Hashable, Sendable {
     public let address: IPv4Address
     public let natIndex: Int64
     public let policy: Policy.ID?
-    public init(session: Session.ID, address: IPv4Address, natIndex: Int64, policy: Policy.ID?) {
+    public let group: SIMGroup.ID?
+    public init(
+        session: Session.ID, address: IPv4Address, natIndex: Int64, policy: Policy.ID?, group: SIMGroup.ID? = nil
+    ) {
         self.session = session
         self.address = address
         self.natIndex = natIndex
         self.policy = policy
+        self.group = group
     }
 }
 
@@ -286,8 +302,12 @@ public struct Subscriber: Hashable, Sendable {
     public let state: SIM.State
     /// The group's policy, else the tenant's default, else none.
     public let policy: Policy.ID?
+    public let group: SIMGroup.ID?
 
-    public init(id: SIM.ID, imsi: IMSI, tenant: Tenant.ID, state: SIM.State, policy: Policy.ID?) {
+    public init(
+        id: SIM.ID, imsi: IMSI, tenant: Tenant.ID, state: SIM.State, policy: Policy.ID?, group: SIMGroup.ID? = nil
+    ) {
+        self.group = group
         self.id = id
         self.imsi = imsi
         self.tenant = tenant

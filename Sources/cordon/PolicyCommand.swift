@@ -212,12 +212,19 @@ struct PolicyCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Says whether a SIM's packet would pass, and why.")
         @Option(help: "The IMSI.") var sim: String
-        @Option(help: "The packet: 192.0.2.10:443/tcp, 192.0.2.10:53/udp, 192.0.2.10/icmp.") var to: String
+        @Option(
+            help: ArgumentHelp(
+                "The packet: 192.0.2.10:443/tcp, [2001:db8::7]:53/udp, mqtt.acme.example:8883/tcp, 192.0.2.10/icmp; with --from "
+                    + "only 22/tcp."))
+        var to: String
+        @Option(help: "For a packet to the device: where it comes from.") var from: String?
+        @Option(help: "For a packet to the device: the VPN that it comes through.") var via: String?
         @Option(help: "At another time than now: 2026-11-25T22:31:00Z.") var at: String?
         @OptionGroup var output: OutputOptions
 
         func run(_ api: APIClient) async throws {
-            api.show(try await api.get("sims", sim, "explain", query: [("to", to), ("at", at)])) {
+            let query = [("to", to), ("at", at), ("from", from), ("via", via)]
+            api.show(try await api.get("sims", sim, "explain", query: query)) {
                 print($0["text"].cell)
             }
         }

@@ -100,7 +100,8 @@ struct Configuration {
         do {
             control = ControlSettings(
                 natPlan: try NATPlan(publicPrefixes: publicPrefixes, portsPerDevice: ports, firstPort: firstPort),
-                protectedPrefixes: Set(protected), queueCapacity: queueCapacity)
+                protectedPrefixes: Set(protected), gatewayInterfaces: [sgiInterface, wanInterface],
+                queueCapacity: queueCapacity)
         } catch let failure {
             throw ConfigurationError(file: file, line: nil, key: "nat", message: "\(failure)")
         }

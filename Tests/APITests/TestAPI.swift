@@ -129,10 +129,12 @@ private struct WillingKernel: DataPlane {
     func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) {}
     func setNAS(_ addresses: Set<IPv4Address>) {}
     func setPools(_ prefixes: Set<IPv4Prefix>) {}
-    func deleteFlows(_ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool) -> Int { 0 }
+    func setVPNs(_ vpns: [VPNNumber: VPNEntry]) {}
+    func upInterfaces(_ interfaces: Set<InterfaceName>) -> Set<InterfaceName> { interfaces }
+    func deleteFlows(_ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement) -> Int { 0 }
     func flows(
-        _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
-    ) -> (count: Int, listed: [Flow]) { (0, []) }
+        _ selection: FlowSelection, listing limit: Int, judging judge: (TrackedFlow) -> FlowJudgement
+    ) -> (count: Int, listed: [TrackedFlow]) { (0, []) }
     func hits(of policy: PolicyMark) -> [RuleHits] { [] }
     func observations() -> [Observation] { [] }
     func verify() -> RepairReport? { nil }

@@ -173,10 +173,11 @@ import Testing
             let mark = try #require(applied.policy.mark)
             let device = try IPv4Address(parsing: "100.64.0.1")
             let observation = Observation(
-                device: device, destination: try IPv4Address(parsing: "198.51.100.1"), protocol: 6, port: 80,
+                device: .v4(device), destination: try IPAddress(parsing: "198.51.100.1"), protocol: 6, port: 80,
                 policy: mark, rule: 1, hits: RuleHits(packets: 3, octets: 180))
             let foreign = Observation(
-                device: device, destination: observation.destination, protocol: 6, port: 80, policy: .blockAll, rule: 0,
+                device: .v4(device), destination: observation.destination, protocol: 6, port: 80, policy: .blockAll,
+                rule: 0,
                 hits: observation.hits)
             bench.kernel.change { state in
                 state.hits[mark] = [RuleHits(packets: 7, octets: 420), RuleHits(packets: 0, octets: 0)]
@@ -194,7 +195,7 @@ import Testing
             let newer = try await bench.control.policyUse(Self.p, of: Self.acme, by: .system)
             #expect(newer.rules[0].lastHit != nil)
             let noted = try await bench.control.notedPackets(Self.p, of: Self.acme, limit: 10, by: .system)
-            #expect(noted.map(\.device) == [device])
+            #expect(noted.map(\.device) == [IPAddress.v4(device)])
             #expect(noted.first?.rule == nil && noted.first?.wouldBlock == true && noted.first?.imsi == nil)
             let stranger = Principal(name: "globex", role: .tenant(other.id))
             let codes = [

@@ -16,16 +16,21 @@ final class RecordingDataPlane: DataPlane {
         var refusals = 0
         var sweepRefusals = 0
 
-        func denied(_ selection: FlowSelection, _ isDenied: (Flow, PolicyMark?) -> Bool) -> [Flow] {
-            flows.filter { flow in
-                let policy = devices[flow.source]?.policy
+        var vpns: [VPNNumber: VPNEntry] = [:]
+        var upInterfaces: Set<InterfaceName> = []
+
+        func denied(_ selection: FlowSelection, _ judge: (TrackedFlow) -> FlowJudgement) -> [TrackedFlow] {
+            flows.compactMap { flow in
+                guard case .v4(let source) = flow.source else { return nil }
+                let policy = devices[source]?.policy
                 let isSelected =
                     switch selection {
                     case .all: true
-                    case .ofDevices(let devices): devices.contains(flow.source)
+                    case .ofDevices(let devices): devices.contains(source)
                     case .ofPolicies(let policies): policy.map(policies.contains) ?? false
                     }
-                return isSelected && isDenied(flow, policy)
+                let tracked = TrackedFlow(flow: flow, policy: policy, isToDevice: false, group: nil, way: nil)
+                return isSelected && judge(tracked) == .denied ? tracked : nil
             }
         }
     }
@@ -48,6 +53,7 @@ final class RecordingDataPlane: DataPlane {
             state.rulesets = wanted.rulesets
             state.nas = wanted.nas
             state.pools = wanted.pools
+            state.vpns = wanted.vpns
             return ReconcileReport(devicesAdded: wanted.devices.count, devicesRemoved: 0, devicesKept: 0)
         }
     }
@@ -60,6 +66,7 @@ final class RecordingDataPlane: DataPlane {
                 switch change {
                 case .set(let entry): state.devices[entry.address] = entry
                 case .remove(let address): state.devices[address] = nil
+                case .set6, .remove6: break
                 }
             }
         }
@@ -75,24 +82,28 @@ final class RecordingDataPlane: DataPlane {
 
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { state.withLock { $0.nas = addresses } }
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { state.withLock { $0.pools = prefixes } }
+    func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) { state.withLock { $0.vpns = vpns } }
+    func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
+        now.upInterfaces.intersection(interfaces)
+    }
 
     func deleteFlows(
-        _ selection: FlowSelection, where isDenied: (Flow, PolicyMark?) -> Bool
+        _ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement
     ) throws(DataPlaneError) -> Int {
         try state.withLock { state throws(DataPlaneError) in
             guard state.sweepRefusals > 0 else { return }
             state.sweepRefusals -= 1
             throw DataPlaneError(code: .refused, operation: "test", detail: "told to refuse")
         }
-        let denied = now.denied(selection, isDenied)
-        state.withLock { state in state.flows.removeAll { denied.contains($0) } }
+        let denied = now.denied(selection, judge)
+        state.withLock { state in state.flows.removeAll { flow in denied.contains { $0.flow == flow } } }
         return denied.count
     }
 
     func flows(
-        _ selection: FlowSelection, listing limit: Int, where isDenied: (Flow, PolicyMark?) -> Bool
-    ) throws(DataPlaneError) -> (count: Int, listed: [Flow]) {
-        let denied = now.denied(selection, isDenied)
+        _ selection: FlowSelection, listing limit: Int, judging judge: (TrackedFlow) -> FlowJudgement
+    ) throws(DataPlaneError) -> (count: Int, listed: [TrackedFlow]) {
+        let denied = now.denied(selection, judge)
         return (denied.count, Array(denied.prefix(limit)))
     }
 

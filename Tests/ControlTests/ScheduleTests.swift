@@ -17,6 +17,7 @@ import Testing
         """
     /// Monday, 2026-11-23T00:59:30Z.
     private static let start: Int64 = 1_795_395_570_000
+    private static let device = IPv4Address(bits: 0x6440_0001)
 
     private func flow(to destination: String) throws -> Flow {
         Flow(
@@ -39,7 +40,7 @@ import Testing
 
             let telemetry = try flow(to: "192.0.2.1")
             bench.kernel.change { state in
-                state.devices[firmware.source] = DeviceEntry(address: firmware.source, policy: mark, nat: nil)
+                state.devices[Self.device] = DeviceEntry(address: Self.device, policy: mark, nat: nil)
                 state.flows = [telemetry, firmware]
             }
             clock.advance(minutes: 240)
@@ -59,7 +60,7 @@ import Testing
             clock.advance(minutes: 1)
             try await bench.control.keepSchedules()
             bench.kernel.change { state in
-                state.devices[firmware.source] = DeviceEntry(address: firmware.source, policy: mark, nat: nil)
+                state.devices[Self.device] = DeviceEntry(address: Self.device, policy: mark, nat: nil)
                 state.flows = [firmware]
                 state.sweepRefusals = 1
             }
@@ -102,7 +103,7 @@ import Testing
     private static func passes(_ flow: Flow, _ ruleset: Ruleset) -> Bool {
         let packet = PacketQuery(
             destination: flow.destination, protocol: flow.protocol, port: flow.destinationPort)
-        return ruleset.verdict(for: packet) == .internet
+        return ruleset.way(to: packet.destination, protocol: packet.protocol, port: packet.port) == .internet
     }
 
     @Test(

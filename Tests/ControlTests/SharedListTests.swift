@@ -292,9 +292,7 @@ import Testing
     private static func ports(of policy: Policy, in bench: Bench) throws -> [UInt16] {
         let ruleset = try ruleset(of: policy, in: bench)
         return try (1...9).map { UInt16(7000 + $0) }.filter { port in
-            ruleset.verdict(
-                for: PacketQuery(destination: try IPv4Address(parsing: "192.0.2.1"), protocol: 6, port: port))
-                == .internet
+            ruleset.way(to: try IPAddress(parsing: "192.0.2.1"), protocol: 6, port: port) == .internet
         }
     }
 

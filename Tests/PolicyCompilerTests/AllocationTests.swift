@@ -23,7 +23,7 @@ import Testing
             for bits in stride(from: UInt32(0x09ff_ff00), to: 0x0a01_0000, by: 0x40) {
                 let packet = PacketQuery(destination: IPv4Address(bits: bits), protocol: 6, port: 443)
                 let before = cmalloc_count()
-                _ = ruleset.verdict(for: packet)
+                _ = ruleset.way(for: packet)
                 let allocations = cmalloc_count() - before
                 #expect(allocations == 0)
             }

@@ -34,7 +34,7 @@ import Testing
     @Test func `a policy without rules is the ruleset that blocks everything`() throws {
         let policy = try PolicyDocument(parsing: "policy: p\nrules: []", file: "p").validated()
         #expect(compile(policy) == .blockAll)
-        #expect(Ruleset.blockAll.actions.map(\.verdict) == [.block])
+        #expect(Ruleset.blockAll.actions.map(\.way) == [nil])
     }
 
     @Test func `block rules stay, with nothing to guard too: each has a counter`() throws {
@@ -47,7 +47,7 @@ import Testing
             """
         let ruleset = try compile(PolicyDocument(parsing: text, file: "p").validated())
         #expect(ruleset.layers.map(\.count) == [2, 1])
-        #expect(ruleset.actions.map(\.verdict) == [.block, .internet, .block, .block])
+        #expect(ruleset.actions.map(\.way) == [nil, .internet, nil, nil])
     }
 
     @Test func `interpreter, compiler and reference agree on every packet of a small universe`() throws {
@@ -56,13 +56,13 @@ import Testing
             let ruleset = compile(policy)
             for packet in Self.universe {
                 let (compiled, reference) = (
-                    ruleset.verdict(for: packet), policy.verdict(for: packet).verdict
+                    ruleset.way(for: packet), policy.way(for: packet)
                 )
                 guard compiled == reference else { throw Disagreement(packet, reference: reference, got: compiled) }
             }
             for packet in RandomPolicy.queries(for: policy, using: &random, count: 200) {
                 let (compiled, reference) = (
-                    ruleset.verdict(for: packet), policy.verdict(for: packet).verdict
+                    ruleset.way(for: packet), policy.way(for: packet)
                 )
                 guard compiled == reference else { throw Disagreement(packet, reference: reference, got: compiled) }
             }
@@ -138,7 +138,7 @@ import Testing
             try #require(ruleset.layers.contains { $0.count > 64 })
             for packet in RandomPolicy.queries(for: policy, using: &random, count: 200) {
                 try #require(
-                    ruleset.verdict(for: packet) == policy.verdict(for: packet).verdict, "\(packet)")
+                    ruleset.way(for: packet) == policy.way(for: packet), "\(packet)")
             }
         }
     }
@@ -172,8 +172,9 @@ import Testing
 
     private struct Disagreement: Error, CustomStringConvertible {
         let description: String
-        init(_ packet: PacketQuery, reference: RuleAction, got: RuleAction) {
-            description = "\(packet): the reference says \(reference), the ruleset \(got)"
+        init(_ packet: PacketQuery, reference: Ruleset.Way?, got: Ruleset.Way?) {
+            description =
+                "\(packet): the reference says \(String(describing: reference)), the ruleset \(String(describing: got))"
         }
     }
 }

@@ -1,6 +1,7 @@
 import Domain
 import Foundation
 import PolicyCompiler
+import TestSupport
 import Testing
 
 /// What the documentation shows must be right: users copy it.
@@ -26,8 +27,8 @@ import Testing
                     .ipv6(try IPv6Prefix(parsing: "2001:db8:9::/48")),
                 ]
             ],
-            groups: Set(try ["cameras", "gateways", "recorders"].map { try Name(parsing: $0) }),
-            vpns: Set(try ["hq", "backup", "maintenance"].map { try Name(parsing: $0) }),
+            groups: PolicyScope.groups(try ["cameras", "gateways", "recorders"].map { try Name(parsing: $0) }),
+            vpns: PolicyScope.vpns(try ["hq", "backup", "maintenance"].map { try Name(parsing: $0) }),
             blocklists: [try Name(parsing: "malware")],
             isTimeZone: { TimeZone(identifier: $0) != nil })
     }

@@ -1,5 +1,6 @@
 import Foundation
 import PolicyCompiler
+import TestSupport
 import Testing
 
 /// A directory with a document and the chain that it is known to compile to.
@@ -10,7 +11,7 @@ struct GoldenCase: CustomTestStringConvertible {
     private static let isRecording = ProcessInfo.processInfo.environment["UPDATE_GOLDEN"] == "1"
 
     /// Whoever adds a case raises this: an empty list of arguments would be skipped, and the run pass.
-    static let expectedCount = 15
+    static let expectedCount = 18
 
     var testDescription: String { name }
 
@@ -27,7 +28,7 @@ struct GoldenCase: CustomTestStringConvertible {
     }
 
     func policy() throws -> ValidatedPolicy {
-        try PolicyDocument(parsing: text("policy.yaml"), file: "policy.yaml").validated()
+        try PolicyDocument(parsing: text("policy.yaml"), file: "policy.yaml").validated(in: RandomPolicy.scope)
     }
 
     /// Compares with the recorded file, or records it when the environment has `UPDATE_GOLDEN=1`.

@@ -23,8 +23,8 @@ import Testing
             let packet = PacketQuery(destination: IPv4Address(bits: 0xC633_6407), protocol: 6, port: 443)
             // What the compiler does not know yet, it may block.
             if Self.isCompiledInFull(policy) {
-                let compiled = compile(policy).verdict(for: packet)
-                try #require(compiled == policy.verdict(for: packet).verdict)
+                let compiled = compile(policy).way(for: packet)
+                try #require(compiled == policy.way(for: packet))
             }
             try policy.warnings.forEach { try Self.requirePlace(of: $0, inside: text) }
         }

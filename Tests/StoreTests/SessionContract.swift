@@ -236,9 +236,10 @@ struct SessionContract {
                 let sim = try store.insertSIM(.test(number, group: group), of: tenant, at: noon)
                 return try store.attach(sim, nas: scene.nas.id, apn: .test())
             }
-            func enforced(_ session: Session, _ policy: Policy.ID?) -> EnforcedSession {
+            func enforced(_ session: Session, _ policy: Policy.ID?, _ group: SIMGroup.ID? = nil) -> EnforcedSession {
                 EnforcedSession(
-                    session: session.id, address: session.address, natIndex: session.natIndex, policy: policy)
+                    session: session.id, address: session.address, natIndex: session.natIndex, policy: policy,
+                    group: group)
             }
             let plain = try attach(10, acme, nil)
             let meter = try attach(11, acme, meters)
@@ -252,15 +253,15 @@ struct SessionContract {
             // Without a default policy nothing judges who is in no group with one.
             #expect(
                 try store.enforcedSessions() == [
-                    enforced(plain, nil), enforced(meter, strict), enforced(other, nil), enforced(pump, nil),
-                    enforced(member, standard),
+                    enforced(plain, nil), enforced(meter, strict, meters), enforced(other, nil),
+                    enforced(pump, nil, pumps), enforced(member, standard, grouped),
                 ])
-            #expect(try store.enforcedSessions(judgedBy: standard) == [enforced(member, standard)])
+            #expect(try store.enforcedSessions(judgedBy: standard) == [enforced(member, standard, grouped)])
 
             try store.setDefaultPolicy(standard, of: acme)
             try store.setDefaultPolicy(theirs, of: globex)
-            let (a, b, c) = (enforced(plain, standard), enforced(meter, strict), enforced(other, theirs))
-            let (d, e) = (enforced(pump, standard), enforced(member, standard))
+            let (a, b, c) = (enforced(plain, standard), enforced(meter, strict, meters), enforced(other, theirs))
+            let (d, e) = (enforced(pump, standard, pumps), enforced(member, standard, grouped))
             #expect(try store.enforcedSessions() == [a, b, c, d, e])
             #expect(try store.enforcedSessions(judgedBy: standard) == [a, d, e])
             #expect(try store.enforcedSessions(judgedBy: strict) == [b])

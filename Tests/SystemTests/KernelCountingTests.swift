@@ -1,6 +1,7 @@
 import Domain
 import LinuxNet
 import PolicyCompiler
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -73,7 +74,7 @@ extension KernelTests {
             let rig = try KernelRig()
             let ruleset = Ruleset(
                 layers: [[entry("192.0.2.10", 0, protocols: 17...17, ports: 4000...4000), entry("192.0.2.20", 1)]],
-                actions: [.init(.internet), .init(.block, isObserved: true)],
+                actions: [.init(.internet), .init(nil, isObserved: true)],
                 default: .init(.internet, isObserved: true))
             let two = kernelMark(2)
             try rig.start(

@@ -123,7 +123,7 @@ extension KernelTests {
             let report = try #require(try rig.kernel.verify())
             #expect(
                 report.findings == [
-                    "the routing rule to devices was missing", "the route to 0.0.0.0/0 was missing",
+                    "the route to 0.0.0.0/0 was missing", "the routing rule 101 was missing",
                     "forwarding was turned off",
                 ])
             #expect(try passes(rig))

@@ -3,6 +3,7 @@ import Glibc
 import LinuxNet
 import PolicyCompiler
 import Synchronization
+import TestSupport
 import Testing
 
 /// Three namespaces in a row: devices, the gateway with the kernel under test, the internet. Removed with the object.
@@ -14,6 +15,7 @@ final class KernelRig: Sendable {
     let internet: NetworkNamespace
     let gatewayName: String
     private let names: [String]
+    private let lines = Mutex<[String]>([])
 
     static let pool = prefix("100.64.0.0/10")
     static let nas = address("198.18.0.2")
@@ -27,7 +29,7 @@ final class KernelRig: Sendable {
     /// - Parameters:
     ///   - limits: none to speak of unless given.
     ///   - publicPrefixes: of NAT 1, which the gateway protects.
-    init(limits: GatewayLimits? = nil, publicPrefixes: Set<IPv4Prefix> = []) throws {
+    init(limits: GatewayLimits? = nil, publicPrefixes: Set<IPv4Prefix> = [], withIPv6: Bool = false) throws {
         try #require(geteuid() == 0, "system tests need root: they make network namespaces")
         let serial = Self.serial.add(1, ordering: .relaxed).newValue
         let base = "ct-\(getpid())-\(serial)"
@@ -54,6 +56,7 @@ final class KernelRig: Sendable {
             try ip(
                 ["link set lo up", "addr add 192.0.2.10/32 dev lo", "addr add 192.0.2.11/32 dev lo"], in: net)
             try Self.makeInternetLink(gw, net)
+            if withIPv6 { try Self.addIPv6(dev, gw, net) }
             devices = try NetworkNamespace(named: dev)
             gateway = try NetworkNamespace(named: gw)
             internet = try NetworkNamespace(named: net)
@@ -66,6 +69,12 @@ final class KernelRig: Sendable {
             layout.limits.newConnectionsPerBlock = 10_000_000
             layout.limits.newConnectionsBurst = 10_000_000
             if let limits { layout.limits = limits }
+            if withIPv6 {
+                layout.sgiPeer6 = address6("2001:db8:f::2")
+                layout.wanNextHop6 = address6("2001:db8:e::2")
+                layout.devicePrefixes6 = [prefix6("2001:db8:64::/48"), prefix6("2001:db8:6400::/40")]
+                layout.protectedPrefixes6 = [prefix6("2001:db8:0:3::/64")]
+            }
             self.layout = layout
             kernel = try Kernel(layout: layout, namespace: gateway)
         } catch {
@@ -95,7 +104,66 @@ final class KernelRig: Sendable {
         try Self.makeInternetLink(gatewayName, names[2])
     }
 
-    deinit { for name in names { shell("ip netns delete \(name)") } }
+    deinit { for name in names + lines.withLock({ $0 }) { shell("ip netns delete \(name)") } }
+
+    private static func addIPv6(_ devices: String, _ gateway: String, _ internet: String) throws {
+        try ip(
+            [
+                "addr add 2001:db8:f::2/64 dev dev0 nodad", "route add ::/0 via 2001:db8:f::1",
+                "neigh replace 2001:db8:f::1 lladdr 02:00:00:00:00:01 dev dev0 nud permanent",
+            ], in: devices)
+        try ip(
+            [
+                "addr add 2001:db8:f::1/64 dev sgi0 nodad", "addr add 2001:db8:e::1/64 dev wan0 nodad",
+                "neigh replace 2001:db8:f::2 lladdr 02:00:00:00:00:02 dev sgi0 nud permanent",
+                "neigh replace 2001:db8:e::2 lladdr 02:00:00:00:00:04 dev wan0 nud permanent",
+            ], in: gateway)
+        try ip(
+            [
+                "addr add 2001:db8:e::2/64 dev net0 nodad", "addr add 2001:db8:ffff::1/128 dev lo nodad",
+                "route add ::/0 via 2001:db8:e::1",
+                "neigh replace 2001:db8:e::1 lladdr 02:00:00:00:00:03 dev net0 nud permanent",
+            ], in: internet)
+    }
+
+    /// A line to a tenant's network: the interface `vpnN` of the gateway, and `line0` in a namespace of its own, where
+    /// 10.0.0.10 to 10.0.0.12 are.
+    func addLine(_ number: Int) throws -> NetworkNamespace {
+        let name = "\(names[0].dropLast(4))-vpn\(number)"
+        lines.withLock { $0.append(name) }
+        let (near, far) = ("02:00:00:01:00:0\(number)", "02:00:00:02:00:0\(number)")
+        try ip([
+            "netns add \(name)",
+            "link add vpn\(number) netns \(gatewayName) address \(near) type veth peer name line0 netns \(name)",
+        ])
+        try ip(
+            [
+                "link set vpn\(number) up", "addr add 10.255.\(number).1/30 dev vpn\(number)",
+                "addr add 2001:db8:d:\(number)::1/64 dev vpn\(number) nodad",
+                "neigh replace 10.255.\(number).2 lladdr \(far) dev vpn\(number) nud permanent",
+                "neigh replace 2001:db8:d:\(number)::2 lladdr \(far) dev vpn\(number) nud permanent",
+            ], in: gatewayName)
+        try ip(
+            ["link set lo up", "link set line0 address \(far) up", "addr add 10.255.\(number).2/30 dev line0"]
+                + (10...12).map { "addr add 10.0.0.\($0)/32 dev lo" } + [
+                    "route add default via 10.255.\(number).1",
+                    "neigh replace 10.255.\(number).1 lladdr \(near) dev line0 nud permanent",
+                    "addr add 2001:db8:d:\(number)::2/64 dev line0 nodad", "addr add 2001:db8:aa::10/128 dev lo nodad",
+                    "route add ::/0 via 2001:db8:d:\(number)::1",
+                    "neigh replace 2001:db8:d:\(number)::1 lladdr \(near) dev line0 nud permanent",
+                ], in: name)
+        return try NetworkNamespace(named: name)
+    }
+
+    /// Where ``addLine(_:)`` leads, as the kernel takes it.
+    static func line(_ number: Int, networks: Set<IPv4Prefix> = [prefix("10.0.0.0/24")], isUp: Bool = true) -> VPNEntry
+    {
+        guard let interface = try? InterfaceName(parsing: "vpn\(number)") else { preconditionFailure("\(number)") }
+        return VPNEntry(
+            interface: interface, networks: networks, networks6: [prefix6("2001:db8:aa::/48")],
+            nextHop: IPv4Address(bits: address("10.255.0.2").bits + UInt32(number) << 8),
+            nextHop6: IPv6Address(bits: address6("2001:db8:d::2").bits + UInt128(number) << 64), isUp: isUp)
+    }
 
     /// Prepares the host and loads a state with the usual NAS and pool.
     func start(_ rulesets: [PolicyMark: Ruleset], _ entries: [DeviceEntry]) throws {
@@ -135,12 +203,31 @@ func prefix(_ text: String) -> IPv4Prefix {
     do { return try IPv4Prefix(parsing: text) } catch { preconditionFailure("\(error)") }
 }
 
+func address6(_ text: String) -> IPv6Address {
+    do { return try IPv6Address(parsing: text) } catch { preconditionFailure("\(error)") }
+}
+
+func prefix6(_ text: String) -> IPv6Prefix {
+    do { return try IPv6Prefix(parsing: text) } catch { preconditionFailure("\(error)") }
+}
+
+func vpnNumber(_ number: UInt32) -> VPNNumber {
+    guard let number = VPNNumber(number) else { preconditionFailure("\(number)") }
+    return number
+}
+
+func groupNumber(_ number: UInt32) -> GroupNumber {
+    guard let number = GroupNumber(number) else { preconditionFailure("\(number)") }
+    return number
+}
+
 /// `100.64.0.n` with the n-th block of eight ports at 203.0.113.1.
-func kernelDevice(_ number: Int, _ mark: PolicyMark, ports: UInt16 = 8) -> DeviceEntry {
+func kernelDevice(_ number: Int, _ mark: PolicyMark, ports: UInt16 = 8, group: GroupNumber? = nil) -> DeviceEntry {
     let first = 10_000 + UInt16(number) * ports
     return DeviceEntry(
         address: IPv4Address(bits: KernelRig.pool.first.bits + UInt32(number)), policy: mark,
-        nat: NATBinding(publicAddress: address("203.0.113.1"), firstPort: first, lastPort: first + ports - 1))
+        nat: NATBinding(publicAddress: address("203.0.113.1"), firstPort: first, lastPort: first + ports - 1),
+        group: group)
 }
 
 func kernelMark(_ number: Int64) -> PolicyMark {

@@ -72,18 +72,41 @@ final class KernelUDP {
     }
 }
 
-/// Sends whole IPv4 packets, whatever their source.
+/// Sends whole packets, whatever their source.
 final class KernelRawSender {
     private let descriptor: Int32
+    private let descriptor6: Int32
 
     init(in namespace: NetworkNamespace) throws {
-        descriptor = try namespace.run { socket(AF_INET, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_RAW)) }
-        try #require(descriptor >= 0)
+        (descriptor, descriptor6) = try namespace.run {
+            (
+                socket(AF_INET, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_RAW)),
+                socket(AF_INET6, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_RAW))
+            )
+        }
+        try #require(descriptor >= 0 && descriptor6 >= 0)
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        close(descriptor)
+        close(descriptor6)
+    }
 
-    func send(_ packet: KernelPacket) { send(packet.bytes, to: packet.destination) }
+    func send(_ packet: KernelPacket) {
+        switch packet.destination {
+        case .v4(let address): send(packet.bytes, to: address)
+        case .v6(let address):
+            let bytes = packet.bytes
+            var name = sockaddr_in6()
+            name.sin6_family = sa_family_t(AF_INET6)
+            withUnsafeMutableBytes(of: &name.sin6_addr) { $0.storeBytes(of: address.bits.bigEndian, as: UInt128.self) }
+            _ = withUnsafePointer(to: &name) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    sendto(descriptor6, bytes, bytes.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                }
+            }
+        }
+    }
 
     func send(_ bytes: [UInt8], to destination: IPv4Address) {
         _ = withSocketAddress(destination, 0) { sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
@@ -144,12 +167,13 @@ final class KernelTCP {
     }
 }
 
-/// Sees the IPv4 packets that come in on one interface.
+/// Sees the packets that come in on one interface.
 final class KernelCapture {
     private let descriptor: Int32
 
-    init(in namespace: NetworkNamespace, interface: String) throws {
-        let ipv4 = UInt16(0x0800)
+    /// - Parameter withIPv6: all packets, and not those of IPv4 alone.
+    init(in namespace: NetworkNamespace, interface: String, withIPv6: Bool = false) throws {
+        let ipv4 = UInt16(withIPv6 ? 0x0003 : 0x0800)
         let (descriptor, index) = try namespace.run {
             (socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue), Int32(ipv4.bigEndian)), if_nametoindex(interface))
         }
@@ -202,15 +226,36 @@ final class KernelCapture {
     }
 }
 
-/// An IPv4 packet whose last octets are a number by which it is known again.
+/// A packet whose last octets are a number by which it is known again.
 struct KernelPacket {
-    var source: IPv4Address
-    var destination: IPv4Address
+    var source: IPAddress
+    var destination: IPAddress
     var `protocol`: UInt8
     /// The identifier for ICMP.
-    var sourcePort: UInt16 = 0
-    var destinationPort: UInt16 = 0
+    var sourcePort: UInt16
+    var destinationPort: UInt16
     var sequence: UInt32
+
+    init(
+        from source: IPAddress, to destination: IPAddress, protocol: UInt8, sourcePort: UInt16 = 0,
+        destinationPort: UInt16 = 0, sequence: UInt32
+    ) {
+        self.source = source
+        self.destination = destination
+        self.protocol = `protocol`
+        self.sourcePort = sourcePort
+        self.destinationPort = destinationPort
+        self.sequence = sequence
+    }
+
+    init(
+        source: IPv4Address, destination: IPv4Address, protocol: UInt8, sourcePort: UInt16 = 0,
+        destinationPort: UInt16 = 0, sequence: UInt32
+    ) {
+        self.init(
+            from: .v4(source), to: .v4(destination), protocol: `protocol`, sourcePort: sourcePort,
+            destinationPort: destinationPort, sequence: sequence)
+    }
 
     private static let magic: [UInt8] = [0xc0, 0x4d, 0x0f, 0xf1]
 
@@ -227,21 +272,41 @@ struct KernelPacket {
             // SYN, window 1024.
             body = Self.octets(sourcePort) + Self.octets(destinationPort) + Self.octets(sequence) + [0, 0, 0, 0]
             body += [0x50, 2, 4, 0, 0, 0, 0, 0] + payload
-            let pseudo = addresses + [0, 6] + Self.octets(UInt16(body.count))
-            body.replaceSubrange(16..<18, with: Self.checksum(pseudo + body))
+            body.replaceSubrange(16..<18, with: checksum(body))
         case 17:
             body = Self.octets(sourcePort) + Self.octets(destinationPort)
             body += Self.octets(UInt16(8 + payload.count)) + [0, 0] + payload
+            if isIPv6 { body.replaceSubrange(6..<8, with: checksum(body)) }
+        case 58:
+            body = [128, 0, 0, 0] + Self.octets(sourcePort) + [0, 1] + payload
+            body.replaceSubrange(2..<4, with: checksum(body))
         case 1:
             body = [8, 0, 0, 0] + Self.octets(sourcePort) + [0, 1] + payload
             body.replaceSubrange(2..<4, with: Self.checksum(body))
         default: body = [0, 0, 0x65, 0x58] + payload
         }
+        if isIPv6 {
+            return [0x60, 0, 0, 0] + Self.octets(UInt16(body.count)) + [`protocol`, 64] + addresses + body
+        }
         // The kernel fills in the identification and the header's checksum.
         return [0x45, 0] + Self.octets(UInt16(20 + body.count)) + [0, 0, 0, 0, 64, `protocol`, 0, 0] + addresses + body
     }
 
-    private var addresses: [UInt8] { Self.octets(source.bits) + Self.octets(destination.bits) }
+    private var isIPv6: Bool { if case .v6 = destination { true } else { false } }
+
+    private var addresses: [UInt8] { Self.octets(source) + Self.octets(destination) }
+
+    private static func octets(_ address: IPAddress) -> [UInt8] {
+        switch address {
+        case .v4(let address): octets(address.bits)
+        case .v6(let address): octets(address.bits)
+        }
+    }
+
+    /// With the pseudo-header, which adds up to the same for both families.
+    private func checksum(_ body: [UInt8]) -> [UInt8] {
+        Self.checksum(addresses + [0, `protocol`] + Self.octets(UInt16(body.count)) + body)
+    }
 
     static func octets(_ value: some FixedWidthInteger) -> [UInt8] {
         withUnsafeBytes(of: value.bigEndian) { Array($0) }

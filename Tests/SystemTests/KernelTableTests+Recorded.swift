@@ -20,30 +20,32 @@ extension KernelTests.Table {
         }
         counter radius_limited {
         }
+        counter route_changed {
+        }
+        counter route_down {
+        }
         counter spoofed {
         }
         counter unsolicited {
         }
+        counter vpn_denied {
+        }
+        counter vpn_spoofed {
+        }
         map device_policy {
         type ipv4_addr : mark
         elements = { 100.64.0.1 : 0x00000011 }
+        }
+        set group_devices {
+        type ipv4_addr . mark
         }
         map policy_chain {
         type mark : verdict
         size 131072
         elements = { 0x00000001 : jump policy_1, 0x00000011 : jump policy_2 }
         }
-        map in_force {
-        type mark . mark : mark
-        elements = { 0x00000011 . 0x00000400 : 0x80000001 }
-        }
-        map device_nat {
-        type ipv4_addr : interval ipv4_addr . inet_service
-        elements = { 100.64.0.1 : 203.0.113.1 . 10008-10015 }
-        }
-        set nas {
-        type ipv4_addr
-        elements = { 198.18.0.2 }
+        map access_chain {
+        type mark . ifname : verdict
         }
         set pools {
         type ipv4_addr
@@ -63,6 +65,57 @@ extension KernelTests.Table {
         counter
         timeout 1h
         }
+        map device_policy6 {
+        type ipv6_addr : mark
+        }
+        set group_devices6 {
+        type ipv6_addr . mark
+        }
+        map policy_chain6 {
+        type mark : verdict
+        size 131072
+        }
+        map access_chain6 {
+        type mark . ifname : verdict
+        }
+        set pools6 {
+        type ipv6_addr
+        flags interval
+        }
+        set block_rates6 {
+        type ipv6_addr
+        size 65536
+        flags dynamic,timeout
+        timeout 1m
+        }
+        set observed6 {
+        type ipv6_addr . ipv6_addr . inet_proto . inet_service . mark
+        size 65536
+        flags dynamic,timeout
+        counter
+        timeout 1h
+        }
+        map in_force {
+        type mark . mark : mark
+        elements = { 0x00000011 . 0x00000400 : 0x80000001 }
+        }
+        map vpn_policies {
+        type mark . ifname : mark
+        }
+        set vpn_interfaces {
+        type ifname
+        }
+        set vpn_marks {
+        type mark . ifname
+        }
+        map device_nat {
+        type ipv4_addr : interval ipv4_addr . inet_service
+        elements = { 100.64.0.1 : 203.0.113.1 . 10008-10015 }
+        }
+        set nas {
+        type ipv4_addr
+        elements = { 198.18.0.2 }
+        }
         set nas_rates {
         type ipv4_addr
         size 1024
@@ -71,7 +124,27 @@ extension KernelTests.Table {
         }
         chain blocked {
         ip daddr @pools counter name "device_to_device" drop
+        ip6 daddr @pools6 counter name "device_to_device" drop
         counter name "blocked" drop
+        }
+        chain sgi_reply {
+        meta mark set ip daddr map @device_policy ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force accept
+        goto blocked
+        }
+        chain sgi_device {
+        ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force accept
+        ct direction reply goto sgi_reply
+        ct state invalid,untracked counter name "invalid" drop
+        ct state related counter name "blocked" drop
+        meta mark vmap @policy_chain
+        ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force accept
+        goto blocked
+        }
+        chain sgi_reply6 {
+        }
+        chain sgi_device6 {
+        }
+        chain sgi_source6 {
         }
         chain sgi_source {
         meta mark set ip saddr map @device_policy goto sgi_device
@@ -80,13 +153,32 @@ extension KernelTests.Table {
         meta nfproto ipv6 counter name "ipv6" drop
         counter name "spoofed" drop
         }
-        chain sgi_device {
-        ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force accept
+        chain vpn_access {
+        ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force meta mark . iifname @vpn_marks meta mark set 0x80000006 accept
+        ct state related counter name "vpn_denied" drop
+        meta mark set ip daddr map @device_policy
+        meta mark . iifname vmap @access_chain
+        ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force meta mark . iifname @vpn_marks meta mark set 0x80000006 accept
+        counter name "vpn_denied" drop
+        }
+        chain vpn_access6 {
+        }
+        chain vpn_known {
+        fib saddr . mark . iif oif 0 counter name "vpn_spoofed" drop
+        ct state established,related ct direction reply meta mark set 0x80000002 accept
         ct state invalid,untracked counter name "invalid" drop
-        ct state related counter name "blocked" drop
-        meta mark vmap @policy_chain
-        ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force accept
-        goto blocked
+        meta mark set ip daddr map @device_policy goto vpn_access
+        counter name "vpn_denied" drop
+        }
+        chain vpn_device {
+        meta mark set meta mark . iifname map @vpn_policies goto vpn_known
+        counter name "vpn_denied" drop
+        }
+        chain vpn_source {
+        meta mark set ip daddr map @device_policy goto vpn_device
+        meta mark set 0x00000000
+        meta nfproto ipv6 counter name "ipv6" drop
+        counter name "vpn_denied" drop
         }
         chain radius {
         accept
@@ -103,18 +195,41 @@ extension KernelTests.Table {
         icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
         counter name "input_denied" drop
         }
+        chain vpn_input {
+        ct state established,related accept
+        counter name "input_denied" drop
+        }
+        chain forward_vpn {
+        ip daddr @pools counter name "device_to_device" drop
+        ip6 daddr @pools6 counter name "device_to_device" drop
+        ct status & snat == snat counter name "route_changed" drop
+        ct state established,related,new meta mark . oifname @vpn_marks accept
+        counter name "forward_denied" drop
+        }
+        chain forward_group {
+        meta mark 0xc0000000 counter name "route_down" drop
+        oif "sgi0" ct direction original ip daddr . meta mark @group_devices accept
+        oif "sgi0" ct direction reply ip saddr . meta mark @group_devices meta mark set ip daddr map @device_policy accept
+        counter name "device_to_device" drop
+        }
         chain mangle_prerouting {
         type filter hook prerouting priority mangle; policy accept;
         iif "sgi0" goto sgi_source
-        iif "wan0" meta mark set 0x80000002
+        iif "wan0" meta mark set 0x80000002 accept
+        iifname @vpn_interfaces goto vpn_source
         }
         chain filter_forward {
         type filter hook forward priority filter; policy drop;
-        meta mark 0x80000001 oif "wan0" ct state established accept
+        meta mark 0x80000001 oif "wan0" ct state established ct status & snat == snat accept
         meta mark 0x80000002 oif "sgi0" ct state established,related ct direction reply meta mark set ip daddr map @device_policy accept
+        meta mark 0xa0000000/3 goto forward_vpn
+        meta mark 0xc0000000/2 goto forward_group
         meta mark 0x80000001 ip daddr @pools counter name "device_to_device" drop
-        meta mark 0x80000001 oif "wan0" ct state related,new accept
+        meta mark 0x80000001 ip6 daddr @pools6 counter name "device_to_device" drop
+        meta mark 0x80000001 meta nfproto ipv4 ct status confirmed / confirmed,snat counter name "route_changed" drop
+        meta mark 0x80000001 oif "wan0" ct state established,related,new accept
         meta mark 0x80000001 ct state invalid counter name "invalid" drop
+        meta mark 0x80000006 oif "sgi0" ct state established,related,new ct direction original meta mark set ip daddr map @device_policy accept
         iif "wan0" ct direction original counter name "unsolicited" drop
         iif "wan0" ct state invalid,untracked counter name "unsolicited" drop
         counter name "forward_denied" drop
@@ -123,13 +238,14 @@ extension KernelTests.Table {
         type filter hook input priority filter; policy accept;
         iif "sgi0" goto sgi_input
         iif "wan0" goto wan_input
+        iifname @vpn_interfaces goto vpn_input
         }
         chain nat_postrouting {
         type nat hook postrouting priority srcnat; policy accept;
         oif "wan0" meta mark 0x80000001 meta l4proto 17 snat ip to ip saddr map @device_nat
         oif "wan0" meta mark 0x80000001 meta l4proto 6 snat ip to ip saddr map @device_nat
         oif "wan0" meta mark 0x80000001 meta l4proto { 0-255 } snat ip to ip saddr map @device_nat
-        meta mark 0x80000001 counter name "nat_unmapped" drop
+        meta mark 0x80000001 meta nfproto ipv4 counter name "nat_unmapped" drop
         }
         chain policy_1 {
         }

@@ -2,6 +2,7 @@ import Domain
 import Glibc
 import LinuxNet
 import PolicyCompiler
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -36,6 +37,16 @@ extension KernelTests {
                             flags dynamic,timeout
                             timeout 1h
                         }
+                        set observed6 {
+                            type ipv6_addr . ipv6_addr . inet_proto . inet_service . mark
+                            size 65536
+                            flags dynamic,timeout
+                            timeout 1h
+                        }
+                        set group_1 { type ipv4_addr; }
+                        set group_2 { type ipv4_addr; }
+                        set group6_1 { type ipv6_addr; }
+                        set group6_2 { type ipv6_addr; }
                         \(chain)
                     }
                     """

@@ -2,6 +2,7 @@ import Domain
 import Glibc
 import LinuxNet
 import PolicyCompiler
+import TestSupport
 import Testing
 
 /// Everything that makes namespaces runs one after the other.
@@ -168,9 +169,9 @@ extension KernelTests {
             first.send([3], to: KernelRig.server, port: 4000)
             #expect(server.receive(milliseconds: 100) == nil)
             var asked: [Flow: PolicyMark?] = [:]
-            let deleted = try rig.kernel.deleteFlows(.all) { flow, mark in
-                asked[flow] = mark
-                return mark == one
+            let deleted = try rig.kernel.deleteFlows(.all) { tracked in
+                asked[tracked.flow] = tracked.policy
+                return tracked.policy == one ? .denied : .notOurs
             }
             #expect(deleted == 1)
             let flow = Flow(
@@ -186,7 +187,7 @@ extension KernelTests {
             server.send([6], to: before2.source, port: before2.port)
             #expect(second.receive()?.bytes == [6])
             // One device: the kernel filters.
-            #expect(try rig.kernel.deleteFlows(.ofDevices([address("100.64.0.2")])) { _, _ in true } == 1)
+            #expect(try rig.kernel.deleteFlows(.ofDevices([address("100.64.0.2")])) { _ in .denied } == 1)
             #expect(try rig.kernel.verify() == nil)
         }
 
@@ -206,11 +207,11 @@ extension KernelTests {
                 #expect(capture.sequences(until: sequence).count == 2)
             }
             let ports = { (kernel: Kernel, policy: PolicyMark) -> [UInt16] in
-                let found = try kernel.flows(.ofPolicies([policy]), listing: 10) { _, _ in true }
+                let found = try kernel.flows(.ofPolicies([policy]), listing: 10) { _ in .denied }
                 #expect(found.count == found.listed.count)
                 let device = policy == two ? "100.64.0.2" : "100.64.0.1"
-                #expect(found.listed.allSatisfy { $0.source == address(device) })
-                return found.listed.map(\.destinationPort).sorted()
+                #expect(found.listed.allSatisfy { $0.flow.source == .v4(address(device)) })
+                return found.listed.map(\.flow.destinationPort).sorted()
             }
             open1(4001)
             // Three versions, each with a flow that has sent nothing since.
@@ -220,17 +221,23 @@ extension KernelTests {
             open1(4003)
             #expect(try ports(rig.kernel, one) == [4001, 4002, 4003])
             #expect(try ports(rig.kernel, two) == [4001, 4002, 4003])
-            #expect(try rig.kernel.deleteFlows(.ofPolicies([one])) { flow, _ in flow.destinationPort == 4001 } == 1)
+            #expect(
+                try rig.kernel.deleteFlows(.ofPolicies([one])) {
+                    $0.flow.destinationPort == 4001 ? .denied : .notOurs
+                } == 1)
             // What a sweep leaves is found by the next, however many versions ago it was let pass.
             try rig.kernel.install([one: .allowing("192.0.2.0/27")], removing: [])
             #expect(try ports(rig.kernel, one) == [4002, 4003])
-            #expect(try rig.kernel.deleteFlows(.ofPolicies([one])) { flow, _ in flow.destinationPort == 4002 } == 1)
+            #expect(
+                try rig.kernel.deleteFlows(.ofPolicies([one])) {
+                    $0.flow.destinationPort == 4002 ? .denied : .notOurs
+                } == 1)
             #expect(try ports(rig.kernel, one) == [4003])
             // Also with another policy, and after the device was away.
             try rig.kernel.apply([.set(kernelDevice(1, three))])
             #expect(try ports(rig.kernel, three) == [4003])
             try rig.kernel.apply([.remove(address("100.64.0.1"))])
-            #expect(try rig.kernel.deleteFlows(.ofPolicies([three])) { _, _ in true } == 0)
+            #expect(try rig.kernel.deleteFlows(.ofPolicies([three])) { _ in .denied } == 0)
             try rig.kernel.apply([.set(kernelDevice(1, one))])
             #expect(try ports(rig.kernel, one) == [4003])
             // And when the chains were made anew.
@@ -240,12 +247,12 @@ extension KernelTests {
             #expect(try ports(rig.kernel, two) == [4001, 4002, 4003])
             // More policies than the kernel is asked about one by one.
             let many = Set((1...20).map { kernelMark($0) })
-            #expect(try rig.kernel.flows(.ofPolicies(many), listing: 0) { _, _ in true }.count == 4)
+            #expect(try rig.kernel.flows(.ofPolicies(many), listing: 0) { _ in .denied }.count == 4)
             let next = try Kernel(layout: rig.layout, namespace: rig.gateway)
             _ = try next.reconcile(to: rig.state([one: .allowing("192.0.2.0/26"), two: open], devices))
             #expect(try ports(next, one) == [4003])
             #expect(try ports(next, two) == [4001, 4002, 4003])
-            #expect(try next.deleteFlows(.all) { _, _ in true } == 4)
+            #expect(try next.deleteFlows(.all) { _ in .denied } == 4)
         }
 
         /// Its verdict is kept on a flow for as long as the chain that found it is the policy's.

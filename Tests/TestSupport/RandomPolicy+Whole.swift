@@ -9,7 +9,8 @@ extension RandomPolicy {
             name("office"): [item("198.51.100.0/28"), item("2001:db8:0:1::/64"), item("mqtt.acme.example")],
             name("plant"): [item("198.51.100.64/27"), item("2001:db8:0:2::/64")],
         ],
-        groups: [name("meters"), name("gateways")], vpns: [name("hq"), name("backup"), name("partner")],
+        groups: PolicyScope.groups([name("meters"), name("gateways")]),
+        vpns: PolicyScope.vpns([name("hq"), name("backup"), name("partner")]),
         blocklists: [name("malware"), name("ads")],
         isTimeZone: { ["UTC", "Europe/Zurich", "America/New_York"].contains($0) })
 
