@@ -1,8 +1,10 @@
 /// The namespaces, links, addresses and routes of design.md section 11, and the site's outer NAT.
-struct LabNetwork: Sendable {
+package struct LabNetwork: Sendable {
     let layout: LabLayout
 
-    func create() async throws(LabError) {
+    package init(layout: LabLayout) { self.layout = layout }
+
+    package func create() async throws(LabError) {
         let name = layout.name(of:)
         try await ip(
             layout.namespaceNames.map { "netns add \($0)" } + [

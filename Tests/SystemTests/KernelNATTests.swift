@@ -210,36 +210,19 @@ extension KernelTests {
 
         // MARK: Fragments
 
-        /// A datagram as IPv4 fragments of 1,480 octets at most.
-        private func fragments(
-            _ payload: [UInt8], from source: IPv4Address, port: UInt16, to destination: IPv4Address,
-            port destinationPort: UInt16, number: UInt16
-        ) -> [[UInt8]] {
-            let octets = { (value: UInt16) in KernelPacket.octets(value) }
-            let datagram =
-                octets(port) + octets(destinationPort) + octets(UInt16(8 + payload.count)) + [0, 0] + payload
-            return stride(from: 0, to: datagram.count, by: 1480).map { start in
-                let part = Array(datagram[start..<min(start + 1480, datagram.count)])
-                let isLast = start + 1480 >= datagram.count
-                let flags: UInt16 = UInt16(start / 8) | (isLast ? 0 : 0x2000)
-                return [0x45, 0] + octets(UInt16(20 + part.count)) + octets(number) + octets(flags) + [64, 17, 0, 0]
-                    + KernelPacket.octets(source.bits) + KernelPacket.octets(destination.bits) + part
-            }
-        }
-
         /// RFC 4787 REQ-14: the orders of three fragments. Only the first of them has ports.
         @Test(arguments: [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]])
         func `fragments go both ways, in any order`(_ order: [Int]) throws {
             let rig = try openRig()
             let (device, server) = (try device(rig), try KernelUDP(in: rig.internet, KernelRig.server, port: 4000))
             let payload = (0..<4000).map { UInt8(truncatingIfNeeded: $0 / 7) }
-            let up = fragments(
+            let up = KernelPacket.fragments(
                 payload, from: address("100.64.0.1"), port: 5000, to: KernelRig.server, port: 4000, number: 77)
             let sender = try KernelRawSender(in: rig.devices)
             for index in order { sender.send(up[index], to: KernelRig.server) }
             let request = try #require(server.receive())
             #expect(request.bytes == payload && request.source == outside)
-            let down = fragments(
+            let down = KernelPacket.fragments(
                 payload.reversed(), from: KernelRig.server, port: 4000, to: outside, port: request.port, number: 78)
             let answerer = try KernelRawSender(in: rig.internet)
             for index in order { answerer.send(down[index], to: outside) }
@@ -257,12 +240,12 @@ extension KernelTests {
             let port = try source(of: device, to: server, at: KernelRig.server, port: 4000).port
             let inside = try KernelCapture(in: rig.devices, interface: "dev0")
             let sender = try KernelRawSender(in: rig.internet)
-            let whole = fragments(
+            let whole = KernelPacket.fragments(
                 [UInt8](repeating: 1, count: 4000), from: KernelRig.server, port: 4001, to: outside, port: port,
                 number: 79)
             for fragment in whole { sender.send(fragment, to: outside) }
             // The later ones alone: they wait for the first, and it never comes.
-            let rest = fragments(
+            let rest = KernelPacket.fragments(
                 [UInt8](repeating: 1, count: 4000), from: KernelRig.server, port: 4000, to: outside, port: port,
                 number: 80)
             for fragment in rest.dropFirst() { sender.send(fragment, to: outside) }
@@ -335,7 +318,7 @@ extension KernelTests {
             let server = try KernelUDP(in: rig.internet, KernelRig.server, port: 4000)
             let payload = (0..<1450).map { UInt8(truncatingIfNeeded: $0) }
             // Without Don't Fragment: from a raw socket, whose packets the sender's host does not touch.
-            let whole = fragments(
+            let whole = KernelPacket.fragments(
                 payload, from: address("100.64.0.1"), port: 5000, to: KernelRig.server, port: 4000, number: 81)
             try KernelRawSender(in: rig.devices).send(whole[0], to: KernelRig.server)
             #expect(server.receive()?.bytes == payload)

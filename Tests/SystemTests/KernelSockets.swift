@@ -307,6 +307,21 @@ struct KernelPacket {
     private func checksum(_ body: [UInt8]) -> [UInt8] {
         Self.checksum(addresses + [0, `protocol`] + Self.octets(UInt16(body.count)) + body)
     }
+    /// A datagram as IPv4 fragments of 1,480 octets at most.
+    static func fragments(
+        _ payload: [UInt8], from source: IPv4Address, port: UInt16, to destination: IPv4Address,
+        port destinationPort: UInt16, number: UInt16
+    ) -> [[UInt8]] {
+        let datagram = octets(port) + octets(destinationPort) + octets(UInt16(8 + payload.count)) + [0, 0] + payload
+        return stride(from: 0, to: datagram.count, by: 1480).map { start in
+            let part = Array(datagram[start..<min(start + 1480, datagram.count)])
+            let isLast = start + 1480 >= datagram.count
+            let flags: UInt16 = UInt16(start / 8) | (isLast ? 0 : 0x2000)
+            return [0x45, 0] + octets(UInt16(20 + part.count)) + octets(number) + octets(flags) + [64, 17, 0, 0]
+                + octets(source.bits) + octets(destination.bits) + part
+        }
+    }
+
 
     static func octets(_ value: some FixedWidthInteger) -> [UInt8] {
         withUnsafeBytes(of: value.bigEndian) { Array($0) }
