@@ -21,6 +21,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611262000-lists-and-services") { db in
             try db.execute(sql: listsAndServices)
         }
+        migrator.registerMigration("202611280310-nat-log") { db in try db.execute(sql: natLog) }
         migrator.registerMigration("202611280330-vpns") { db in try db.execute(sql: vpns) }
         return migrator
     }
@@ -311,5 +312,38 @@ package enum SQLiteSchema {
             created_at INTEGER NOT NULL,
             UNIQUE (tenant, name)
         ) STRICT;
+        """
+
+    // The beginnings of sessions are the numbers of their rows, which only grow. Ends are numbered when there is somebody to
+    // be told, each with the last session that had begun by then: the order of all of it, whatever the clock did. A
+    // report does not set ended_at, and an admission ends no session unless it replaces one, so that neither pays.
+    private static let natLog = """
+        CREATE TABLE nat_plans (
+            id INTEGER PRIMARY KEY,
+            plan TEXT NOT NULL,
+            began_at INTEGER NOT NULL,
+            -- The last session and the last end under the plan before.
+            last_session INTEGER NOT NULL,
+            last_end INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE nat_collectors (
+            name TEXT PRIMARY KEY NOT NULL,
+            plan INTEGER NOT NULL REFERENCES nat_plans (id),
+            previous_plan INTEGER REFERENCES nat_plans (id),
+            walked INTEGER NOT NULL,
+            walk_end INTEGER NOT NULL,
+            begun INTEGER NOT NULL,
+            ended INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE session_ends (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            session INTEGER NOT NULL,
+            last_session INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER session_ends_are_numbered AFTER UPDATE OF ended_at ON sessions
+        WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM nat_collectors)
+        BEGIN INSERT INTO session_ends (session, last_session) VALUES (NEW.id, (SELECT max(id) FROM sessions)); END;
         """
 }

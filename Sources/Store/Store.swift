@@ -94,6 +94,20 @@ public protocol StoreReader {
     func sessions(
         natIndexes: ClosedRange<Int64>, from: Timestamp?, to: Timestamp?, after: Session.ID?, limit: Int
     ) throws(StoreError) -> [Session]
+    /// Collectors of NAT events, by name, and how far each has been told.
+    func natCollectors() throws(StoreError) -> [String: NATLogPosition]
+    /// The plans of NAT 1 since there were collectors, oldest first.
+    func natPlans() throws(StoreError) -> [NATPlanRecord]
+    /// The last session that has begun, and the number of the last end that was numbered; zero when there is none.
+    func lastOfNATLog() throws(StoreError) -> (session: Session.ID, end: Int64)
+    /// Sessions that began after one and up to another, in that order.
+    func sessionsBegun(after: Session.ID, upTo: Session.ID?, limit: Int) throws(StoreError) -> [SessionLease]
+    /// Ends with numbers above one and up to another, in that order.
+    func sessionEnds(after: Int64, upTo: Int64?, limit: Int) throws(StoreError) -> [SessionEnd]
+    /// Sessions that had not ended with the end of this number, by id, after one and up to another.
+    func sessionsOpen(
+        atEnd end: Int64, after: Session.ID, upTo: Session.ID, limit: Int
+    ) throws(StoreError) -> [SessionLease]
     /// Every active session of an active SIM with the policy that judges it: what the kernel should hold.
     func enforcedSessions() throws(StoreError) -> [EnforcedSession]
     /// Those that the policy judges (through a group or a tenant's default).
@@ -178,6 +192,14 @@ public protocol StoreTransaction: StoreReader {
     /// Writes equipment, NAS, accounting id, usage and times of an existing session.
     func updateSession(_ session: Session) throws(StoreError)
     func appendAccounting(_ report: AccountingReport, session: Session.ID?, received: Timestamp) throws(StoreError)
+
+    /// Ends of sessions are numbered from the first collector on.
+    func putNATCollector(_ name: String, at position: NATLogPosition) throws(StoreError)
+    func deleteNATCollector(_ name: String) throws(StoreError)
+    /// The plan that is in force from now on.
+    func appendNATPlan(_ plan: NATPlan, at time: Timestamp) throws(StoreError) -> NATPlanRecord
+    /// Forgets numbered ends up to this number, the oldest first, and not more than `limit` at once.
+    func forgetSessionEnds(upTo number: Int64, limit: Int) throws(StoreError)
 
     func insertToken(_ token: APIToken, digest: [UInt8]) throws(StoreError)
     func deleteToken(named name: Name) throws(StoreError)

@@ -23,6 +23,19 @@ import Testing
         for index in [630, 631, -1, Int64.min, Int64.max] { #expect(plan.binding(index: index) == nil, "\(index)") }
     }
 
+    @Test func `a plan comes back from its text`() throws {
+        for plan in [
+            try Self.plan(["203.0.113.0/30", "198.51.100.7"]), try Self.plan(["0.0.0.0/0"], ports: 1, first: 32_768),
+        ] {
+            #expect(try NATPlan(parsing: plan.description) == plan)
+        }
+        #expect(
+            try Self.plan(["203.0.113.0/30", "198.51.100.7"]).description == "203.0.113.0/30,198.51.100.7 512 1024")
+        for text in ["", " 512 1024", "203.0.113.0/30 512", "203.0.113.0/30 0 1024", "203.0.113.0/30 512 1024 1"] {
+            #expect(throws: ParseError.self) { try NATPlan(parsing: text) }
+        }
+    }
+
     @Test func `the widest and the narrowest plans work`() throws {
         let single = try Self.plan(["203.0.113.1"], ports: 32_768, first: 32_768)
         #expect(single.capacity == 1)
