@@ -55,6 +55,7 @@ let package = Package(
         .target(name: "Domain", swiftSettings: settings),
         .target(name: "PolicyCompiler", dependencies: ["Domain", yams], swiftSettings: settings),
         .target(name: "RADIUS", dependencies: ["Domain", crypto], swiftSettings: settings),
+        .target(name: "IPFIX", dependencies: ["Domain"], swiftSettings: settings),
         .target(
             name: "CNetfilter",
             linkerSettings: [.linkedLibrary("nftables"), .linkedLibrary("nftnl"), .linkedLibrary("mnl")]),
@@ -69,7 +70,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Servers",
-            dependencies: ["Domain", "RADIUS", "Control", nioCore, nioPosix, logging, metrics, lifecycle],
+            dependencies: ["Domain", "RADIUS", "IPFIX", "Control", nioCore, nioPosix, logging, metrics, lifecycle],
             swiftSettings: settings),
         .target(
             name: "API",
@@ -118,6 +119,7 @@ let package = Package(
         .testTarget(
             name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport", "CMallocCount", crypto],
             swiftSettings: testSettings),
+        .testTarget(name: "IPFIXTests", dependencies: ["IPFIX", "Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb], swiftSettings: testSettings),
         .testTarget(
