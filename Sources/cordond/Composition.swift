@@ -37,6 +37,8 @@ struct Composition {
             store: store, dataPlane: kernel, disconnecting: disconnecting, settings: configuration.control,
             logger: logger, wallClock: .system, now: now)
         try await control.start()
+        let exporter = try await IPFIXExporter.register(
+            configuration.ipfix, with: control, group: group, logger: logger)
 
         let radius = RADIUSServer(
             control: control, address: configuration.radiusAddress,
@@ -54,7 +56,7 @@ struct Composition {
         // Shut down from the end: first nothing new comes in, then what is under way ends.
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: control.services + [disconnecting, surfaces],
+                services: control.services + (exporter.hasCollectors ? [exporter] : []) + [disconnecting, surfaces],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         ).run()
         try await store.close()

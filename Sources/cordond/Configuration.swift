@@ -2,6 +2,7 @@ import Control
 import Domain
 import LinuxNet
 import Logging
+import Servers
 
 /// `cordon.yaml`, read once. `docs/operator.md` lists every key.
 struct Configuration {
@@ -15,6 +16,7 @@ struct Configuration {
     let dnsServers: [IPv4Address]
     let layout: GatewayLayout
     let control: ControlSettings
+    let ipfix: IPFIXExporter.Settings
     /// Made at first start.
     let pools: [Pool]
     let logLevel: Logger.Level
@@ -106,6 +108,8 @@ struct Configuration {
             throw ConfigurationError(file: file, line: nil, key: "nat", message: "\(failure)")
         }
 
+        ipfix = try Self.ipfix(&root)
+
         var pools: [Pool] = []
         if let sections = try root.sections("pools") {
             for var section in sections {
@@ -121,5 +125,27 @@ struct Configuration {
         }
         self.pools = pools
         try root.finish()
+    }
+
+    private static func ipfix(
+        _ root: inout ConfigurationSection
+    ) throws(ConfigurationError) -> IPFIXExporter.Settings {
+        var section = try root.section("ipfix")
+        var seen: Set<IPFIXCollector> = []
+        let collectors = try section.list("collectors", or: []) { (text: String) throws -> IPFIXCollector in
+            let collector = try IPFIXCollector(parsing: text)
+            guard seen.insert(collector).inserted else {
+                throw ParseError(kind: "another collector", text: text, expected: "name each once")
+            }
+            return collector
+        }
+        let settings = IPFIXExporter.Settings(
+            collectors: collectors,
+            observationDomain: try section.number("observation-domain", or: UInt32(1), in: 0...UInt32.max),
+            messageLimit: try section.number(
+                "message-octets", or: 1400, in: IPFIXExporter.Settings.messageLimits),
+            templateSeconds: try section.number("template-seconds", or: Int64(60), in: 1...86_400))
+        try section.finish()
+        return settings
     }
 }
