@@ -14,6 +14,7 @@ struct LabGateway: Sendable {
           wan: {interface: wan, next-hop: \(LabLayout.edgeInside)}
           protected: [198.18.0.0/15, \(LabLayout.edgeOutside)]
         nat: {public: ["\(layout.natPublic)"], ports-per-device: 512}
+        ipfix: {collectors: [\(layout.natCollectors.map { "\"\($0)\"" }.joined(separator: ", "))]}
         pools: [{prefix: \(LabLayout.pool), block: 24}]
         log-level: info
 

@@ -10,6 +10,8 @@ public struct LabLayout: Sendable {
     public let apiPort: UInt16
     /// NAT 1's public addresses, a prefix within 198.19.0.0/16, which NAT 2 hides again.
     public let natPublic: String
+    /// Who is told of NAT 1's port blocks, as `cordon.yaml` names them.
+    public let natCollectors: [String]
     /// The directory that holds `cordon` and `cordond`.
     public let programs: String
 
@@ -18,7 +20,8 @@ public struct LabLayout: Sendable {
     /// - Throws: ``LabError`` when the prefix is not 1 to 12 lower-case letters and digits that start with a letter.
     ///   It becomes part of paths that are removed, so nothing else is let in.
     public init(
-        prefix: String = "cordon", apiPort: UInt16 = 8080, natPublic: String = "198.19.0.0/28", programs: String? = nil
+        prefix: String = "cordon", apiPort: UInt16 = 8080, natPublic: String = "198.19.0.0/28",
+        natCollectors: [String] = [], programs: String? = nil
     ) throws(LabError) {
         let isAllowed = { (byte: UInt8) in (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
         guard
@@ -33,6 +36,7 @@ public struct LabLayout: Sendable {
         self.prefix = prefix
         self.apiPort = apiPort
         self.natPublic = natPublic
+        self.natCollectors = natCollectors
         self.programs =
             programs ?? ProcessInfo.processInfo.environment["CORDON_BIN_DIR"] ?? Self.directoryOfRunningProgram
     }

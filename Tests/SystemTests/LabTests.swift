@@ -141,8 +141,11 @@ extension Trait where Self == LaboratoryTrait {
 }
 
 /// The programs under test are the built ones beside the test program, unless the caller says where.
-func testLayout(prefix: String, apiPort: UInt16) throws -> LabLayout {
+func testLayout(
+    prefix: String, apiPort: UInt16, natPublic: String = "198.19.0.0/28", natCollectors: [String] = []
+) throws -> LabLayout {
     let named = getenv("CORDON_BIN_DIR").map { String(cString: $0) }
     let directory = named ?? "\(String(cString: getcwd(nil, 0)))/.build/release"
-    return try LabLayout(prefix: prefix, apiPort: apiPort, programs: directory)
+    return try LabLayout(
+        prefix: prefix, apiPort: apiPort, natPublic: natPublic, natCollectors: natCollectors, programs: directory)
 }
