@@ -1,6 +1,7 @@
 # For benchmarks that forward: devices, servers, and routers between them. The caller has set:
 #   bench     its name, in paths
-#   routers   the routers to make, of cordon, plain (the plainest stateful NAT router) and bare (no ruleset at all)
+#   routers   the routers to make: cordon; plain (the plainest stateful NAT router); bare (no ruleset at all); and those
+#             that peers.bash makes
 #   tracked   how many connections the kernel may track
 programs=$PWD/.build/release
 work=/var/lib/cordon-$bench
@@ -17,7 +18,7 @@ stop() { # PID: ends it and waits.
 }
 tidy() {
     stop "$daemon"; stop "$responder"; stop "$iperf"
-    for name in "$devices" "$servers" "${routers[@]/#/cordonfwd-}"; do ip netns delete "$name" 2>/dev/null || true; done
+    ip netns list | awk '/^cordonfwd-/ { print "netns delete " $1 }' | ip -force -batch - 2>/dev/null || true
     rm -rf "$work" "$run"
     sysctl -q -w net.netfilter.nf_conntrack_max="$conntrack_max" net.netfilter.nf_conntrack_buckets="$conntrack_buckets"
 }
@@ -148,7 +149,10 @@ counted() {
     awk -v n=$((after - before)) -v s="$time" 'BEGIN { print int(n / s) }'
     echo "$router ${sent#sent=} $((after - before))" >>"$run/sent"
 }
-forget_flows() { in_ns "cordonfwd-$1" conntrack -F >/dev/null 2>&1 || true; }
+forget_flows() {
+    ip netns list | awk -v r="cordonfwd-$1" '$1 == r || index($1, r "-") == 1 { print $1 }' |
+        xargs -P 2 -I '{}' nsenter --net=/run/netns/'{}' conntrack -F >/dev/null 2>&1 || true
+}
 # What came to the servers is dropped at once, so that only routers are measured.
 deaf() {
     in_ns "$servers" nft -f - <<END

@@ -15,18 +15,26 @@ struct FleetStore: AsyncParsableCommand {
             """)
 
     @Option(help: "The directory for the store and its key, as cordond's `state`.") var state: String
-    @Option(help: "Tenants, each with one policy of 20 rules.") var policies = 1000
+    @Option(help: "Tenants, each with one policy.") var policies = 1000
+    @Option(help: "Rules in each policy, 20 at least.") var rules = 20
+    @Option(help: "Host names in each policy, all in rules beyond the first 20.") var hostnames = 0
     @Option(help: "SIMs with an active session.") var sessions = 100_000
     @Option(help: "SIMs without one.") var idle = 4000
     @Option(help: "The NAS's address.") var nas = "198.18.0.2"
     @Option(help: "The file that holds the NAS's shared secret.") var secretFile: String
     @Option(help: "A file to write the sessions' addresses to, one a line, in the order of their SIMs.")
     var addresses: String
+    @Option(help: "A directory for the same rules as nft and iptables read them, one file for each tenant's prefix.")
+    var peers: String?
 
     private static let batch = 10_000
 
     func run() async throws {
         guard policies > 0, sessions >= 0, idle >= 0 else { throw ValidationError("numbers must be positive") }
+        guard rules >= FleetPolicy.rules(forNames: hostnames) else {
+            throw ValidationError(
+                "\(hostnames) host names need \(FleetPolicy.rules(forNames: hostnames)) rules at least")
+        }
         let key = try SecretKeyFile.loadOrCreate(state + "/cordon.key")
         let store = try SQLiteStore.open(path: state + "/cordon.sqlite", key: key)
         let now = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
@@ -41,12 +49,13 @@ struct FleetStore: AsyncParsableCommand {
                 requiresMessageAuthenticator: true, disconnectPort: 3799, disconnectKey: .imsiAndNSAPI)
         }
 
-        let count = policies
+        let (count, length, names) = (policies, rules, hostnames)
         let owners = try await store.write { store in
             try (0..<count).map { number in
                 let tenant = try store.insertTenant(name: Name(parsing: "tenant-\(number)"), at: now)
                 let policy = try store.putPolicy(
-                    name: Name(parsing: "fleet"), of: tenant.id, document: Self.policy(number), author: "benchmark",
+                    name: Name(parsing: "fleet"), of: tenant.id,
+                    document: FleetPolicy(tenant: number, rules: length, names: names).document, author: "benchmark",
                     comment: "", at: now)
                 let group = try store.insertGroup(name: Name(parsing: "all"), of: tenant.id, policy: policy.id)
                 return (tenant: tenant.id, policy: policy.id, group: group.id)
@@ -82,31 +91,21 @@ struct FleetStore: AsyncParsableCommand {
         }
         try await store.close()
         try (lines.joined(separator: "\n") + "\n").write(toFile: addresses, atomically: true, encoding: .utf8)
+        if let peers { try writePeers(to: peers, leases: lines) }
     }
 
-    /// 20 rules. No two tenants' are the same, so that no two share a chain in the kernel; the servers of the
-    /// measurement stand in the middle of each.
-    static func policy(_ tenant: Int) -> String {
-        var rules: [String] = []
-        let network = { (rule: Int) in "10.\(tenant >> 8 & 0xff).\(tenant & 0xff).\(rule * 8)/29" }
-        for rule in 0..<3 {
-            rules.append("{name: no-\(rule), to: [\(network(rule))], protocol: tcp, ports: [22, 23], action: block}")
+    /// The rules of each tenant that has a session, under the first address of its block, and all for iptables. A tenant
+    /// with more sessions than one block holds is not foreseen.
+    private func writePeers(to directory: String, leases: [String]) throws {
+        var iptables = ""
+        for (number, lease) in leases.prefix(policies).enumerated() {
+            let block = IPv4Prefix(containing: try IPv4Address(parsing: lease), length: 24)
+            let policy = FleetPolicy(tenant: number, rules: rules, names: hostnames)
+            try policy.nft.write(toFile: "\(directory)/\(block.first).nft", atomically: false, encoding: .utf8)
+            iptables += ":TENANT_\(number) - [0:0]\n-A FORWARD -s \(block) -j TENANT_\(number)\n"
+            iptables += policy.iptables(chain: "TENANT_\(number)")
         }
-        for rule in 0..<8 {
-            let port = 1000 + (tenant * 7 + rule * 131) % 50_000
-            rules.append(
-                "{name: tls-\(rule), to: [\(network(rule))], protocol: tcp, ports: [443, \(port)-\(port + 9)], route: internet}"
-            )
-        }
-        rules.append("{name: telemetry, to: [192.0.2.0/24], protocol: udp, ports: [5000-9000], route: internet}")
-        rules.append("{name: throughput, to: [192.0.2.0/24], protocol: tcp, ports: [5201], route: internet}")
-        for rule in 0..<7 {
-            let port = 2000 + (tenant * 11 + rule * 17) % 50_000
-            rules.append(
-                "{name: coap-\(rule), to: [\(network(rule + 10))], protocol: udp, ports: [5683, \(port)], route: internet}"
-            )
-        }
-        return "policy: fleet\ndefault: block\nrules:\n" + rules.map { "  - \($0)\n" }.joined()
+        try iptables.write(toFile: "\(directory)/iptables", atomically: false, encoding: .utf8)
     }
 
     private static func padded(_ number: Int, to width: Int) -> String {

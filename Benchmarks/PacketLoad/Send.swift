@@ -40,7 +40,7 @@ struct Send: ParsableCommand {
         list.shuffle()
         let sender: any Sender
         if sockets {
-            sender = try SocketSender(list)
+            sender = try SocketSender(list, from: firstPort)
         } else {
             var frames = Frames()
             for flow in list { frames.append(flow, from: source, to: target) }

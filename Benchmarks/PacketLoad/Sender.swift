@@ -36,7 +36,8 @@ final class FrameSender: Sender {
     }
 }
 
-/// Datagrams, by one UDP socket, from addresses that need not be the host's. All flows have the same source port.
+/// Datagrams, by one UDP socket, from addresses that need not be the host's. All flows have the same
+/// source port, so that a later sender of the same flows sends on those.
 final class SocketSender: Sender {
     private let sources: [UInt32]
     private let destinations: [UInt32]
@@ -44,7 +45,7 @@ final class SocketSender: Sender {
     private let payload = [UInt8](repeating: 0, count: Frames.length - 42)
     private let descriptor: Int32
 
-    init(_ flows: [Frames.Flow]) throws {
+    init(_ flows: [Frames.Flow], from sourcePort: UInt16) throws {
         sources = flows.map(\.source)
         destinations = flows.map(\.destination)
         port = flows.first?.destinationPort ?? 0
@@ -55,7 +56,7 @@ final class SocketSender: Sender {
         setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &roomy, 4)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = (flows.first?.sourcePort ?? 0).bigEndian
+        address.sin_port = sourcePort.bigEndian
         let isBound = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
