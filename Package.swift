@@ -128,8 +128,8 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Control", "Store", "PolicyCompiler", "Domain", hummingbird, httpClient, logging, metrics,
-                lifecycle, nioCore,
+                "API", "Control", "Store", "PolicyCompiler", "Domain", "TestSupport", hummingbird, httpClient, logging,
+                metrics, lifecycle, nioCore,
             ],
             swiftSettings: testSettings),
         .testTarget(

@@ -7,7 +7,7 @@ import NIOCore
 public import ServiceLifecycle
 
 /// Cordon's REST API: the use cases of ``Control/ControlPlane`` over HTTP, on a Unix socket and, when configured, on
-/// an address. Everything but health and metrics needs a token, on the socket too.
+/// an address. Everything but health, metrics and the API's own description needs a token, on the socket too.
 public struct APIServer: Sendable {
     /// Where the API listens.
     public struct Settings: Sendable {
@@ -72,6 +72,18 @@ public struct APIServer: Sendable {
 
     /// All routes. The order of the middlewares matters: what the first returns is what the client gets.
     package static func router(control: ControlPlane, registry: PrometheusRegistry) -> Router<APIContext> {
+        let routes = routes(control: control, registry: registry)
+        routes.refuseOtherMethods()
+        return routes.router
+    }
+
+    /// What can be asked for, as `GET /v1/tenants`: what ``OpenAPI`` describes.
+    package static func endpoints(control: ControlPlane, registry: PrometheusRegistry) -> Set<String> {
+        let routes = routes(control: control, registry: registry).router.routes
+        return Set(routes.filter { $0.method != .head }.map { "\($0.method) \($0.path)" })
+    }
+
+    private static func routes(control: ControlPlane, registry: PrometheusRegistry) -> RouteTable {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
         router.add(middleware: AuthenticationMiddleware(control: control))
@@ -88,7 +100,6 @@ public struct APIServer: Sendable {
         routes.addNAT()
         routes.addNetwork()
         routes.addAdministration()
-        routes.refuseOtherMethods()
-        return router
+        return routes
     }
 }

@@ -33,6 +33,12 @@ extension Response {
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 
+    /// JSON that is text already.
+    static func constant(_ json: String, type: String) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: json)))
+    }
+
     static var noContent: Response { Response(status: .noContent) }
 }
 

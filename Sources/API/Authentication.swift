@@ -6,7 +6,9 @@ import Hummingbird
 struct AuthenticationMiddleware: RouterMiddleware {
     let control: ControlPlane
 
-    static let openPaths: Set<String> = ["/healthz", "/readyz", "/metrics"]
+    static let openPaths: Set<String> = [
+        "/healthz", "/readyz", "/metrics", OpenAPI.path, OpenAPI.policySchemaPath,
+    ]
 
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response

@@ -19,6 +19,12 @@ extension RouteTable {
             await Self.append(control, to: &text)
             return Response.text(text, type: "text/plain; version=0.0.4")
         }
+        router.get(RouterPath(OpenAPI.path)) { _, _ in
+            Response.constant(OpenAPI.text, type: "application/json")
+        }
+        router.get(RouterPath(OpenAPI.policySchemaPath)) { _, _ in
+            Response.constant(PolicySchema.json, type: "application/schema+json")
+        }
     }
 
     /// What is not counted in this process: the kernel's counters, and how much the store holds.

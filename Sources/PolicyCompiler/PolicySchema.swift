@@ -1,6 +1,7 @@
 /// The JSON Schema of policy documents, for editors and for programs that write them. YAML and JSON are the same
 /// document, so one schema serves both. It says which keys there are and what their values look like; what contradicts
-/// itself or names something that does not exist, only ``PolicyDocument/validated(in:)`` finds.
+/// itself or names something that does not exist, only ``PolicyDocument/validated(in:)`` finds. The API reads documents
+/// with that and never with the schema; tests hold the two together.
 public enum PolicySchema {
     /// JSON Schema draft 2020-12. A test holds it against the keys that the reader knows.
     public static let json = #"""
@@ -50,11 +51,15 @@ public enum PolicySchema {
                 "deny": {"description": "Host names and *.NAME; deny wins over allow.", "$ref": "#/$defs/names"},
                 "blocklists": {
                   "description": "Names of lists of the operator or of the tenant.",
-                  "$ref": "#/$defs/names"
+                  "oneOf": [
+                    {"type": "string", "minLength": 1},
+                    {"type": "array", "maxItems": 64, "items": {"type": "string", "minLength": 1}}
+                  ]
                 },
                 "answer": {
                   "description": "What a device gets for a refused name: nxdomain, nodata, refused, or an address.",
                   "type": "string",
+                  "minLength": 1,
                   "default": "nxdomain"
                 }
               }
@@ -91,6 +96,9 @@ public enum PolicySchema {
               "type": "object",
               "required": ["name"],
               "oneOf": [{"required": ["route"]}, {"required": ["action"]}],
+              "if": {"required": ["direction"], "properties": {"direction": {"const": "to-device"}}},
+              "then": {"required": ["via"]},
+              "else": {"required": ["to"]},
               "dependentRequired": {"from": ["direction"], "via": ["direction"]},
               "additionalProperties": false,
               "properties": {
@@ -132,7 +140,10 @@ public enum PolicySchema {
                 },
                 "route": {
                   "description": "internet, vpn:NAME, or VPNs in the order of preference.",
-                  "$ref": "#/$defs/texts"
+                  "oneOf": [
+                    {"type": "string", "minLength": 1},
+                    {"type": "array", "minItems": 1, "maxItems": 8, "items": {"type": "string", "minLength": 1}}
+                  ]
                 },
                 "action": {
                   "description": "block; or allow, between devices and to devices.",
@@ -144,12 +155,19 @@ public enum PolicySchema {
                   "minProperties": 1,
                   "additionalProperties": false,
                   "properties": {
-                    "days": {"description": "mon to sun, and ranges such as mon-fri.", "$ref": "#/$defs/texts"},
+                    "days": {
+                      "description": "mon to sun, and ranges such as mon-fri.",
+                      "oneOf": [
+                        {"type": "string", "minLength": 1},
+                        {"type": "array", "minItems": 1, "maxItems": 7, "items": {"type": "string", "minLength": 1}}
+                      ]
+                    },
                     "from": {"$ref": "#/$defs/time"},
                     "to": {"oneOf": [{"$ref": "#/$defs/time"}, {"const": "24:00"}]},
                     "zone": {
                       "description": "A name of the IANA time zone database.",
                       "type": "string",
+                      "minLength": 1,
                       "default": "UTC"
                     }
                   }

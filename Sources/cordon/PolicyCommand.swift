@@ -5,7 +5,7 @@ struct PolicyCommand: AsyncParsableCommand {
         commandName: "policy", abstract: "What devices may reach.",
         subcommands: [
             Validate.self, Plan.self, Apply.self, Rollback.self, List.self, Show.self, Diff.self, Hits.self,
-            Report.self, Explain.self, Delete.self,
+            Report.self, Explain.self, Delete.self, Schema.self,
         ])
 
     struct Validate: APICommand {
@@ -30,6 +30,16 @@ struct PolicyCommand: AsyncParsableCommand {
                 printWarnings($0, file)
                 print("\(file): policy \($0["name"].cell) is right")
             }
+        }
+    }
+
+    struct Schema: APICommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Prints the JSON Schema of policy documents, for editors.")
+        @OptionGroup var output: OutputOptions
+
+        func run(_ api: APIClient) async throws {
+            print(try await api.get("schemas", "policy.json").text)
         }
     }
 

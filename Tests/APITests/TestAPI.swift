@@ -7,6 +7,7 @@ import Logging
 import PolicyCompiler
 import ServiceLifecycle
 import Store
+import Testing
 
 import API
 
@@ -37,7 +38,10 @@ struct TestAPI {
     }
 
     /// Runs `body` against an API that has been started unless told otherwise.
-    static func run(started: Bool = true, _ body: @escaping @Sendable (TestAPI) async throws -> Void) async throws {
+    static func run(
+        started: Bool = true, kernel: WillingKernel = WillingKernel(),
+        _ body: @escaping @Sendable (TestAPI) async throws -> Void
+    ) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "cordon-api-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer {
@@ -50,7 +54,7 @@ struct TestAPI {
             key: Secret(bytes: Array(repeating: 7, count: 32)))
         let plan = try NATPlan(publicPrefixes: [try IPv4Prefix(parsing: "198.18.1.64/28")])
         let control = ControlPlane(
-            store: store, dataPlane: WillingKernel(), disconnecting: SilentNAS(),
+            store: store, dataPlane: kernel, disconnecting: SilentNAS(),
             settings: ControlSettings(natPlan: plan), logger: logger
         ) { Timestamp(milliseconds: 1_800_000_000_000) }
         if started { try await control.start() }
@@ -77,10 +81,11 @@ struct TestAPI {
         try await store.close()
     }
 
-    /// One request through the router. Without a `token` it carries the operator's; `nil` sends none.
+    /// One request through the router. Without a `token` it carries the operator's; `nil` sends none. Unless told
+    /// otherwise, the request if it was taken, and the answer, have to be as the API's description says.
     func send(
         _ method: HTTPRequest.Method, _ path: String, token: String?? = .none, type: String? = nil,
-        headers: HTTPFields = [:], body: String = ""
+        headers: HTTPFields = [:], body: String = "", isDescribed: Bool = true
     ) async throws -> Answer {
         var head = HTTPRequest(method: method, scheme: nil, authority: "test", path: path, headerFields: headers)
         if let token = token ?? self.token { head.headerFields[.authorization] = "Bearer \(token)" }
@@ -90,7 +95,13 @@ struct TestAPI {
         let response = try await server.responder.respond(to: request, context: context)
         let collector = BodyCollector()
         try await response.body.write(collector)
-        return Answer(status: response.status.code, headers: response.headers, text: String(buffer: collector.buffer))
+        let answer = Answer(
+            status: response.status.code, headers: response.headers, text: String(buffer: collector.buffer))
+        if isDescribed, method != .head {
+            let complaint = DescribedAPI.shared.complaint(about: answer, to: method, path, type: type, body: body)
+            #expect(complaint == nil, "\(method) \(path): \(answer.text.prefix(500))")
+        }
+        return answer
     }
 
     func post(_ path: String, token: String?? = .none, _ json: String) async throws -> Answer {
@@ -120,8 +131,11 @@ private final class BodyCollector: ResponseBodyWriter {
     func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }
 
-/// A kernel that takes every change and holds no flow.
-private struct WillingKernel: DataPlane {
+/// A kernel that takes every change, and holds no flow and has noted nothing unless told otherwise.
+struct WillingKernel: DataPlane {
+    var flows: [Flow] = []
+    var noted: [Observation] = []
+
     func reconcile(to state: EnforcementState) -> ReconcileReport {
         ReconcileReport(devicesAdded: state.devices.count, devicesRemoved: 0, devicesKept: 0)
     }
@@ -134,9 +148,16 @@ private struct WillingKernel: DataPlane {
     func deleteFlows(_ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement) -> Int { 0 }
     func flows(
         _ selection: FlowSelection, listing limit: Int, judging judge: (TrackedFlow) -> FlowJudgement
-    ) -> (count: Int, listed: [TrackedFlow]) { (0, []) }
+    ) -> (count: Int, listed: [TrackedFlow]) {
+        (
+            flows.count,
+            flows.prefix(limit).map {
+                TrackedFlow(flow: $0, policy: nil, isToDevice: false, group: nil, way: nil)
+            }
+        )
+    }
     func hits(of policy: PolicyMark) -> [RuleHits] { [] }
-    func observations() -> [Observation] { [] }
+    func observations() -> [Observation] { noted }
     func verify() -> RepairReport? { nil }
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
 }

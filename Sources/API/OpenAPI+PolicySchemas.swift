@@ -1,0 +1,207 @@
+extension OpenAPI {
+    /// Those of policies, lists and services: the members of the object that ``schemas`` is.
+    static let policySchemas = #"""
+          "Validated": {
+            "type": "object",
+            "required": ["name", "warnings"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "warnings": {"$ref": "#/components/schemas/Warnings"}
+            }
+          },
+          "Warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Place"}},
+          "Applied": {
+            "type": "object",
+            "required": ["name", "version", "sessions", "in_force_ms", "flows_cut", "total_ms", "warnings"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "version": {"$ref": "#/components/schemas/Number"},
+              "sessions": {"$ref": "#/components/schemas/Count"},
+              "in_force_ms": {"$ref": "#/components/schemas/Milliseconds"},
+              "flows_cut": {"$ref": "#/components/schemas/Count"},
+              "total_ms": {"$ref": "#/components/schemas/Milliseconds"},
+              "warnings": {"$ref": "#/components/schemas/Warnings"}
+            }
+          },
+          "Plan": {
+            "type": "object",
+            "required": ["name", "difference", "warnings", "sessions", "flows_cut", "flows"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "version": {"description": "That in force; absent: there is none.", "$ref": "#/components/schemas/Number"},
+              "difference": {"$ref": "#/components/schemas/Difference"},
+              "warnings": {"$ref": "#/components/schemas/Warnings"},
+              "sessions": {"$ref": "#/components/schemas/Count"},
+              "flows_cut": {"$ref": "#/components/schemas/Count"},
+              "flows": {
+                "description": "The first of those that would be cut.",
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": ["device", "destination", "protocol", "port"],
+                  "properties": {
+                    "device": {"$ref": "#/components/schemas/IPv4Address"},
+                    "destination": {"$ref": "#/components/schemas/IPv4Address"},
+                    "protocol": {"type": "integer", "minimum": 0, "maximum": 255},
+                    "port": {"$ref": "#/components/schemas/Port"},
+                    "rule": {"description": "Absent: the default.", "$ref": "#/components/schemas/Name"},
+                    "new_rule": {"description": "Absent: the default.", "$ref": "#/components/schemas/Name"}
+                  }
+                }
+              }
+            }
+          },
+          "Difference": {
+            "type": "object",
+            "required": ["rules", "settings"],
+            "properties": {
+              "rules": {
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": ["rule", "change"],
+                  "properties": {
+                    "rule": {"$ref": "#/components/schemas/Name"},
+                    "change": {"enum": ["added", "removed", "changed", "moved"]},
+                    "before": {"type": "string"},
+                    "after": {"type": "string"}
+                  }
+                }
+              },
+              "settings": {
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": ["name", "before", "after"],
+                  "properties": {
+                    "name": {"type": "string"},
+                    "before": {"type": "string"},
+                    "after": {"type": "string"}
+                  }
+                }
+              }
+            }
+          },
+          "Rollback": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+              "version": {
+                "description": "That before the one in force unless given.",
+                "$ref": "#/components/schemas/Number"
+              },
+              "comment": {"type": "string", "maxLength": 1000}
+            }
+          },
+          "Policy": {
+            "type": "object",
+            "required": ["name", "version", "author", "comment", "applied_at"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "version": {"$ref": "#/components/schemas/Number"},
+              "author": {"type": "string"},
+              "comment": {"type": "string"},
+              "applied_at": {"$ref": "#/components/schemas/Time"},
+              "document": {"description": "As it was sent; not in lists of policies.", "type": "string"}
+            }
+          },
+          "PolicyUse": {
+            "type": "object",
+            "required": ["name", "version", "rules"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "version": {"$ref": "#/components/schemas/Number"},
+              "rules": {
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": ["hits", "octets"],
+                  "properties": {
+                    "rule": {"description": "Absent: the default.", "$ref": "#/components/schemas/Name"},
+                    "hits": {
+                      "description": "Connections that passed, packets that were blocked.",
+                      "$ref": "#/components/schemas/Count"
+                    },
+                    "octets": {"$ref": "#/components/schemas/Count"},
+                    "last_hit": {"$ref": "#/components/schemas/Time"}
+                  }
+                }
+              }
+            }
+          },
+          "Noted": {
+            "type": "object",
+            "required": ["device", "destination", "protocol", "would_block", "packets", "octets"],
+            "properties": {
+              "device": {"$ref": "#/components/schemas/IPv4Address"},
+              "imsi": {"$ref": "#/components/schemas/IMSI"},
+              "destination": {"$ref": "#/components/schemas/IPv4Address"},
+              "protocol": {"type": "integer", "minimum": 0, "maximum": 255},
+              "port": {"$ref": "#/components/schemas/Port"},
+              "rule": {"description": "Absent: the default.", "$ref": "#/components/schemas/Name"},
+              "would_block": {"type": "boolean"},
+              "packets": {"$ref": "#/components/schemas/Count"},
+              "octets": {"$ref": "#/components/schemas/Count"}
+            }
+          },
+          "ListItems": {
+            "type": "object",
+            "required": ["items"],
+            "additionalProperties": false,
+            "properties": {
+              "items": {
+                "description": "Addresses, prefixes, host names and *.NAME. As text/plain: one a line, # for comments.",
+                "type": "array",
+                "maxItems": 4096,
+                "items": {"type": "string"}
+              }
+            }
+          },
+          "List": {
+            "type": "object",
+            "required": ["name", "count", "author", "updated_at"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "count": {"$ref": "#/components/schemas/Count"},
+              "author": {"type": "string"},
+              "updated_at": {"$ref": "#/components/schemas/Time"},
+              "items": {"description": "Not in lists of lists.", "type": "array", "items": {"type": "string"}}
+            }
+          },
+          "ServiceDefinition": {
+            "type": "object",
+            "required": ["definition"],
+            "additionalProperties": false,
+            "properties": {
+              "definition": {"description": "Such as: tcp 8883, udp 5684-5685.", "type": "string"}
+            }
+          },
+          "Service": {
+            "type": "object",
+            "required": ["name", "definition", "built_in"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "definition": {"type": "string"},
+              "built_in": {"description": "Cordon's, and nobody changed it.", "type": "boolean"},
+              "author": {"description": "Only for the operator.", "type": "string"},
+              "updated_at": {"$ref": "#/components/schemas/Time"}
+            }
+          },
+          "SharedChange": {
+            "description": "What a change of a list or a service did, with its times from the call on.",
+            "type": "object",
+            "required": ["policies", "sessions", "in_force_ms", "flows_cut", "total_ms"],
+            "properties": {
+              "policies": {
+                "description": "Those in force that name it; of a service as TENANT/POLICY.",
+                "type": "array",
+                "items": {"type": "string"}
+              },
+              "sessions": {"$ref": "#/components/schemas/Count"},
+              "in_force_ms": {"$ref": "#/components/schemas/Milliseconds"},
+              "flows_cut": {"$ref": "#/components/schemas/Count"},
+              "total_ms": {"$ref": "#/components/schemas/Milliseconds"}
+            }
+          }
+        """#
+}

@@ -1,0 +1,404 @@
+extension OpenAPI {
+    /// What goes in and what comes out. The policy's own schema has a path of its own.
+    static let schemas = #"""
+        {
+          "Name": {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},
+          "IMSI": {"type": "string", "pattern": "^[0-9]{6,15}$"},
+          "ICCID": {"type": "string", "pattern": "^89[0-9A-F]{16,18}$"},
+          "MSISDN": {"type": "string", "pattern": "^[0-9]{3,15}$"},
+          "IPv4Address": {"type": "string", "format": "ipv4"},
+          "IPv4Prefix": {"type": "string", "pattern": "^[0-9.]+/[0-9]{1,2}$"},
+          "Number": {"type": "integer", "minimum": 1},
+          "Count": {"type": "integer", "minimum": 0},
+          "Port": {"type": "integer", "minimum": 0, "maximum": 65535},
+          "Milliseconds": {"type": "number", "minimum": 0},
+          "Time": {
+            "type": "string", "format": "date-time",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$"
+          },
+          "TimeGiven": {"type": "string", "format": "date-time", "description": "RFC 3339, with any offset."},
+          "Problem": {
+            "description": "RFC 9457.",
+            "type": "object",
+            "required": ["type", "title", "status", "detail", "code", "problems"],
+            "properties": {
+              "type": {"const": "about:blank"},
+              "title": {"type": "string"},
+              "status": {"type": "integer", "minimum": 400, "maximum": 599},
+              "detail": {"description": "For people.", "type": "string"},
+              "code": {
+                "description": "For programs.",
+                "enum": [
+                  "invalid", "not-found", "conflict", "precondition-failed", "forbidden", "exhausted", "unavailable",
+                  "unauthenticated", "unsupported-media-type", "too-large", "method-not-allowed", "internal"
+                ]
+              },
+              "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Place"}}
+            }
+          },
+          "Place": {
+            "description": "One place in what was sent, and what is wrong or doubtful there.",
+            "type": "object",
+            "required": ["field", "message"],
+            "properties": {
+              "line": {"$ref": "#/components/schemas/Number"},
+              "field": {"type": "string"},
+              "message": {"type": "string"}
+            }
+          },
+          "Enforcement": {
+            "description": "What a change did, with its times from the call on.",
+            "type": "object",
+            "required": ["sessions", "in_force_ms", "flows_cut", "total_ms"],
+            "properties": {
+              "sessions": {"$ref": "#/components/schemas/Count"},
+              "in_force_ms": {"$ref": "#/components/schemas/Milliseconds"},
+              "flows_cut": {"$ref": "#/components/schemas/Count"},
+              "total_ms": {"$ref": "#/components/schemas/Milliseconds"}
+            }
+          },
+          "NewTenant": {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": false,
+            "properties": {"name": {"$ref": "#/components/schemas/Name"}}
+          },
+          "Tenant": {
+            "type": "object",
+            "required": ["name", "created_at"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "default_policy": {"$ref": "#/components/schemas/Name"},
+              "created_at": {"$ref": "#/components/schemas/Time"}
+            }
+          },
+          "PolicyChoice": {
+            "type": "object",
+            "required": ["policy"],
+            "additionalProperties": false,
+            "properties": {
+              "policy": {
+                "description": "null for none.",
+                "oneOf": [{"$ref": "#/components/schemas/Name"}, {"type": "null"}]
+              }
+            }
+          },
+          "GroupChoice": {
+            "type": "object",
+            "required": ["group"],
+            "additionalProperties": false,
+            "properties": {
+              "group": {
+                "description": "null for none.",
+                "oneOf": [{"$ref": "#/components/schemas/Name"}, {"type": "null"}]
+              }
+            }
+          },
+          "Block": {
+            "type": "object",
+            "required": ["prefix"],
+            "properties": {"prefix": {"$ref": "#/components/schemas/IPv4Prefix"}}
+          },
+          "NewGroup": {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": false,
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "policy": {"$ref": "#/components/schemas/Name"}
+            }
+          },
+          "Group": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "policy": {"$ref": "#/components/schemas/Name"}
+            }
+          },
+          "NewSIM": {
+            "type": "object",
+            "required": ["imsi", "iccid"],
+            "additionalProperties": false,
+            "properties": {
+              "imsi": {"$ref": "#/components/schemas/IMSI"},
+              "iccid": {"$ref": "#/components/schemas/ICCID"},
+              "msisdn": {"type": "string", "pattern": "^\\+?[0-9]{3,15}$"},
+              "group": {"$ref": "#/components/schemas/Name"},
+              "name": {"description": "For people; 100 octets at most.", "type": "string", "maxLength": 100}
+            }
+          },
+          "SIM": {
+            "type": "object",
+            "required": ["imsi", "iccid", "tenant", "name", "state", "created_at"],
+            "properties": {
+              "imsi": {"$ref": "#/components/schemas/IMSI"},
+              "iccid": {"$ref": "#/components/schemas/ICCID"},
+              "msisdn": {"$ref": "#/components/schemas/MSISDN"},
+              "tenant": {"$ref": "#/components/schemas/Name"},
+              "group": {"$ref": "#/components/schemas/Name"},
+              "name": {"type": "string"},
+              "state": {"$ref": "#/components/schemas/SIMState"},
+              "created_at": {"$ref": "#/components/schemas/Time"}
+            }
+          },
+          "SIMState": {"enum": ["active", "suspended", "terminated"]},
+          "SIMDetail": {
+            "allOf": [
+              {"$ref": "#/components/schemas/SIM"},
+              {
+                "type": "object",
+                "required": ["addresses", "sessions"],
+                "properties": {
+                  "addresses": {
+                    "description": "They stay the SIM's between sessions.",
+                    "type": "array",
+                    "items": {
+                      "type": "object",
+                      "required": ["apn", "address"],
+                      "properties": {
+                        "apn": {"type": "string"},
+                        "address": {"$ref": "#/components/schemas/IPv4Address"}
+                      }
+                    }
+                  },
+                  "sessions": {
+                    "description": "The active ones.",
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/Session"}
+                  }
+                }
+              }
+            ]
+          },
+          "Import": {
+            "type": "object",
+            "required": ["imported", "problems"],
+            "properties": {
+              "imported": {"$ref": "#/components/schemas/Count"},
+              "problems": {
+                "description": "Rows that were not taken.",
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/Place"}
+              }
+            }
+          },
+          "StateChange": {
+            "type": "object",
+            "required": ["imsi", "state", "is_complete", "steps"],
+            "properties": {
+              "imsi": {"$ref": "#/components/schemas/IMSI"},
+              "state": {"$ref": "#/components/schemas/SIMState"},
+              "is_complete": {"description": "Whether every step came to its end.", "type": "boolean"},
+              "steps": {
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": ["name", "after_ms", "detail"],
+                  "properties": {
+                    "name": {"type": "string"},
+                    "after_ms": {"$ref": "#/components/schemas/Milliseconds"},
+                    "detail": {"type": "string"}
+                  }
+                }
+              }
+            }
+          },
+          "Explanation": {
+            "type": "object",
+            "required": ["imsi", "packet", "verdict", "would_block", "passed", "text"],
+            "properties": {
+              "imsi": {"$ref": "#/components/schemas/IMSI"},
+              "packet": {"type": "string"},
+              "verdict": {"enum": ["allow", "block"]},
+              "would_block": {"description": "It passes only in monitor mode.", "type": "boolean"},
+              "route": {"type": "string"},
+              "policy": {"description": "Absent: the SIM has none.", "$ref": "#/components/schemas/Name"},
+              "version": {"$ref": "#/components/schemas/Number"},
+              "rule": {"description": "Absent: the default decided.", "$ref": "#/components/schemas/Name"},
+              "passed": {
+                "description": "The rules before, and why they do not match.",
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": ["rule", "reason"],
+                  "properties": {"rule": {"$ref": "#/components/schemas/Name"}, "reason": {"type": "string"}}
+                }
+              },
+              "text": {"description": "The same in words.", "type": "string"}
+            }
+          },
+          "Session": {
+            "type": "object",
+            "required": [
+              "id", "imsi", "tenant", "apn", "address", "started_at", "updated_at", "octets_up", "octets_down",
+              "packets_up", "packets_down", "seconds"
+            ],
+            "properties": {
+              "id": {"$ref": "#/components/schemas/Number"},
+              "imsi": {"$ref": "#/components/schemas/IMSI"},
+              "tenant": {"$ref": "#/components/schemas/Name"},
+              "apn": {"type": "string"},
+              "address": {"$ref": "#/components/schemas/IPv4Address"},
+              "nas": {"description": "Only for the operator.", "$ref": "#/components/schemas/Name"},
+              "nat": {
+                "description": "What the internet sees of the device, behind NAT 1.",
+                "type": "object",
+                "required": ["address", "first_port", "last_port"],
+                "properties": {
+                  "address": {"$ref": "#/components/schemas/IPv4Address"},
+                  "first_port": {"$ref": "#/components/schemas/Port"},
+                  "last_port": {"$ref": "#/components/schemas/Port"}
+                }
+              },
+              "imei": {"type": "string"},
+              "rat": {"type": "string"},
+              "visited_network": {"type": "string"},
+              "location": {
+                "description": "The octets of 3GPP-User-Location-Info.",
+                "type": "string",
+                "pattern": "^([0-9a-f]{2})*$"
+              },
+              "accounting_session_id": {"type": "string"},
+              "started_at": {"$ref": "#/components/schemas/Time"},
+              "updated_at": {"$ref": "#/components/schemas/Time"},
+              "ended_at": {"description": "Absent while it lasts.", "$ref": "#/components/schemas/Time"},
+              "octets_up": {"$ref": "#/components/schemas/Count"},
+              "octets_down": {"$ref": "#/components/schemas/Count"},
+              "packets_up": {"$ref": "#/components/schemas/Count"},
+              "packets_down": {"$ref": "#/components/schemas/Count"},
+              "seconds": {"$ref": "#/components/schemas/Count"}
+            }
+          },
+          "PortBlock": {
+            "type": "object",
+            "required": ["public_address", "first_port", "last_port", "address", "imsi", "valid_from"],
+            "properties": {
+              "public_address": {"$ref": "#/components/schemas/IPv4Address"},
+              "first_port": {"$ref": "#/components/schemas/Port"},
+              "last_port": {"$ref": "#/components/schemas/Port"},
+              "address": {"$ref": "#/components/schemas/IPv4Address"},
+              "imsi": {"$ref": "#/components/schemas/IMSI"},
+              "tenant": {"description": "Absent once it is deleted.", "$ref": "#/components/schemas/Name"},
+              "valid_from": {"$ref": "#/components/schemas/Time"},
+              "valid_to": {"description": "Absent while it lasts.", "$ref": "#/components/schemas/Time"}
+            }
+          },
+          "NewNAS": {
+            "type": "object",
+            "required": ["name", "address", "secret"],
+            "additionalProperties": false,
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "address": {"$ref": "#/components/schemas/IPv4Address"},
+              "secret": {"description": "Goes in and never comes out again.", "type": "string", "writeOnly": true},
+              "requires_message_authenticator": {"type": "boolean", "default": true},
+              "disconnect_port": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 3799},
+              "disconnect_key": {"enum": ["imsi-nsapi", "acct-session-id", "apn-address"], "default": "imsi-nsapi"}
+            }
+          },
+          "NAS": {
+            "type": "object",
+            "required": [
+              "name", "address", "requires_message_authenticator", "disconnect_port", "disconnect_key"
+            ],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "address": {"$ref": "#/components/schemas/IPv4Address"},
+              "requires_message_authenticator": {"type": "boolean"},
+              "disconnect_port": {"$ref": "#/components/schemas/Port"},
+              "disconnect_key": {"enum": ["imsi-nsapi", "acct-session-id", "apn-address"]}
+            }
+          },
+          "NewPool": {
+            "type": "object",
+            "required": ["prefix"],
+            "additionalProperties": false,
+            "properties": {
+              "prefix": {"$ref": "#/components/schemas/IPv4Prefix"},
+              "block_length": {
+                "description": "Of the blocks that tenants get; 24, or what fits, unless given.",
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 255
+              }
+            }
+          },
+          "Pool": {
+            "type": "object",
+            "required": ["prefix", "block_length", "blocks", "blocks_given", "addresses_leased"],
+            "properties": {
+              "prefix": {"$ref": "#/components/schemas/IPv4Prefix"},
+              "block_length": {"type": "integer", "minimum": 0, "maximum": 32},
+              "blocks": {"$ref": "#/components/schemas/Count"},
+              "blocks_given": {"$ref": "#/components/schemas/Count"},
+              "addresses_leased": {"$ref": "#/components/schemas/Count"}
+            }
+          },
+          "NewToken": {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": false,
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "tenant": {"description": "Absent: a token of the operator.", "$ref": "#/components/schemas/Name"}
+            }
+          },
+          "Token": {
+            "type": "object",
+            "required": ["name", "role", "created_at"],
+            "properties": {
+              "name": {"$ref": "#/components/schemas/Name"},
+              "role": {"enum": ["operator", "tenant"]},
+              "tenant": {"$ref": "#/components/schemas/Name"},
+              "created_at": {"$ref": "#/components/schemas/Time"}
+            }
+          },
+          "TokenWithSecret": {
+            "allOf": [
+              {"$ref": "#/components/schemas/Token"},
+              {
+                "type": "object",
+                "required": ["secret"],
+                "properties": {"secret": {"description": "Shown this once.", "type": "string"}}
+              }
+            ]
+          },
+          "AuditRecord": {
+            "type": "object",
+            "required": ["id", "time", "actor", "action", "target", "detail"],
+            "properties": {
+              "id": {"$ref": "#/components/schemas/Number"},
+              "time": {"$ref": "#/components/schemas/Time"},
+              "actor": {"type": "string"},
+              "action": {"type": "string"},
+              "target": {"type": "string"},
+              "detail": {"type": "string"}
+            }
+          },
+          "Status": {
+            "type": "object",
+            "required": ["is_ready", "tenants", "sims", "active_sessions", "policies", "counters"],
+            "properties": {
+              "is_ready": {"type": "boolean"},
+              "tenants": {"$ref": "#/components/schemas/Count"},
+              "sims": {"$ref": "#/components/schemas/Count"},
+              "active_sessions": {"$ref": "#/components/schemas/Count"},
+              "policies": {"$ref": "#/components/schemas/Count"},
+              "counters": {
+                "description": "Of the kernel.",
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": ["name", "packets", "octets"],
+                  "properties": {
+                    "name": {"type": "string"},
+                    "packets": {"$ref": "#/components/schemas/Count"},
+                    "octets": {"$ref": "#/components/schemas/Count"}
+                  }
+                }
+              }
+            }
+          },
+        """# + policySchemas + "}"
+}

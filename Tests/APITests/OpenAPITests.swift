@@ -1,0 +1,253 @@
+import Control
+import Domain
+import Foundation
+import HTTPTypes
+import PolicyCompiler
+import TestSupport
+import Testing
+
+import API
+
+/// The API's description and the API are one.
+@Suite struct OpenAPITests {
+    private let described = DescribedAPI.shared
+
+    @Test func `what is described can be asked for, and the other way round`() async throws {
+        try await TestAPI.run { api async throws in
+            let endpoints = APIServer.endpoints(control: api.control, registry: api.registry)
+            // Policies whose names are words of paths have paths of their own in the router; to a client they are names.
+            let folded = endpoints.map { endpoint in
+                ["validate", "plan"].reduce(endpoint) { text, word in
+                    text == "POST /v1/tenants/{tenant}/policies/\(word)"
+                        ? text : text.replacing("/v1/tenants/{tenant}/policies/\(word)", with: Self.policy)
+                }
+            }
+            #expect(described.endpoints.subtracting(folded) == [], "described, and not there")
+            #expect(Set(folded).subtracting(described.endpoints) == [], "there, and not described")
+            #expect(folded.count > 50)
+        }
+    }
+
+    private static let policy = "/v1/tenants/{tenant}/policies/{policy}"
+
+    @Test func `the document is served, and every reference in it leads somewhere`() async throws {
+        try await TestAPI.run { api async throws in
+            let answer = try await api.send(.get, "/v1/openapi.json", token: .some(nil))
+            #expect(answer.status == 200 && answer.headers[.contentType] == "application/json")
+            #expect(answer.json["openapi"] as? String == "3.1.1")
+            let schema = try await api.send(.get, "/v1/schemas/policy.json", token: .some(nil))
+            #expect(schema.text == PolicySchema.json)
+            #expect(schema.headers[.contentType] == "application/schema+json")
+        }
+        let references = Self.references(in: described.document)
+        #expect(references.count > 50 && references.contains("/v1/schemas/policy.json"))
+        for reference in references where reference.hasPrefix("#") {
+            #expect(described.checker.definition(reference) != nil, "\(reference)")
+        }
+        let schemas = (described.checker.definition("#/components/schemas") ?? [:]).keys.sorted()
+        for name in schemas { #expect(references.contains("#/components/schemas/\(name)"), "\(name) is used nowhere") }
+        let ids = described.operations.map(\.id)
+        #expect(Set(ids).count == ids.count && !ids.contains(""))
+        for operation in described.operations {
+            let named = operation.path.split(separator: "/").filter { $0.hasPrefix("{") }
+                .map { String($0.dropFirst().dropLast()) }
+            #expect(operation.parameters(in: "path") == Set(named), "\(operation.endpoint)")
+        }
+    }
+
+    private static func references(in value: Any) -> Set<String> {
+        switch value {
+        case let object as [String: Any]:
+            object.reduce(into: []) { found, pair in
+                if pair.key == "$ref", let reference = pair.value as? String { found.insert(reference) }
+                found.formUnion(references(in: pair.value))
+            }
+        case let list as [Any]: list.reduce(into: []) { $0.formUnion(references(in: $1)) }
+        default: []
+        }
+    }
+
+    /// The API names the fields and parameters that it knows when it is given one that it does not.
+    @Test func `fields and parameters are those that the API knows`() async throws {
+        try await TestAPI.run { api async throws in
+            var (bodies, queries) = (0, 0)
+            for operation in described.operations {
+                let path = operation.path.replacing(/\{(imsi|session|version|prefix|[a-z]+)\}/) { match in
+                    ["imsi": "262010000000001", "session": "1", "version": "1", "prefix": "100.64.0.0%2F10"][
+                        String(match.1)] ?? "some"
+                }
+                let method = HTTPRequest.Method(String(operation.endpoint.prefix { $0 != " " })) ?? .get
+                let schema = operation.body?["application/json"]?["schema"] as? [String: Any]
+                if let schema, schema["$ref"] as? String != "/v1/schemas/policy.json" {
+                    let answer = try await api.send(
+                        method, path, type: "application/json", body: #"{"no such field": 1}"#)
+                    let known = try #require(Self.known(answer), "\(operation.endpoint): \(answer.text)")
+                    #expect(known == described.checker.keys(of: schema), "\(operation.endpoint)")
+                    bodies += 1
+                }
+                let answer = try await api.send(
+                    method, path + "?nosuch=1", type: operation.body?.keys.sorted().last,
+                    body: "policy: p\nrules: []\n", isDescribed: false)
+                guard let known = Self.known(answer) else {
+                    #expect(operation.parameters(in: "query").isEmpty, "\(operation.endpoint): \(answer.text)")
+                    continue
+                }
+                #expect(known == operation.parameters(in: "query"), "\(operation.endpoint)")
+                queries += 1
+            }
+            #expect(bodies >= 12 && queries >= 12)
+        }
+    }
+
+    /// What follows "known are", as a set; `nil` when the answer is about something else.
+    private static func known(_ answer: TestAPI.Answer) -> Set<String>? {
+        let message = (answer.json["problems"] as? [[String: Any]])?.first?["message"] as? String ?? ""
+        guard message.hasPrefix("unknown") else { return nil }
+        guard let list = message.split(separator: "known are ", maxSplits: 1).dropFirst().first else { return [] }
+        return Set(list.split(separator: ", ").map(String.init))
+    }
+
+    // MARK: Answers
+
+    private static let meters = """
+        policy: meters
+        mode: monitor
+        rules:
+          - {name: telemetry, to: [192.0.2.10], protocol: tcp, ports: [443], route: internet}
+          - {name: names, to: [mqtt.acme.example, "list:office"], services: [mqtts], route: internet, log: true}
+
+        """
+
+    /// Every operation is asked for what it is there for; ``TestAPI/send(_:_:token:type:headers:body:)`` holds each
+    /// answer against the description.
+    @Test func `every operation answers as described`() async throws {
+        var kernel = WillingKernel()
+        let mark = try #require(PolicyMark(policy: Policy.ID(1)))
+        let device = try IPv4Address(parsing: "100.64.0.1")
+        let server = try IPv4Address(parsing: "192.0.2.10")
+        kernel.flows = [
+            Flow(source: device, destination: server, protocol: 6, sourcePort: 4000, destinationPort: 443)
+        ]
+        kernel.noted = (0...2).map { rule in
+            Observation(
+                device: device, destination: server, protocol: rule == 1 ? 1 : 6, port: rule == 1 ? nil : 80,
+                policy: mark, rule: rule, hits: RuleHits(packets: 3, octets: 180))
+        }
+        try await TestAPI.run(kernel: kernel) { api async throws in
+            var tour = Tour(api: api)
+            try await Self.makeEverything(&tour)
+            try await Self.askForEverything(&tour)
+            try await Self.deleteEverything(&tour)
+            #expect(Set(DescribedAPI.shared.operations.map(\.id)).subtracting(tour.answered) == [], "never answered")
+        }
+    }
+
+    /// Requests, and which operations have answered one.
+    private struct Tour {
+        let api: TestAPI
+        private(set) var answered: Set<String> = []
+
+        @discardableResult
+        mutating func ask(
+            _ method: HTTPRequest.Method, _ path: String, type: String? = nil, headers: HTTPFields = [:],
+            _ body: String = ""
+        ) async throws -> TestAPI.Answer {
+            let isJSON = type == nil && !body.isEmpty
+            let answer = try await api.send(
+                method, path, type: isJSON ? "application/json" : type, headers: headers, body: body)
+            #expect((200..<300).contains(answer.status), "\(method) \(path): \(answer.text)")
+            if let operation = DescribedAPI.shared.operation(method, path) { answered.insert(operation.id) }
+            return answer
+        }
+    }
+
+    private static func makeEverything(_ tour: inout Tour) async throws {
+        try await tour.ask(.post, "/v1/tenants", #"{"name": "acme"}"#)
+        try await tour.ask(.post, "/v1/pools", #"{"prefix": "100.64.0.0/16", "block_length": 26}"#)
+        let nas = #"{"name": "pgw", "address": "198.18.0.2", "secret": "a secret of some length", "#
+        try await tour.ask(
+            .post, "/v1/nas", nas + #""requires_message_authenticator": true, "disconnect_key": "imsi-nsapi"}"#)
+        try await tour.ask(.put, "/v1/services/telemetry", #"{"definition": "tcp 8883, udp 5684-5685"}"#)
+        try await tour.ask(.put, "/v1/tenants/acme/lists/office", type: "text/plain", "192.0.2.64/28 # head office\n")
+        try await tour.ask(.put, "/v1/tenants/acme/lists/spare", #"{"items": ["mqtt.acme.example"]}"#)
+        let policies = "/v1/tenants/acme/policies"
+        try await tour.ask(
+            .post, "/v1/policies/validate?file=a", type: "application/json", #"{"policy":"a","rules":[]}"#)
+        try await tour.ask(.post, policies + "/validate", type: "application/yaml", meters)
+        try await tour.ask(.post, policies + "/plan", type: "application/yaml", meters)
+        try await tour.ask(
+            .post, policies + "?comment=first", type: "application/yaml", headers: [.ifNoneMatch: "*"], meters)
+        try await tour.ask(.post, policies, type: "application/yaml", meters.replacing("443", with: "8443"))
+        try await tour.ask(.post, policies + "/meters/rollback", #"{"version": 1, "comment": "back"}"#)
+        try await tour.ask(.post, policies, #"{"policy": "spare", "rules": []}"#)
+        try await tour.ask(.post, "/v1/tenants/acme/groups", #"{"name": "meters", "policy": "meters"}"#)
+        try await tour.ask(.post, "/v1/tenants/acme/groups", #"{"name": "spare"}"#)
+        try await tour.ask(.put, "/v1/tenants/acme/groups/spare/policy", #"{"policy": null}"#)
+        try await tour.ask(.put, "/v1/tenants/acme/default-policy", #"{"policy": "meters"}"#)
+        try await tour.ask(
+            .post, "/v1/tenants/acme/sims",
+            #"{"imsi": "262010000000001", "iccid": "8949000000000000001", "msisdn": "+491700000001", "group": "meters"}"#
+        )
+        let table = "iccid,imsi,msisdn,group,name\n8949000000000000002,262010000000002,,,pump\n1,2,,,\n"
+        try await tour.ask(.post, "/v1/tenants/acme/sims/import?atomic=false", type: "text/csv", table)
+        try await tour.ask(.post, "/v1/tokens", #"{"name": "of-acme", "tenant": "acme"}"#)
+        let attach = AttachRequest(
+            nas: NAS.ID(1), imsi: try IMSI(parsing: "262010000000001"), apn: try APN(parsing: "iot.example"),
+            accountingSessionID: "a1",
+            equipment: Equipment(imei: try IMEI(parsing: "35693803564380"), nsapi: 5))
+        let control = tour.api.control
+        let verdict = await withCheckedContinuation { continuation in
+            _ = control.attach(attach) { continuation.resume(returning: $0) }
+        }
+        guard case .accept = verdict else {
+            Issue.record("\(verdict)")
+            return
+        }
+    }
+
+    private static func askForEverything(_ tour: inout Tour) async throws {
+        for path in [
+            "/healthz", "/readyz", "/metrics", "/v1/openapi.json", "/v1/schemas/policy.json", "/v1/tenants",
+            "/v1/tenants/acme", "/v1/tenants/acme/blocks", "/v1/tenants/acme/groups", "/v1/tenants/acme/lists",
+            "/v1/tenants/acme/lists/office", "/v1/services", "/v1/sims?tenant=acme&group=meters", "/v1/sims?limit=1",
+            "/v1/sims/262010000000001", "/v1/sims/262010000000001/explain?to=192.0.2.10:443/tcp",
+            "/v1/sims/262010000000001/explain?to=192.0.2.9/icmp&at=2027-01-15T09:00:00%2B01:00",
+            "/v1/sessions?active=false&limit=1", "/v1/sessions/1", "/v1/nat/blocks",
+            "/v1/nat/blocks?format=csv&limit=1",
+            "/v1/nas", "/v1/pools", "/v1/tokens", "/v1/audit?limit=3", "/v1/status", "/v1/tenants/acme/policies",
+            "/v1/tenants/acme/policies/meters", "/v1/tenants/acme/policies/meters?versions=true",
+            "/v1/tenants/acme/policies/meters/versions/2", "/v1/tenants/acme/policies/meters/difference?from=2",
+            "/v1/tenants/acme/policies/meters/hits", "/v1/tenants/acme/policies/meters/report",
+        ] { try await tour.ask(.get, path) }
+        let noted = try await tour.ask(.get, "/v1/tenants/acme/policies/meters/report")
+        #expect(noted.items.count == 3)
+        let plan = try await tour.ask(
+            .post, "/v1/tenants/acme/policies/plan", type: "application/yaml", meters.replacing("443", with: "80"))
+        #expect((plan.json["flows"] as? [Any])?.count == 1)
+        #expect(try await tour.ask(.get, "/v1/nat/blocks").items.count == 1)
+    }
+
+    private static func deleteEverything(_ tour: inout Tour) async throws {
+        let sim = "/v1/sims/262010000000001"
+        try await tour.ask(.put, sim + "/group", #"{"group": "spare"}"#)
+        try await tour.ask(.put, sim + "/group", #"{"group": null}"#)
+        let suspended = try await tour.ask(.post, sim + "/suspend")
+        #expect((suspended.json["steps"] as? [Any])?.isEmpty == false)
+        try await tour.ask(.post, sim + "/resume")
+        let other = "/v1/sims/262010000000002"
+        try await tour.ask(.post, other + "/release-addresses")
+        try await tour.ask(.delete, other)
+        try await tour.ask(.delete, "/v1/tenants/acme/groups/spare")
+        try await tour.ask(.delete, "/v1/tenants/acme/policies/spare")
+        try await tour.ask(.delete, "/v1/tenants/acme/lists/spare")
+        try await tour.ask(.delete, "/v1/services/telemetry")
+        try await tour.ask(.delete, "/v1/tokens/of-acme")
+        try await tour.ask(.post, "/v1/tenants", #"{"name": "globex"}"#)
+        try await tour.ask(.delete, "/v1/tenants/globex")
+        try await tour.ask(.post, "/v1/pools", #"{"prefix": "10.0.0.0/16"}"#)
+        try await tour.ask(.delete, "/v1/pools/10.0.0.0%2F16")
+        try await tour.ask(
+            .post, "/v1/nas", #"{"name": "spare", "address": "198.18.0.6", "secret": "a secret of some length"}"#)
+        try await tour.ask(.delete, "/v1/nas/spare")
+    }
+}
