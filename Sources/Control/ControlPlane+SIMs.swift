@@ -58,17 +58,31 @@ extension ControlPlane {
     }
 
     public func deleteSIM(_ imsi: IMSI, by principal: Principal) async throws(ControlError) {
-        try await write("sim.delete", "\(imsi)", by: principal) { store, _ in
-            try store.deleteSIM(try store.visibleSIM(imsi, to: principal).id)
-        }
+        try await giveUpAddresses("sim.delete", imsi, by: principal) { store, sim in try store.deleteSIM(sim) }
     }
 
     /// Gives the SIM's sticky addresses back to its tenant's blocks.
     public func releaseAddresses(ofSIM imsi: IMSI, by principal: Principal) async throws(ControlError) {
         try principal.requireOperator()
-        try await write("sim.release-address", "\(imsi)", by: principal) { store, _ in
-            try store.releaseLeases(of: try store.visibleSIM(imsi, to: principal).id)
+        try await giveUpAddresses("sim.release-address", imsi, by: principal) { store, sim in
+            try store.releaseLeases(of: sim)
         }
+    }
+
+    /// Whoever gets such an address next gets no answer to a packet of the device that had it: tracked connections are
+    /// deleted. A device that only detaches keeps its address, and with it what is tracked, until that times out.
+    private func giveUpAddresses(
+        _ action: String, _ imsi: IMSI, by principal: Principal,
+        _ body: @escaping @Sendable (any StoreTransaction, SIM.ID) throws -> Void
+    ) async throws(ControlError) {
+        let addresses = try await write(action, "\(imsi)", by: principal) { store, _ in
+            let sim = try store.visibleSIM(imsi, to: principal).id
+            let leases = try store.leases(of: sim)
+            try body(store, sim)
+            return Set(leases.map(\.address))
+        }
+        guard !addresses.isEmpty else { return }
+        _ = try await Self.translating { try self.dataPlane.deleteFlows(.ofDevices(addresses)) { _, _ in true } }
     }
 
     /// A page of sessions by number.
