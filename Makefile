@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench-attach bench-forward bench-compile bench-policy bench-crash clean root
+.PHONY: help setup build demo test lint bench-attach bench-forward bench-compile bench-policy bench-crash soak clean root
 
 # Colours are a compiler's flag to SwiftPM: with them, a build on a terminal and one in a pipe would share nothing.
 build_flags := -c release --no-color-diagnostics --explicit-target-dependency-import-check error
@@ -47,6 +47,13 @@ bench-policy: root setup ## a policy's change at 10,000 tenants and a million se
 
 bench-crash: root build ## 5,000 kills at random moments, and what is left compared with what was answered
 	CORDON_KILLS=$${CORDON_KILLS:-5000} swift test -c release --skip-build --no-parallel --filter CrashTests
+
+# Suites whose properties are tried with as many seeds as they are given.
+seeded := Mutation|HostileInput|Property|CompileTests|SchemaAgreement|PolicySchemaTests|DuplicateCache|AddressContract
+
+soak: root build ## ten minutes (SOAK_SECONDS) of changes under traffic, and what is left; then many more seeds (CORDON_SEEDS)
+	SOAK_SECONDS=$${SOAK_SECONDS:-600} swift test -c release --skip-build --no-parallel --filter SoakTests
+	CORDON_SEEDS=$${CORDON_SEEDS:-10} swift test -c release --skip-build --parallel --filter '$(seeded)'
 
 clean: ## remove what was built, and the laboratory if it is up
 	@if [ "$$(id -u)" = 0 ] && [ -x .build/release/cordon ]; then .build/release/cordon lab down; fi

@@ -1,5 +1,6 @@
 import Domain
 import Store
+import TestSupport
 import Testing
 
 @Suite("Store contract: pools, blocks, leases")
@@ -170,7 +171,7 @@ struct AddressContract {
         async throws
     {
         try await kind.withStore { store in
-            for seed in 0..<40 as Range<UInt64> {
+            for seed in 0..<40 * seedFactor {
                 // The closure throws at its end, so that each seed begins with an empty store.
                 let outcome = await refusal {
                     try await store.write { transaction in

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Pseudo-random numbers that repeat: the same seed gives the same test on every machine (SplitMix64).
 public struct Generator: RandomNumberGenerator, Sendable {
     public let seed: UInt64
@@ -32,10 +34,13 @@ public struct FailedSeed: Error, CustomStringConvertible {
     public var description: String { "seed \(seed): \(cause)" }
 }
 
+/// How many times as many seeds properties are tried with: `CORDON_SEEDS` of the environment, which `make soak` sets.
+public let seedFactor = ProcessInfo.processInfo.environment["CORDON_SEEDS"].flatMap { UInt64($0) } ?? 1
+
 /// Runs a property's body with one generator for each seed from zero. The body throws, or names `random.seed` in its
 /// expectations, when the property does not hold.
 public func forAll(_ count: UInt64 = 500, _ body: (inout Generator) throws -> Void) throws(FailedSeed) {
-    for seed in 0..<count {
+    for seed in 0..<count * seedFactor {
         var random = Generator(seed: seed)
         do {
             try body(&random)
