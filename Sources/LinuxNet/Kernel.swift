@@ -6,8 +6,10 @@ import Synchronization
 ///
 /// Nothing is removed when it goes away: the last state stays in force without the process. Only ``tearDown()`` removes.
 public final class Kernel: DataPlane {
-    private let core: Mutex<KernelCore>
+    let core: Mutex<KernelCore>
     private let sweeper: Mutex<FlowSweep>
+    /// Locked before ``core`` where both are.
+    let tracer: Mutex<PacketTracer>
 
     /// Opens the sockets; changes nothing yet.
     /// - Parameter namespace: where the gateway is; `nil` is the calling thread's.
@@ -16,6 +18,7 @@ public final class Kernel: DataPlane {
         if let namespace { place = namespace } else { place = try NetworkNamespace() }
         core = Mutex(try KernelCore(layout: layout, namespace: place))
         sweeper = Mutex(FlowSweep(namespace: place))
+        tracer = Mutex(PacketTracer(sgiInterface: layout.sgiInterface, namespace: place))
     }
 
     /// Makes routes, routing rules and kernel settings. May be repeated. Forwarding itself is turned on by the first

@@ -59,16 +59,20 @@ final class NetlinkSocket {
     private func receive(
         waiting isWaiting: Bool, operation: String, _ body: (NetlinkMessage) -> Void
     ) throws(DataPlaneError) -> Bool {
+        let code = read(waiting: isWaiting, body)
+        if code == EAGAIN && !isWaiting { return false }
+        guard code == 0 else { throw DataPlaneError(errno: code == EAGAIN ? ENOBUFS : code, operation: operation) }
+        return true
+    }
+
+    /// Reads one datagram and hands over its messages. - Returns: 0, or an `errno` value.
+    private func read(waiting isWaiting: Bool, _ body: (NetlinkMessage) -> Void) -> Int32 {
         let flags = isWaiting ? 0 : Int32(MSG_DONTWAIT)
         var count: Int
         repeat {
             count = buffer.withUnsafeMutableBytes { recv(mnl_socket_get_fd(socket), $0.baseAddress, $0.count, flags) }
         } while count < 0 && errno == EINTR
-        guard count > 0 else {
-            let code = count == 0 ? EPIPE : errno
-            if code == EAGAIN && !isWaiting { return false }
-            throw DataPlaneError(errno: code == EAGAIN ? ENOBUFS : code, operation: operation)
-        }
+        guard count > 0 else { return count == 0 ? EPIPE : errno }
         buffer.withUnsafeBytes { whole in
             var rest = whole[range: 0..<min(count, whole.count)]
             while let length = rest.native(UInt32.self, at: 0), length >= 16, Int(length) <= rest.count,
@@ -81,7 +85,34 @@ final class NetlinkSocket {
                 rest = rest[range: min((Int(length) + 3) & ~3, rest.count)..<rest.count]
             }
         }
-        return true
+        return 0
+    }
+
+    // MARK: Groups
+
+    /// From now on the socket gets what the kernel tells the group, a `NFNLGRP_` number. It is for that alone then.
+    func join(group: UInt32) throws(DataPlaneError) {
+        var group = group
+        guard mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, 4) == 0 else {
+            throw DataPlaneError(errno: errno, operation: "joining the netlink group \(group)")
+        }
+    }
+
+    /// Hands over what groups were told since the last call, without waiting.
+    /// - Returns: false when there was more than the socket has room for, and the kernel left some out.
+    func readNotices(
+        limit: Int, operation: String, _ body: (NetlinkMessage) -> Void
+    ) throws(DataPlaneError) -> Bool {
+        var isWhole = true
+        for _ in 0..<limit {
+            switch read(waiting: false, body) {
+            case 0: break
+            case EAGAIN: return isWhole
+            case ENOBUFS: isWhole = false
+            case let code: throw DataPlaneError(errno: code, operation: operation)
+            }
+        }
+        return isWhole
     }
 
     /// Sends a request whose answers all come while it is sent (a batch, or several with acknowledgements), and reads
