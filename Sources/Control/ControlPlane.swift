@@ -21,6 +21,8 @@ public final class ControlPlane: Sendable {
     let areLinesSet = Atomic<Bool>(true)
     /// Policies whose open rules have changed, until the flows that they do not allow any more are cut.
     let unswept = Mutex<Set<PolicyMark>>([])
+    /// `nil` on a gateway that cannot trace.
+    let traceHub: TraceHub?
     let logger: Logger
     let wallClock: WallClock
     /// The clock of records and reports.
@@ -38,7 +40,7 @@ public final class ControlPlane: Sendable {
 
     public init(
         store: any Store, dataPlane: any DataPlane, disconnecting: any SessionDisconnecting,
-        settings: ControlSettings, logger: Logger, wallClock: WallClock = .utc,
+        tracing: (any PacketTracing)? = nil, settings: ControlSettings, logger: Logger, wallClock: WallClock = .utc,
         now: @escaping @Sendable () -> Timestamp
     ) {
         self.store = store
@@ -48,16 +50,17 @@ public final class ControlPlane: Sendable {
         self.settings = settings
         self.logger = logger
         self.now = now
+        traceHub = tracing.map { TraceHub(tracing: $0, limits: settings.traces, now: now, logger: logger) }
         engine = Engine(store: store, dataPlane: dataPlane, settings: settings, now: now, logger: logger)
     }
 
-    /// The long-lived parts: the engine's loop, the watch over the kernel, and what keeps schedules and looks at counters.
-    /// Run after ``start()``.
+    /// The long-lived parts: the engine's loop, the watch over the kernel, what keeps schedules and looks at counters, and
+    /// what hands on traced packets. Run after ``start()``.
     public var services: [any Service] {
         [
             engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
             LineKeeper(control: self),
-        ]
+        ] + (traceHub.map { [$0] } ?? [])
     }
 
     /// Store and kernel are together and requests are answered.

@@ -17,6 +17,8 @@ public struct ControlSettings: Sendable {
     public var stopConfirmationWait: Duration
     /// How often the kernel is compared with what it was given.
     public var verificationInterval: Duration
+    /// How many may trace packets at the same time.
+    public var traces = TraceLimits()
 
     public init(
         natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [],

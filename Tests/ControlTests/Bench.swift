@@ -12,6 +12,7 @@ struct Bench: Sendable {
     let control: ControlPlane
     let store: any Store
     let kernel: RecordingDataPlane
+    let tracing: RecordingTracing
     let nas: ScriptedNAS
     let nasID: NAS.ID
 
@@ -32,6 +33,7 @@ struct Bench: Sendable {
         let key = try SecretKeyFile.loadOrCreate(directory + "/key")
         let store = wrap(try SQLiteStore.open(path: directory + "/cordon.db", key: key))
         let kernel = RecordingDataPlane()
+        let tracing = RecordingTracing()
         let nas = ScriptedNAS()
         guard let plan else { throw Missing() }
         var chosen = ControlSettings(natPlan: plan, stopConfirmationWait: .milliseconds(300))
@@ -41,8 +43,8 @@ struct Bench: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let control = ControlPlane(
-            store: store, dataPlane: kernel, disconnecting: nas, settings: chosen, logger: logger,
-            now: now)
+            store: store, dataPlane: kernel, disconnecting: nas, tracing: tracing, settings: chosen,
+            logger: logger, now: now)
         try await control.start()
         let group = ServiceGroup(services: control.services, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -52,7 +54,9 @@ struct Bench: Sendable {
                     Name(parsing: "pgw"), address: IPv4Address(parsing: "198.18.0.2"),
                     secret: Secret(bytes: Array("a secret of some length".utf8)), by: .system)
                 _ = try await control.createPool(IPv4Prefix(parsing: pool), blockLength: 24, by: .system)
-                try await body(Bench(control: control, store: store, kernel: kernel, nas: nas, nasID: pgw.id))
+                try await body(
+                    Bench(
+                        control: control, store: store, kernel: kernel, tracing: tracing, nas: nas, nasID: pgw.id))
             } catch {
                 await group.triggerGracefulShutdown()
                 throw error
