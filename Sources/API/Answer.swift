@@ -6,18 +6,9 @@ import NIOCore
 extension Response {
     /// A body of JSON on one line, names in snake_case, absent values left out.
     static func json(_ body: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do {
-            let data = try encoder.encode(body)
-            return Response(
-                status: status, headers: [.contentType: "application/json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
-        } catch {
-            // The wire types hold strings, integers and finite numbers: those always encode.
-            preconditionFailure("a wire type cannot be encoded: \(error)")
-        }
+        Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(json: body)))
     }
 
     /// 201 with the place of what was made.
@@ -40,6 +31,21 @@ extension Response {
     }
 
     static var noContent: Response { Response(status: .noContent) }
+}
+
+extension ByteBuffer {
+    /// JSON on one line, names in snake_case, absent values left out.
+    init(json body: some Encodable) {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            self.init(bytes: try encoder.encode(body))
+        } catch {
+            // The wire types hold strings, integers and finite numbers: those always encode.
+            preconditionFailure("a wire type cannot be encoded: \(error)")
+        }
+    }
 }
 
 extension String {

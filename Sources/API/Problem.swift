@@ -92,7 +92,7 @@ struct ProblemMiddleware: RouterMiddleware {
             let status = error.code.status
             return (
                 Problem(status, code: error.code.rawValue, detail: error.detail, problems: error.problems),
-                status == .serviceUnavailable ? [.retryAfter: "1"] : [:]
+                [.serviceUnavailable, .tooManyRequests].contains(status) ? [.retryAfter: "1"] : [:]
             )
         case let error as Refusal:
             return (Problem(error.status, code: error.code, detail: error.detail), error.headers)
@@ -133,6 +133,7 @@ extension ControlError.Code {
         case .conflict, .exhausted: .conflict
         case .changed: .preconditionFailed
         case .forbidden: .forbidden
+        case .tooMany: .tooManyRequests
         case .unavailable: .serviceUnavailable
         }
     }

@@ -34,8 +34,8 @@ struct Composition {
         let disconnecting = try await DisconnectClient.bind(
             address: configuration.radiusAddress, group: group, now: now, logger: logger)
         let control = ControlPlane(
-            store: store, dataPlane: kernel, disconnecting: disconnecting, settings: configuration.control,
-            logger: logger, wallClock: .system, now: now)
+            store: store, dataPlane: kernel, disconnecting: disconnecting, tracing: kernel,
+            settings: configuration.control, logger: logger, wallClock: .system, now: now)
         try await control.start()
         let exporter = try await IPFIXExporter.register(
             configuration.ipfix, with: control, group: group, logger: logger)

@@ -54,7 +54,7 @@ struct TestAPI {
             key: Secret(bytes: Array(repeating: 7, count: 32)))
         let plan = try NATPlan(publicPrefixes: [try IPv4Prefix(parsing: "198.18.1.64/28")])
         let control = ControlPlane(
-            store: store, dataPlane: kernel, disconnecting: SilentNAS(),
+            store: store, dataPlane: kernel, disconnecting: SilentNAS(), tracing: QuietTracing(),
             settings: ControlSettings(natPlan: plan), logger: logger
         ) { Timestamp(milliseconds: 1_800_000_000_000) }
         if started { try await control.start() }
@@ -160,6 +160,13 @@ struct WillingKernel: DataPlane {
     func observations() -> [Observation] { noted }
     func verify() -> RepairReport? { nil }
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
+}
+
+/// Nothing passes by.
+private struct QuietTracing: PacketTracing {
+    func trace(_ devices: Set<IPv4Address>) {}
+    func tracedPackets() -> [TracedPacket] { [] }
+    func tracedCounts() -> [IPv4Address: UInt64] { [:] }
 }
 
 private struct SilentNAS: SessionDisconnecting {
