@@ -73,10 +73,7 @@ struct APIClient {
         _ method: HTTPMethod, _ path: [String], query: [(String, String?)] = [], headers: [(String, String)] = [],
         body: Body? = nil, file: String? = nil
     ) async throws -> Answer {
-        var request = HTTPClientRequest(url: endpoint.base + "/v1/" + Self.target(path, query))
-        request.method = method
-        request.headers.add(name: "Authorization", value: "Bearer \(endpoint.token)")
-        request.headers.add(name: "Accept", value: "application/json, application/problem+json")
+        var request = request(method, path, query: query)
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         switch body {
         case nil: break
@@ -94,13 +91,29 @@ struct APIClient {
             status = response.status.code
             text = String(buffer: try await response.body.collect(upTo: Self.answerLimit))
         } catch {
-            printError("cordon: cordond cannot be reached at \(endpoint.name): \(error)")
-            throw Self.unreachable
+            throw unreachable(error)
         }
-        // An answer without a body, or one of something else that listens there.
-        let value = (try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))) ?? .null
+        let value = Self.value(of: text)
         guard (200..<300).contains(status) else { throw refused(status, text, value, file: file) }
         return Answer(text: text, value: value)
+    }
+
+    func request(_ method: HTTPMethod, _ path: [String], query: [(String, String?)]) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: endpoint.base + "/v1/" + Self.target(path, query))
+        request.method = method
+        request.headers.add(name: "Authorization", value: "Bearer \(endpoint.token)")
+        request.headers.add(name: "Accept", value: "application/json, application/problem+json")
+        return request
+    }
+
+    func unreachable(_ error: any Error) -> ExitCode {
+        printError("cordon: cordond cannot be reached at \(endpoint.name): \(error)")
+        return Self.unreachable
+    }
+
+    /// `null` for an answer without a body, or one of something else that listens there.
+    static func value(of text: String) -> JSONValue {
+        (try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))) ?? .null
     }
 
     private static func target(_ path: [String], _ query: [(String, String?)]) -> String {
@@ -109,7 +122,7 @@ struct APIClient {
             + (parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&"))
     }
 
-    private func refused(_ status: UInt, _ text: String, _ problem: JSONValue, file: String?) -> ExitCode {
+    func refused(_ status: UInt, _ text: String, _ problem: JSONValue, file: String?) -> ExitCode {
         if isJSON, problem != .null {
             printError(text)
         } else {

@@ -5,7 +5,7 @@ struct PolicyCommand: AsyncParsableCommand {
         commandName: "policy", abstract: "What devices may reach.",
         subcommands: [
             Validate.self, Plan.self, Apply.self, Rollback.self, List.self, Show.self, Diff.self, Hits.self,
-            Report.self, Explain.self, Delete.self, Schema.self,
+            Report.self, Explain.self, Trace.self, Delete.self, Schema.self,
         ])
 
     struct Validate: APICommand {
