@@ -114,10 +114,49 @@ extension OpenAPI {
             tag: "sims",
             parameters: [
                 .query(
-                    "to", "ADDRESS:PORT/tcp, ADDRESS:PORT/udp, ADDRESS/icmp or ADDRESS/NUMBER.", ["type": "string"],
+                    "to",
+                    "DESTINATION:PORT/tcp, DESTINATION:PORT/udp, DESTINATION/icmp or DESTINATION/NUMBER, an address or a "
+                        + "name; with `from` without destination: PORT/tcp, icmp.", ["type": "string"],
                     isRequired: true),
+                .query("from", "Of a packet to the device: where it comes from.", ["type": "string"]),
+                .query("via", "Of a packet to the device: the VPN that it comes through.", .reference("Name")),
                 .query("at", "When; now unless given.", .reference("TimeGiven")),
             ], answers: [.ok("Explanation")]),
+        Operation(
+            method: .get, path: "/v1/sims/{imsi}/trace", id: "tracePackets",
+            summary: "What becomes of the device's packets, as they come: one JSON object a line, each with its `type` "
+                + "(status, packet, end).",
+            tag: "sims",
+            parameters: [
+                .query("seconds", "For how long; 60 unless given.", ["type": "integer", "minimum": 1, "maximum": 600]),
+                .query("limit", "Packets in all.", ["type": "integer", "minimum": 1, "maximum": 1_000_000]),
+                .query(
+                    "per_second", "Packets a second; 100 unless given.",
+                    ["type": "integer", "minimum": 1, "maximum": 200]),
+                .query("verdict", "Only these.", ["enum": ["allow", "block"]]),
+            ],
+            answers: [
+                Answer(
+                    status: 200, description: "The stream.",
+                    content: [Content(type: "application/x-ndjson", schema: ["type": "string"])])
+            ]),
+    ]
+
+    private static let vpns: [Operation] = [
+        Operation(
+            method: .post, path: "/v1/tenants/{tenant}/vpns", id: "createVPN",
+            summary: "Makes a line of the operator's a tenant's VPN; only for the operator.", tag: "vpns",
+            body: [.object("NewVPN")], answers: [.created("VPN")]),
+        Operation(
+            method: .get, path: "/v1/tenants/{tenant}/vpns", id: "listVPNs",
+            summary: "The tenant's VPNs and whether each is up.", tag: "vpns", answers: [.page("VPN")]),
+        Operation(
+            method: .get, path: "/v1/tenants/{tenant}/vpns/{vpn}", id: "showVPN", summary: "A VPN.", tag: "vpns",
+            answers: [.ok("VPN")]),
+        Operation(
+            method: .delete, path: "/v1/tenants/{tenant}/vpns/{vpn}", id: "deleteVPN",
+            summary: "Deletes a VPN that no policy in force names; only for the operator.", tag: "vpns",
+            answers: [.noContent]),
     ]
 
     private static let lists: [Operation] = [

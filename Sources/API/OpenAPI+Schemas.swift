@@ -206,7 +206,7 @@ extension OpenAPI {
           },
           "Explanation": {
             "type": "object",
-            "required": ["imsi", "packet", "verdict", "would_block", "passed", "text"],
+            "required": ["imsi", "packet", "verdict", "would_block", "passed", "vpns", "text"],
             "properties": {
               "imsi": {"$ref": "#/components/schemas/IMSI"},
               "packet": {"type": "string"},
@@ -223,6 +223,15 @@ extension OpenAPI {
                   "type": "object",
                   "required": ["rule", "reason"],
                   "properties": {"rule": {"$ref": "#/components/schemas/Name"}, "reason": {"type": "string"}}
+                }
+              },
+              "vpns": {
+                "description": "Those that it may take, in their order.",
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": ["name", "state"],
+                  "properties": {"name": {"$ref": "#/components/schemas/Name"}, "state": {"enum": ["up", "down"]}}
                 }
               },
               "text": {"description": "The same in words.", "type": "string"}

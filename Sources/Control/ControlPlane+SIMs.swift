@@ -82,7 +82,7 @@ extension ControlPlane {
             return Set(leases.map(\.address))
         }
         guard !addresses.isEmpty else { return }
-        _ = try await Self.translating { try self.dataPlane.deleteFlows(.ofDevices(addresses)) { _, _ in true } }
+        _ = try await Self.translating { try self.dataPlane.deleteFlows(.ofDevices(addresses)) { _ in .denied } }
     }
 
     /// A page of sessions by number.

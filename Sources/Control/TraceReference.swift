@@ -104,6 +104,8 @@ struct TraceReference: Sendable {
         case "device_to_device": "no policy opens other devices, nor the operator's own addresses"
         case "input_denied": "it is for the gateway itself"
         case "invalid": "it belongs to no connection"
+        case "route_down": "no VPN of its rule is up"
+        case "route_changed": "its connection went another way before, and cannot change over"
         case "spoofed": "its source is no session's address"
         case "new_connections_limited": "too many new connections in the device's /24 in this second"
         case "nat_unmapped": "NAT 1 has no ports for the device"

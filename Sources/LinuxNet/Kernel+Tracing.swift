@@ -85,12 +85,12 @@ extension KernelCore {
 
     /// The number of a rule of the policy in force. A policy that looks packets up in maps does not tell it.
     private func number(of met: PacketTrail.Rule, policy: PolicyMark, _ rules: inout ChainRules) -> Int? {
-        guard let handle = met.handle, chains.chain(of: policy) == met.chain, let ruleset = chains.rulesets[policy],
-            let place = found(met.chain, &rules)[handle]?.place
+        guard let handle = met.handle, let serial = chains.serial(of: policy), let ruleset = chains.rulesets[policy],
+            ChainPlace.outward(.ipv4).name(serial: serial) == met.chain, let place = found(met.chain, &rules)[handle]?.place
         else { return nil }
         // As with what rules have counted: one rule with a counter for each box, the default's behind them.
         switch ruleset.form {
-        case .rules(let entries): return place < entries.count ? entries[place].rule : ruleset.default
+        case .rules(let boxes): return place < boxes.count ? boxes[place].rule : ruleset.default
         case .maps: return ruleset.default
         }
     }

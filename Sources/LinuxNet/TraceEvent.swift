@@ -178,7 +178,7 @@ struct PacketTrail {
         if event.verdict == .drop { drop = rule }
         guard event.table == "cordon" else { return }
         mark = event.mark
-        if PolicyChains.serial(of: event.chain) != nil { policy = rule }
+        if ChainPlace(chain: event.chain) == .outward(.ipv4) { policy = rule }
         if event.chain == "filter_forward", event.verdict == .accept { isForwarded = true }
     }
 }

@@ -170,6 +170,10 @@ import API
         try await tour.ask(.put, "/v1/services/telemetry", #"{"definition": "tcp 8883, udp 5684-5685"}"#)
         try await tour.ask(.put, "/v1/tenants/acme/lists/office", type: "text/plain", "192.0.2.64/28 # head office\n")
         try await tour.ask(.put, "/v1/tenants/acme/lists/spare", #"{"items": ["mqtt.acme.example"]}"#)
+        try await tour.ask(
+            .post, "/v1/tenants/acme/vpns",
+            #"{"name": "hq", "interface": "line1", "networks": ["10.0.0.0/24"], "next_hop": "10.255.0.2", "#
+                + #""next_hop6": "2001:db8::2"}"#)
         let policies = "/v1/tenants/acme/policies"
         try await tour.ask(
             .post, "/v1/policies/validate?file=a", type: "application/json", #"{"policy":"a","rules":[]}"#)
@@ -209,7 +213,9 @@ import API
         for path in [
             "/healthz", "/readyz", "/metrics", "/v1/openapi.json", "/v1/schemas/policy.json", "/v1/tenants",
             "/v1/tenants/acme", "/v1/tenants/acme/blocks", "/v1/tenants/acme/groups", "/v1/tenants/acme/lists",
-            "/v1/tenants/acme/lists/office", "/v1/services", "/v1/sims?tenant=acme&group=meters", "/v1/sims?limit=1",
+            "/v1/tenants/acme/lists/office", "/v1/tenants/acme/vpns", "/v1/tenants/acme/vpns/hq", "/v1/services",
+            "/v1/sims/262010000000001/explain?to=22/tcp&from=10.0.0.1&via=hq",
+            "/v1/sims/262010000000001/trace?seconds=1&limit=1&per_second=1&verdict=block", "/v1/sims?tenant=acme&group=meters", "/v1/sims?limit=1",
             "/v1/sims/262010000000001", "/v1/sims/262010000000001/explain?to=192.0.2.10:443/tcp",
             "/v1/sims/262010000000001/explain?to=192.0.2.9/icmp&at=2027-01-15T09:00:00%2B01:00",
             "/v1/sessions?active=false&limit=1", "/v1/sessions/1", "/v1/nat/blocks",
@@ -241,6 +247,7 @@ import API
         try await tour.ask(.delete, "/v1/tenants/acme/policies/spare")
         try await tour.ask(.delete, "/v1/tenants/acme/lists/spare")
         try await tour.ask(.delete, "/v1/services/telemetry")
+        try await tour.ask(.delete, "/v1/tenants/acme/vpns/hq")
         try await tour.ask(.delete, "/v1/tokens/of-acme")
         try await tour.ask(.post, "/v1/tenants", #"{"name": "globex"}"#)
         try await tour.ask(.delete, "/v1/tenants/globex")
