@@ -3,8 +3,10 @@ import HTTPTypes
 extension OpenAPI {
     /// In the order of the routes. A policy may have the name of a path's last word, such as `validate`: the router knows
     /// those paths beside the template, which stands for them here.
-    static let operations: [Operation] = [open, tenants, sims, policies, lists, sessions, network, administration]
-        .flatMap { $0 }
+    static let operations: [Operation] = [
+        open, tenants, sims, policies, lists, vpns, sessions, network, administration,
+    ]
+    .flatMap { $0 }
 
     private static let open: [Operation] = [
         Operation(
@@ -138,7 +140,9 @@ extension OpenAPI {
             answers: [
                 Answer(
                     status: 200, description: "The stream.",
-                    content: [Content(type: "application/x-ndjson", schema: ["type": "string"])])
+                    content: [
+                        Content(type: "application/x-ndjson", schema: ["description": "A JSON object a line."])
+                    ])
             ]),
     ]
 

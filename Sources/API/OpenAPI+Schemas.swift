@@ -30,7 +30,8 @@ extension OpenAPI {
                 "description": "For programs.",
                 "enum": [
                   "invalid", "not-found", "conflict", "precondition-failed", "forbidden", "exhausted", "unavailable",
-                  "unauthenticated", "unsupported-media-type", "too-large", "method-not-allowed", "internal"
+                  "unauthenticated", "unsupported-media-type", "too-large", "method-not-allowed", "too-many",
+                  "internal"
                 ]
               },
               "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Place"}}

@@ -86,7 +86,8 @@ extension KernelCore {
     /// The number of a rule of the policy in force. A policy that looks packets up in maps does not tell it.
     private func number(of met: PacketTrail.Rule, policy: PolicyMark, _ rules: inout ChainRules) -> Int? {
         guard let handle = met.handle, let serial = chains.serial(of: policy), let ruleset = chains.rulesets[policy],
-            ChainPlace.outward(.ipv4).name(serial: serial) == met.chain, let place = found(met.chain, &rules)[handle]?.place
+            ChainPlace.outward(.ipv4).name(serial: serial) == met.chain,
+            let place = found(met.chain, &rules)[handle]?.place
         else { return nil }
         // As with what rules have counted: one rule with a counter for each box, the default's behind them.
         switch ruleset.form {

@@ -130,7 +130,7 @@ import API
         ]
         kernel.noted = (0...2).map { rule in
             Observation(
-                device: device, destination: server, protocol: rule == 1 ? 1 : 6, port: rule == 1 ? nil : 80,
+                device: .v4(device), destination: .v4(server), protocol: rule == 1 ? 1 : 6, port: rule == 1 ? nil : 80,
                 policy: mark, rule: rule, hits: RuleHits(packets: 3, octets: 180))
         }
         try await TestAPI.run(kernel: kernel) { api async throws in
@@ -215,7 +215,8 @@ import API
             "/v1/tenants/acme", "/v1/tenants/acme/blocks", "/v1/tenants/acme/groups", "/v1/tenants/acme/lists",
             "/v1/tenants/acme/lists/office", "/v1/tenants/acme/vpns", "/v1/tenants/acme/vpns/hq", "/v1/services",
             "/v1/sims/262010000000001/explain?to=22/tcp&from=10.0.0.1&via=hq",
-            "/v1/sims/262010000000001/trace?seconds=1&limit=1&per_second=1&verdict=block", "/v1/sims?tenant=acme&group=meters", "/v1/sims?limit=1",
+            "/v1/sims/262010000000001/trace?seconds=1&limit=1&per_second=1&verdict=block",
+            "/v1/sims?tenant=acme&group=meters", "/v1/sims?limit=1",
             "/v1/sims/262010000000001", "/v1/sims/262010000000001/explain?to=192.0.2.10:443/tcp",
             "/v1/sims/262010000000001/explain?to=192.0.2.9/icmp&at=2027-01-15T09:00:00%2B01:00",
             "/v1/sessions?active=false&limit=1", "/v1/sessions/1", "/v1/nat/blocks",

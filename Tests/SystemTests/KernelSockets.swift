@@ -322,7 +322,6 @@ struct KernelPacket {
         }
     }
 
-
     static func octets(_ value: some FixedWidthInteger) -> [UInt8] {
         withUnsafeBytes(of: value.bigEndian) { Array($0) }
     }

@@ -69,7 +69,12 @@ extension KernelTests {
             try #require(files.count >= 4)
             for file in files {
                 let document = try PolicyDocument(parsing: shell("cat \(file)").output, file: "\(file)")
-                let policy = try document.validated(in: PolicyScope(isTimeZone: { _ in true }))
+                let names = try ["hq", "backup", "maintenance", "recorders", "gateways", "cameras"].map {
+                    try Name(parsing: $0)
+                }
+                let scope = PolicyScope(
+                    groups: PolicyScope.groups(names), vpns: PolicyScope.vpns(names), isTimeZone: { _ in true })
+                let policy = try document.validated(in: scope)
                 for isOpen in [true, false] {
                     try rig.kernel.install([one: compile(policy) { _ in isOpen }], removing: [])
                     #expect(try rig.kernel.hits(of: one).count == policy.rules.count + 1, "\(file)")

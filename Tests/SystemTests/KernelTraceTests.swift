@@ -2,6 +2,7 @@ import Domain
 import Glibc
 import LinuxNet
 import PolicyCompiler
+import TestSupport
 import Testing
 
 extension KernelTests {
