@@ -177,10 +177,16 @@ extension KernelCore {
     /// - Returns: how many transactions there were.
     private func loadGroups(present sets: Set<String>, _ link: Link) throws(DataPlaneError) -> UInt32 {
         var batch = TableBatch(socket: link.nftables)
-        for family in Family.allCases { try batch.flush("group_devices\(family.suffix)") }
+        for family in Family.allCases {
+            let set = "group_devices\(family.suffix)"
+            if try link.reader.hasElements(set) { try batch.flush(set) }
+        }
         for (number, set) in Self.sets(of: groups).enumerated() {
-            if !sets.contains(set.name) { try batch.addSet(set.name, set.family, number: UInt32(number + 1)) }
-            if sets.contains(set.name) { try batch.flush(set.name) }
+            if !sets.contains(set.name) {
+                try batch.addSet(set.name, set.family, number: UInt32(number + 1))
+            } else if try link.reader.hasElements(set.name) {
+                try batch.flush(set.name)
+            }
         }
         for (set, elements) in groupElements(of: groups) { try batch.add(elements, to: set) }
         return try batch.commit() ? 1 : 0
@@ -190,7 +196,7 @@ extension KernelCore {
     /// - Returns: how many transactions there were.
     private func loadDevices6(_ link: Link) throws(DataPlaneError) -> UInt32 {
         var batch = TableBatch(socket: link.nftables)
-        try batch.flush("device_policy6")
+        if try link.reader.hasElements("device_policy6") { try batch.flush("device_policy6") }
         try batch.add(
             devices6.values.map {
                 TableElement(key: $0.prefix.address.bits.networkOctets, value: .data($0.policy.rawValue.nativeOctets))

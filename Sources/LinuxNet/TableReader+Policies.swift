@@ -27,6 +27,12 @@ extension TableReader {
         return leads
     }
 
+    /// Whether there is anything to flush. A transaction that changes nothing is none: the generation stays.
+    func hasElements(_ set: String) throws(DataPlaneError) -> Bool {
+        if let count = try count(of: set) { return count > 0 }
+        return try !keys(of: set).isEmpty
+    }
+
     /// The elements of a set. Takes long where there are many (``settledElements(of:)``).
     func keys(of set: String) throws(DataPlaneError) -> Set<[UInt8]> {
         var found: Set<[UInt8]> = []
