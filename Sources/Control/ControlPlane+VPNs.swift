@@ -114,7 +114,16 @@ extension ControlPlane {
         let vpns = try await store.read { store in try store.allVPNs() }
         let up = try dataPlane.upInterfaces(Set(vpns.map(\.line.interface)))
         lines.replaceAll(vpns, up: up, at: now())
+        try setLines()
+    }
+}
+
+extension ControlPlane {
+    /// Gives the kernel what the book of lines says. What fails is tried again by their keeper.
+    func setLines() throws(DataPlaneError) {
+        areLinesSet.store(false, ordering: .relaxed)
         try dataPlane.setVPNs(lines.entries)
+        areLinesSet.store(true, ordering: .relaxed)
     }
 }
 

@@ -29,16 +29,14 @@ struct LineKeeper: Service {
 extension ControlPlane {
     package func lookAtLines() async throws {
         let interfaces = lines.interfaces
-        guard !interfaces.isEmpty else { return }
+        guard !interfaces.isEmpty || !areLinesSet.load(ordering: .relaxed) else { return }
         let up = try dataPlane.upInterfaces(interfaces)
         let changed = lines.note(up: up, at: now())
         // Also when the kernel did not take it before.
         guard !changed.isEmpty || !areLinesSet.load(ordering: .relaxed) else { return }
+        // A line that goes down again meanwhile is told again.
         areLinesSet.store(false, ordering: .relaxed)
-        try await engine.exclusively {
-            try self.dataPlane.setVPNs(self.lines.entries)
-            self.areLinesSet.store(true, ordering: .relaxed)
-        }
+        try await engine.exclusively { try self.setLines() }
         for state in changed {
             let metadata: Logger.Metadata = [
                 "vpn": "\(state.vpn.name)", "tenant": "\(state.vpn.tenant)", "interface": "\(state.vpn.line.interface)",
