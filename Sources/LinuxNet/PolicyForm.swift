@@ -24,7 +24,7 @@ struct PolicyForm: Hashable {
     /// The places of a ruleset's chains.
     static func places(of ruleset: Ruleset, withIPv6: Bool) -> [ChainPlace] {
         var places: [ChainPlace] = [.outward(.ipv4)]
-        if withIPv6, ruleset.form6 != nil { places.append(.outward(.ipv6)) }
+        if withIPv6, ruleset.hasForm6 { places.append(.outward(.ipv6)) }
         for access in ruleset.access {
             places.append(.access(access.vpn, .ipv4))
             if withIPv6, !access.entries6.isEmpty { places.append(.access(access.vpn, .ipv6)) }

@@ -34,8 +34,10 @@ extension Ruleset {
     public var form: Form<IPv4Prefix> { form(of: layers) }
     /// `nil` when everything is blocked.
     public var form6: Form<IPv6Prefix>? {
-        layers6.isEmpty && groups.isEmpty && actions[`default`].way == nil ? nil : form(of: layers6)
+        hasForm6 ? form(of: layers6) : nil
     }
+
+    public var hasForm6: Bool { !layers6.isEmpty || !groups.isEmpty || actions[`default`].way != nil }
 
     private func form<Prefix>(of layers: [[BoxEntry<Prefix>]]) -> Form<Prefix> {
         let count = layers.reduce(0) { $0 + $1.count }
