@@ -36,6 +36,18 @@ extension ControlPlane {
     }
 }
 
+extension ControlPlane {
+    /// Cuts the flows that these policies do not allow any more. What fails is made up for by the keeper of schedules.
+    func sweep(_ rulesets: [PolicyMark: Ruleset]) throws(DataPlaneError) -> Int {
+        do throws(DataPlaneError) {
+            return try dataPlane.deleteFlows(.ofPolicies(Set(rulesets.keys)), judging: judge(rulesets))
+        } catch {
+            unswept.withLock { $0.formUnion(rulesets.keys) }
+            throw error
+        }
+    }
+}
+
 /// Carries out of a store's transaction which policies the kernel has been given in it.
 private final class InstalledMarks: Sendable {
     private let stored = Mutex<Set<PolicyMark>>([])

@@ -236,6 +236,7 @@ extension ControlPlane {
         let policies: [PolicyPlace]
         let rulesets: [PolicyMark: Ruleset]
         let sessions: Int
+        let isSwept: Bool
         let at: ContinuousClock.Instant
     }
 
@@ -264,17 +265,17 @@ extension ControlPlane {
         let sessions = try await store.read { store in
             try prepared.policies.reduce(0) { $0 + (try store.enforcedSessions(judgedBy: $1.id).count) }
         }
-        return Made(policies: prepared.policies.map(\.place).sorted(), rulesets: rulesets, sessions: sessions, at: at)
+        let needsSweep = changed.keys.contains { present[$0]?.needsSweep ?? false }
+        return Made(
+            policies: prepared.policies.map(\.place).sorted(), rulesets: rulesets, sessions: sessions,
+            isSwept: sessions > 0 || needsSweep, at: at)
     }
 
     private func sweep(_ made: Made, since started: ContinuousClock.Instant) throws(ControlError) -> SharedChange {
         var cut = 0
         // Also when no ruleset changed: the one who tries again may do so because this failed.
-        if made.sessions > 0 {
-            do throws(DataPlaneError) {
-                cut = try dataPlane.deleteFlows(
-                    .ofPolicies(Set(made.rulesets.keys)), judging: judge(made.rulesets))
-            } catch { throw ControlError(error) }
+        if made.isSwept {
+            do throws(DataPlaneError) { cut = try sweep(made.rulesets) } catch { throw ControlError(error) }
         }
         return SharedChange(
             policies: made.policies,

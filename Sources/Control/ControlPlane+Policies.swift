@@ -65,24 +65,20 @@ extension ControlPlane {
         let started = ContinuousClock.now
         // Compiled before the engine is stopped for the change, and again only when a list or a service came to be another.
         let early = try await compiled(document, named: file, for: tenant, by: principal)
-        let (policy, compiled, mark, sessions) = try await change {
+        let (policy, compiled, mark, sessions, isSwept) = try await change {
             let isCurrent = early.changesOfScope == self.book.changesOfScope(of: early.tenant)
             let compiled =
                 isCurrent ? early : try await self.compiled(document, named: file, for: tenant, by: principal)
             let (policy, mark) = try await self.enact(
                 document, compiled, comment: comment, to: tenant, expecting: expecting, action: action, by: principal)
+            let needsSweep = self.book.snapshot()[mark]?.needsSweep ?? false
             self.book.set(compiled.inForce, for: mark)
             let sessions = try await self.store.read { store in try store.enforcedSessions(judgedBy: policy.id).count }
-            return (policy, compiled, mark, sessions)
+            return (policy, compiled, mark, sessions, sessions > 0 || needsSweep)
         }
         let inForce = ContinuousClock.now - started
         let ruleset = compiled.inForce.ruleset
-        let cut =
-            sessions == 0
-            ? 0
-            : try await Self.translating {
-                try self.dataPlane.deleteFlows(.ofPolicies([mark]), judging: self.judge([mark: ruleset]))
-            }
+        let cut = isSwept ? try await Self.translating { try self.sweep([mark: ruleset]) } : 0
         return AppliedPolicy(
             policy: policy, warnings: compiled.policy.warnings.map(ControlError.Problem.init),
             report: EnforcementReport(

@@ -19,7 +19,7 @@ public final class ControlPlane: Sendable {
     let lines = LineBook()
     /// Whether the kernel knows which of them are up.
     let areLinesSet = Atomic<Bool>(true)
-    /// Policies whose open rules have changed, until the flows that they do not allow any more are cut.
+    /// Policies that have changed, until the flows that they do not allow any more are cut.
     let unswept = Mutex<Set<PolicyMark>>([])
     /// `nil` on a gateway that cannot trace.
     let traceHub: TraceHub?

@@ -24,7 +24,7 @@ struct ScheduleKeeper: Service {
             while !Task.isCancelled {
                 // Also after the clock was set, whichever way.
                 let present = control.now().milliseconds / 60_000
-                if present != minute {
+                if present != minute || control.isSweepDue {
                     do {
                         let changed = try await control.keepSchedules()
                         edges.increment(by: changed)
@@ -44,6 +44,9 @@ struct ScheduleKeeper: Service {
 }
 
 extension ControlPlane {
+    /// Whether a sweep has failed, and is to be tried again.
+    fileprivate var isSweepDue: Bool { unswept.withLock { !$0.isEmpty } }
+
     /// Gives policies the chains for the rules that are open now. Only those are compiled for which that has changed, apart
     /// from the engine's loop; they are put in force some at a time, so that requests are answered in between.
     /// - Returns: how many policies had others.

@@ -448,7 +448,9 @@ final class KernelCore {
         var found: [PolicyMark: Set<UInt32>] = [:]
         for flow in left {
             let number = flow.entry.number
-            guard let policy = flow.tracked.policy ?? departed(flow.entry.flow.source), number != 0,
+            guard
+                let policy = flow.tracked.policy ?? departed(flow.entry.flow.source)
+                    ?? departed(flow.entry.flow.destination), number != 0,
                 number != chains.number(of: policy)
             else { continue }
             found[policy, default: []].insert(number)

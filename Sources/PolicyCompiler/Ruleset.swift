@@ -129,6 +129,17 @@ public struct Ruleset: Hashable, Sendable {
     /// The place in ``ways`` where the rule's packets go, `nil` when it blocks them.
     public func way(of rule: Int) -> Int? { actions[rule].way.flatMap(ways.firstIndex) }
 
+    /// Whether flows of it stay good by an earlier version's numbers until a sweep: those that the other side has begun, and
+    /// those to other devices.
+    public var needsSweep: Bool {
+        ways.contains { way in
+            switch way {
+            case .internet, .vpns: false
+            case .group, .access: true
+            }
+        }
+    }
+
     /// The VPNs that packets to or from the policy's devices may take.
     public var vpns: Set<VPNNumber> {
         var vpns: Set<VPNNumber> = []

@@ -15,6 +15,8 @@ final class RecordingDataPlane: DataPlane {
         var batches = 0
         var refusals = 0
         var sweepRefusals = 0
+        var sweeps = 0
+        var vpnRefusals = 0
 
         var vpns: [VPNNumber: VPNEntry] = [:]
         var upInterfaces: Set<InterfaceName> = []
@@ -82,7 +84,15 @@ final class RecordingDataPlane: DataPlane {
 
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { state.withLock { $0.nas = addresses } }
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { state.withLock { $0.pools = prefixes } }
-    func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) { state.withLock { $0.vpns = vpns } }
+    func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) {
+        try state.withLock { state throws(DataPlaneError) in
+            guard state.vpnRefusals == 0 else {
+                state.vpnRefusals -= 1
+                throw DataPlaneError(code: .refused, operation: "test", detail: "told to refuse")
+            }
+            state.vpns = vpns
+        }
+    }
     func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
         now.upInterfaces.intersection(interfaces)
     }
@@ -91,6 +101,7 @@ final class RecordingDataPlane: DataPlane {
         _ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement
     ) throws(DataPlaneError) -> Int {
         try state.withLock { state throws(DataPlaneError) in
+            state.sweeps += 1
             guard state.sweepRefusals > 0 else { return }
             state.sweepRefusals -= 1
             throw DataPlaneError(code: .refused, operation: "test", detail: "told to refuse")

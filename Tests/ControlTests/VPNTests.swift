@@ -108,6 +108,43 @@ import Testing
         }
     }
 
+    @Test func `what the kernel did not take of a line is given to it again`() async throws {
+        try await Bench.run { bench in
+            _ = try await bench.tenant("acme")
+            bench.kernel.change { $0.vpnRefusals = 1 }
+            let refused = await Self.failure {
+                try await bench.control.createVPN(Self.hq, of: Self.acme, line: Self.line("line1"), by: .system)
+            }
+            #expect(refused != nil)
+            try await bench.control.lookAtLines()
+            #expect(bench.kernel.now.vpns.count == 1)
+        }
+    }
+
+    @Test func `a version whose numbers last is swept away without a session too, and again when that fails`()
+        async throws
+    {
+        try await Bench.run { bench in
+            let (control, kernel) = (bench.control, bench.kernel)
+            _ = try await bench.tenant("acme")
+            _ = try await control.createVPN(Self.hq, of: Self.acme, line: Self.line("line1"), by: .system)
+            let document = { (port: Int) in
+                "policy: p\nrules:\n  - {name: a, direction: to-device, via: vpn:hq, protocol: tcp, ports: [\(port)], action: allow}"
+            }
+            let apply = { (port: Int) in
+                try await control.applyPolicy(document(port), file: "p", comment: "", to: Self.acme, by: .system)
+            }
+            _ = try await apply(22)
+            let before = kernel.now.sweeps
+            _ = try await apply(23)
+            #expect(kernel.now.sweeps == before + 1)
+            kernel.change { $0.sweepRefusals = 1 }
+            #expect(await Self.failure { try await apply(24) }?.code == .unavailable)
+            try await control.keepSchedules()
+            #expect(kernel.now.sweepRefusals == 0 && kernel.now.sweeps >= before + 3)
+        }
+    }
+
     @Test func `what cannot be a line is refused, and another tenant sees none of it`() async throws {
         try await Bench.run(settings: { $0.gatewayInterfaces = [Self.interface("sgi0")] }) { bench in
             let control = bench.control

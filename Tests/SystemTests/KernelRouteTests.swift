@@ -293,6 +293,15 @@ extension KernelTests {
             #expect(!talk(6))
             device.send([7], to: address("10.0.0.10"), port: 4000)
             #expect(clients[0].receive(milliseconds: 60) == nil)
+            // Nor when the device was away while that changed.
+            try rig.kernel.install([one: Self.access()], removing: [])
+            #expect(talk(8))
+            try rig.kernel.apply([.remove(address("100.64.0.1"))])
+            try rig.kernel.install([one: Self.access(ports: 23...23)], removing: [])
+            #expect(try sweep(Self.access(ports: 23...23)) == 0)
+            try rig.kernel.apply([.set(kernelDevice(1, one))])
+            device.send([9], to: address("10.0.0.10"), port: 4000)
+            #expect(clients[0].receive(milliseconds: 60) == nil)
             // A device does not begin one because the other side may.
             let fresh = try KernelUDP(in: rig.devices, address("100.64.0.1"), port: 23)
             fresh.send([8], to: address("10.0.0.10"), port: 4000)
