@@ -55,6 +55,7 @@ let package = Package(
         .target(name: "Domain", swiftSettings: settings),
         .target(name: "PolicyCompiler", dependencies: ["Domain", yams], swiftSettings: settings),
         .target(name: "RADIUS", dependencies: ["Domain", crypto], swiftSettings: settings),
+        .target(name: "DNS", dependencies: ["Domain"], swiftSettings: settings),
         .target(name: "IPFIX", dependencies: ["Domain"], swiftSettings: settings),
         .target(
             name: "CNetfilter",
@@ -66,11 +67,13 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Control",
-            dependencies: ["Domain", "PolicyCompiler", "Store", crypto, logging, metrics, lifecycle],
+            dependencies: ["Domain", "PolicyCompiler", "DNS", "Store", crypto, logging, metrics, lifecycle],
             swiftSettings: settings),
         .target(
             name: "Servers",
-            dependencies: ["Domain", "RADIUS", "IPFIX", "Control", nioCore, nioPosix, logging, metrics, lifecycle],
+            dependencies: [
+                "Domain", "RADIUS", "DNS", "IPFIX", "Control", nioCore, nioPosix, logging, metrics, lifecycle,
+            ],
             swiftSettings: settings),
         .target(
             name: "API",
@@ -118,6 +121,9 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "RADIUSTests", dependencies: ["RADIUS", "Domain", "TestSupport", "CMallocCount", crypto],
+            swiftSettings: testSettings),
+        .testTarget(
+            name: "DNSTests", dependencies: ["DNS", "Domain", "TestSupport", "CMallocCount"],
             swiftSettings: testSettings),
         .testTarget(name: "IPFIXTests", dependencies: ["IPFIX", "Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
