@@ -72,6 +72,7 @@ extension ControlPlane {
             let (policy, mark) = try await self.enact(
                 document, compiled, comment: comment, to: tenant, expecting: expecting, action: action, by: principal)
             let needsSweep = self.book.snapshot()[mark]?.needsSweep ?? false
+            self.names.setOwner(policy.tenant, of: mark)
             self.book.set(compiled.inForce, for: mark)
             let sessions = try await self.store.read { store in try store.enforcedSessions(judgedBy: policy.id).count }
             return (policy, compiled, mark, sessions, sessions > 0 || needsSweep)
@@ -174,7 +175,7 @@ extension ControlPlane {
                     .ofPolicies([mark]), listing: 20, judging: self.judge([mark: new.inForce.ruleset]))
             }
         }
-        let situation = situation(at: now())
+        let situation = situation(at: now(), of: present?.mark)
         return PolicyPlan(
             name: new.policy.name, version: present?.version, difference: PolicyDifference(from: old, to: new.policy),
             warnings: new.policy.warnings.map(ControlError.Problem.init), sessions: sessions, flowsCut: cut.count,
@@ -271,7 +272,7 @@ extension ControlPlane {
         }
         guard let policy else { return PolicyExplanation(imsi: imsi, policy: nil, explanation: nil, vpns: []) }
         let validated = try await compiled(policy, named: "\(policy.name).yaml").policy
-        var situation = situation(at: time ?? now())
+        var situation = situation(at: time ?? now(), of: policy.mark)
         situation.groups = { $0 == query.destination ? groups : [] }
         let explanation = validated.explain(query, in: situation)
         var taken: [(name: Name, isUp: Bool)] = []
@@ -304,8 +305,16 @@ extension ControlPlane {
     }
 
     /// What verdicts depend on beside the document, at a time.
-    func situation(at time: Timestamp) -> PolicySituation {
-        PolicySituation(minuteOfWeek: { self.wallClock.minuteOfWeek($0, time) })
+    /// - Parameter policy: whose devices have been told addresses of names.
+    func situation(at time: Timestamp, of policy: PolicyMark? = nil) -> PolicySituation {
+        PolicySituation(
+            names: { address in policy.map { self.names.names(of: address, for: $0) } ?? [] },
+            addresses: { pattern in
+                policy.map { self.names.book.facts(of: $0) }?.filter { pattern.matches($0.name) }.map(\.address)
+                    .sorted()
+                    ?? []
+            },
+            minuteOfWeek: { self.wallClock.minuteOfWeek($0, time) })
     }
 
     /// A document that compiles for a tenant as it is at a moment.

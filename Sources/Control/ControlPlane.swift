@@ -14,7 +14,8 @@ public final class ControlPlane: Sendable {
     let dataPlane: any DataPlane
     let disconnecting: any SessionDisconnecting
     let engine: Engine
-    let book = PolicyBook()
+    let names: NameRegistry
+    let book: PolicyBook
     let hitBook = HitBook()
     let lines = LineBook()
     /// Whether the kernel knows which of them are up.
@@ -44,14 +45,16 @@ public final class ControlPlane: Sendable {
         now: @escaping @Sendable () -> Timestamp
     ) {
         self.store = store
-        self.dataPlane = dataPlane
+        names = NameRegistry()
+        book = PolicyBook(names: names)
+        self.dataPlane = ObservedDataPlane(base: dataPlane, devices: names.devices)
         self.wallClock = wallClock
         self.disconnecting = disconnecting
         self.settings = settings
         self.logger = logger
         self.now = now
         traceHub = tracing.map { TraceHub(tracing: $0, limits: settings.traces, now: now, logger: logger) }
-        engine = Engine(store: store, dataPlane: dataPlane, settings: settings, now: now, logger: logger)
+        engine = Engine(store: store, dataPlane: self.dataPlane, settings: settings, now: now, logger: logger)
     }
 
     /// The long-lived parts: the engine's loop, the watch over the kernel, what keeps schedules and looks at counters, and
@@ -59,7 +62,7 @@ public final class ControlPlane: Sendable {
     public var services: [any Service] {
         [
             engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
-            LineKeeper(control: self),
+            LineKeeper(control: self), NameKeeper(control: self),
         ] + (traceHub.map { [$0] } ?? [])
     }
 
@@ -93,22 +96,25 @@ public final class ControlPlane: Sendable {
     /// Brings the kernel to what the store says, keeping every flow that is still allowed.
     public func start() async throws {
         let plan = settings.natPlan
-        let (policies, scopes, sessions, nas, pools, vpns) = try await store.read { store in
+        let (policies, scopes, sessions, nas, pools, vpns, learned) = try await store.read { store in
             (
                 try store.allPolicies(), try self.scopes(store), try store.enforcedSessions(), try store.allNAS(),
-                try store.pools(), try store.allVPNs()
+                try store.pools(), try store.allVPNs(), try store.allNames()
             )
         }
         lines.replaceAll(vpns, up: try dataPlane.upInterfaces(Set(vpns.map(\.line.interface))), at: now())
         let compiled = await compiled(policies, in: scopes)
-        book.replaceAll(compiled)
+        var owners: [PolicyMark: Tenant.ID] = [:]
+        for policy in policies { if let mark = policy.mark { owners[mark] = policy.tenant } }
+        book.replaceAll(compiled, owners: owners)
+        restoreNames(learned)
         hitBook.begin(with: Set(compiled.keys))
         self.pools.withLock { $0 = pools.map(\.pool.prefix) }
         let report = try dataPlane.reconcile(
             to: EnforcementState(
                 rulesets: compiled.mapValues(\.ruleset), devices: sessions.map { $0.entry(plan) },
                 nas: Set(nas.map(\.address)),
-                pools: Set(pools.map(\.pool.prefix)), vpns: lines.entries))
+                pools: Set(pools.map(\.pool.prefix)), vpns: lines.entries, names: names.book.all()))
         logger.info(
             "kernel and store are together",
             metadata: [
@@ -176,6 +182,7 @@ public final class ControlPlane: Sendable {
     func judge(_ rulesets: [PolicyMark: Ruleset]? = nil) -> (TrackedFlow) -> FlowJudgement {
         let rulesets = rulesets ?? book.snapshot()
         let pools = self.pools.withLock { $0 }
+        let (names, isResolving) = (names, settings.isResolving)
         let forbidden = pools + settings.protectedPrefixes + settings.natPlan.publicPrefixes
         return { flow in
             let isAt = { (prefixes: [IPv4Prefix], address: IPAddress) in
@@ -186,7 +193,12 @@ public final class ControlPlane: Sendable {
                 let isOfDevice = isAt(pools, flow.flow.source) || isAt(pools, flow.flow.destination)
                 return isOfDevice ? .denied : .notOurs
             }
-            guard let way = rulesets[policy]?.way(of: flow) else { return .denied }
+            // Redirected questions are nobody's policy's.
+            if isResolving, flow.flow.destinationPort == 53, [6, 17].contains(flow.flow.protocol), !flow.isToDevice {
+                return .notOurs
+            }
+            let names = names.names(of: flow.flow.destination, for: policy)
+            guard let way = rulesets[policy]?.way(of: flow, names: names) else { return .denied }
             // The kernel looks at these for new flows only.
             switch way {
             case .internet, .vpns: return isAt(forbidden, flow.flow.destination) ? .denied : .way(way)

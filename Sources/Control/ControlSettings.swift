@@ -19,6 +19,8 @@ public struct ControlSettings: Sendable {
     public var verificationInterval: Duration
     /// How many may trace packets at the same time.
     public var traces = TraceLimits()
+    /// Whether the gateway's resolver answers devices: then what they send to port 53 is its alone.
+    public var isResolving = false
 
     public init(
         natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [],

@@ -39,8 +39,13 @@ final class PolicyBook: Sendable {
     }
 
     private let pages = Mutex(Pages())
+    /// Told of each policy, as the resolver needs it.
+    private let names: NameRegistry
 
-    func replaceAll(_ all: [PolicyMark: CompiledPolicy]) {
+    init(names: NameRegistry) { self.names = names }
+
+    func replaceAll(_ all: [PolicyMark: CompiledPolicy], owners: [PolicyMark: Tenant.ID]) {
+        names.replaceAll(all.mapValues(\.policy), owners: owners)
         pages.withLock { pages in
             pages = Pages(
                 rulesets: all.mapValues(\.ruleset),
@@ -52,10 +57,12 @@ final class PolicyBook: Sendable {
     }
 
     func set(_ compiled: CompiledPolicy?, for mark: PolicyMark) {
+        names.set(compiled?.policy, for: mark)
         pages.withLock { pages in pages.set(compiled, for: mark) }
     }
 
     func set(_ all: [PolicyMark: CompiledPolicy]) {
+        for (mark, compiled) in all { names.set(compiled.policy, for: mark) }
         pages.withLock { pages in for (mark, compiled) in all { pages.set(compiled, for: mark) } }
     }
 

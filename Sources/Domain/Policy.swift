@@ -48,6 +48,9 @@ public struct PolicyMark: Hashable, Comparable, Sendable, CustomStringConvertibl
         self.init(unchecked: rawValue)
     }
 
+    /// `nil` for what is no stored policy's.
+    public var policy: Policy.ID? { rawValue > 16 ? Policy.ID(Int64(rawValue) - 16) : nil }
+
     private init(unchecked rawValue: UInt32) { self.rawValue = rawValue }
 
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }

@@ -41,6 +41,25 @@ public struct GatewayLayout: Hashable, Sendable {
     /// The same as ``protectedPrefixes``.
     public var protectedPrefixes6: Set<IPv6Prefix> = []
 
+    /// The resolver that devices get; `nil`: none, and their packets to port 53 are judged like others.
+    public var resolver: Resolver?
+
+    /// Addresses of the gateway where its resolver answers devices, on port 53, UDP and TCP. What devices send to port 53
+    /// of other addresses is redirected there, whatever their policies say.
+    public struct Resolver: Hashable, Sendable {
+        public let address: IPv4Address
+        public let address6: IPv6Address?
+        /// Where redirected packets come in, on the same addresses. Those that are sent to the resolver itself are not
+        /// tracked: a tracked question would take a place in conntrack for minutes.
+        public let redirectedPort: UInt16
+
+        public init(address: IPv4Address, address6: IPv6Address? = nil, redirectedPort: UInt16 = 1053) {
+            self.address = address
+            self.address6 = address6
+            self.redirectedPort = redirectedPort
+        }
+    }
+
     /// Whether IPv6 is forwarded.
     public var hasIPv6: Bool { sgiPeer6 != nil && wanNextHop6 != nil }
 

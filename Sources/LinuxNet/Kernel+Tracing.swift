@@ -90,10 +90,8 @@ extension KernelCore {
             let place = found(met.chain, &rules)[handle]?.place
         else { return nil }
         // As with what rules have counted: one rule with a counter for each box, the default's behind them.
-        switch ruleset.form {
-        case .rules(let boxes): return place < boxes.count ? boxes[place].rule : ruleset.default
-        case .maps: return ruleset.default
-        }
+        let rules = ruleset.form.steps.compactMap { if case .box(let box) = $0 { box.rule } else { nil } }
+        return place < rules.count ? rules[place] : ruleset.default
     }
 
     private func found(_ chain: String, _ rules: inout ChainRules) -> [UInt64: ChainRules.Rule] {

@@ -48,6 +48,10 @@ public final class Kernel: DataPlane {
         try core.withLock { core throws(DataPlaneError) in try core.install(rulesets, removing: removed) }
     }
 
+    public func setNames(_ changes: [NamedAddress]) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.setNames(changes) }
+    }
+
     public func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) {
         try core.withLock { core throws(DataPlaneError) in try core.setNAS(addresses) }
     }

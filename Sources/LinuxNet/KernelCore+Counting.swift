@@ -28,16 +28,20 @@ extension KernelCore {
         let counted = try link.reader.counters(ofRules: chain)
         // The last is the default's, whatever the form.
         if let count = counted.last { hits[last] += count }
-        switch form {
-        case .rules(let boxes):
-            for (box, count) in zip(boxes, counted) { hits[box.rule] += count }
-        case .maps(let lookups):
-            for (layer, lookup) in lookups.enumerated() {
+        var (place, layer) = (0, 0)
+        for step in form.steps {
+            switch step {
+            case .box(let box):
+                // Fewer are found when somebody has changed the chain meanwhile.
+                if place < counted.count { hits[box.rule] += counted[place] }
+                place += 1
+            case .lookup(let lookup):
                 let counted = try link.reader.counters(ofElements: ChainForm.map(of: chain, layer: layer))
                 for entry in lookup.entries {
                     let key = ChainForm.Element(entry, key: lookup.key, way: nil).key
                     if let count = counted[key] { hits[entry.rule] += count }
                 }
+                layer += 1
             }
         }
     }

@@ -12,7 +12,7 @@ extension KernelCore {
         let report = try load(
             Contents(
                 rulesets: rulesets, devices: devices, devices6: devices6, nas: state.nas, pools: state.pools,
-                vpns: state.vpns))
+                vpns: state.vpns, names: state.names))
         if isHostPrepared {
             prepare(state.vpns.values.map(\.interface))
             _ = try ensureRoutes()
@@ -28,6 +28,7 @@ extension KernelCore {
         let nas: Set<IPv4Address>
         let pools: Set<IPv4Prefix>
         let vpns: [VPNNumber: VPNEntry]
+        let names: [NamedAddress]
     }
 
     /// So many devices are read from the kernel and compared; more are replaced.
@@ -69,6 +70,7 @@ extension KernelCore {
             var forms = try reader.policyForms(found.chains)
             var sets = found.hasTable ? Set(try reader.setNames()) : []
             var leads = PresentLeads(try reader.leads(sets))
+            var words = try presentWords(sets, link)
             if sets.contains(Leads.decisionsName) {
                 let count = try reader.count(of: Leads.decisionsName) ?? 0
                 if count > Self.readable {
@@ -91,6 +93,7 @@ extension KernelCore {
                     "delete table inet cordon\n" + text.definitions + structure, operation: "replacing the table")
                 (found, policies, bindings, forms, sets) = (TableSnapshot(), [:], [:], [:], [])
                 leads = PresentLeads(Leads())
+                words = [:]
             }
             var commits: UInt32 = 1
             (self.devices, devices6) = (contents.devices, contents.devices6)
@@ -108,7 +111,8 @@ extension KernelCore {
                 try body()
                 commits += 1
             }
-            if try lead(from: leads, to: chains, found: found.chains, sets: sets, link) { commits += 1 }
+            let names = NamedAddresses(contents.names, for: chains)
+            if try lead(from: leads, to: chains, (words, names), found: found.chains, sets: sets, link) { commits += 1 }
             commits += try loadDevices6(link)
             if isLarge {
                 try DeviceDifference.replaceAll(with: contents.devices, over: link.nftables)
@@ -120,7 +124,7 @@ extension KernelCore {
             }
 
             interfaces = present
-            self.chains = chains
+            (self.chains, self.names) = (chains, names)
             flowNumbers.loseTrack()
             (nas, pools) = (contents.nas, contents.pools)
             let after = try reader.generation()
@@ -154,12 +158,16 @@ extension KernelCore {
     /// Leads policies to their chains, and deletes the chains and maps that are not in use: old policies' and foreign
     /// ones. - Returns: whether anything had to change.
     private func lead(
-        from present: PresentLeads, to chains: PolicyChains, found: [String], sets: Set<String>, _ link: Link
+        from present: PresentLeads, to chains: PolicyChains,
+        _ names: (present: [String: [[UInt8]: UInt32]?], wanted: NamedAddresses), found: [String], sets: Set<String>,
+        _ link: Link
     ) throws(DataPlaneError) -> Bool {
         let inUse = chains.chainNames
         let serials = chains.serialsInUse
         var batch = TableBatch(socket: link.nftables)
         if !present.areDecisionsKnown { try batch.flush(Leads.decisionsName) }
+        for (map, words) in names.present where words == nil { try batch.flush(map) }
+        try Self.difference(from: names.present.compactMapValues { $0 }, to: names.wanted).put(in: &batch)
         try batch.delete(present.leads.subtracting(chains.leads))
         try batch.add(chains.leads.subtracting(present.leads))
         let unused = found.filter { !TableText.chains.contains($0) && !inUse.contains($0) }
@@ -171,6 +179,18 @@ extension KernelCore {
                 return ChainPlace.serial(in: name).map { !serials.contains($0) } ?? false
             }.sorted())
         return try batch.commit()
+    }
+
+    /// What the maps of names have; `nil` for one that has more than can be read.
+    private func presentWords(
+        _ sets: Set<String>, _ link: Link
+    ) throws(DataPlaneError) -> [String: [[UInt8]: UInt32]?] {
+        var words: [String: [[UInt8]: UInt32]?] = [:]
+        for map in Named.maps where sets.contains(map) {
+            let isReadable = try link.reader.count(of: map).map { $0 <= Self.readable } ?? true
+            words[map] = isReadable ? .some(try link.reader.words(of: map)) : .some(nil)
+        }
+        return words
     }
 
     /// The sets of groups, with their devices, in one transaction.
@@ -321,6 +341,8 @@ extension KernelCore {
         wanted["device_policy6"] = Set(devices6.keys.map { $0.address.bits.networkOctets })
         for family in Family.allCases { wanted["group_devices\(family.suffix)", default: []].formUnion([]) }
         for set in Self.sets(of: groups) { wanted[set.name, default: []].formUnion([]) }
+        let words = names.elements
+        for (map, elements) in words { wanted[map] = Set(elements.keys) }
         let present = Set(try reader.setNames())
         var findings: [String] = []
         for (set, keys) in wanted.sorted(by: { $0.key < $1.key }) {
@@ -331,8 +353,12 @@ extension KernelCore {
             let count = try reader.count(of: set)
             if let count, count != keys.count {
                 findings.append("\(set) had \(count) elements instead of \(keys.count)")
-            } else if keys.count <= Self.readable, try reader.keys(of: set) != keys {
-                findings.append("elements of \(set) had been changed")
+            } else if keys.count <= Self.readable {
+                let isRight =
+                    if let numbers = words[set] { try reader.words(of: set) == numbers } else {
+                        try reader.keys(of: set) == keys
+                    }
+                if !isRight { findings.append("elements of \(set) had been changed") }
             }
         }
         return findings
@@ -401,7 +427,7 @@ extension KernelCore {
         _ = try load(
             Contents(
                 rulesets: chains.rulesets, devices: devices, devices6: devices6, nas: nas, pools: pools,
-                vpns: chains.vpns))
+                vpns: chains.vpns, names: names.all))
     }
 }
 

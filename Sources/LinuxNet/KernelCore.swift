@@ -12,6 +12,7 @@ final class KernelCore {
     var chains: PolicyChains
     /// Those that have a set in the kernel: all that rules name.
     var groups: Set<GroupNumber> = []
+    var names = NamedAddresses()
     var flowNumbers = FlowNumbers()
     /// The policies of devices that are gone, whose flows conntrack may still have when they come back.
     private var departed: [IPv4Address: PolicyMark] = [:]
@@ -168,14 +169,16 @@ final class KernelCore {
             let named = Set(rulesets.values.flatMap(\.namedGroups))
             try addGroups(named, link)
             try add(change.additions, link) { body throws(DataPlaneError) in try committing(link, body) }
+            let (names, difference) = self.names(with: chains, of: Set(rulesets.keys).union(removed))
             do throws(DataPlaneError) {
-                try committing(link) { () throws(DataPlaneError) in try swap(change, link) }
+                try committing(link) { () throws(DataPlaneError) in try swap(change, link, difference) }
             } catch {
                 // The new chains are left without use, which the next full check finds and mends.
                 generation = nil
                 throw error
             }
             self.chains = chains
+            self.names = names
             for (mark, serial) in change.unmapped {
                 guard let number = PolicyChains.number(serial) else { continue }
                 if chains.rulesets[mark] == nil {
@@ -199,8 +202,8 @@ final class KernelCore {
             snapshot?.parts[.chain(name)] = nil
             snapshot?.parts[.rules(name)] = nil
         }
-        for (serial, ruleset) in change.additions {
-            for name in PolicyChains.names(serial, ruleset, withIPv6: layout.hasIPv6).chains {
+        for addition in change.additions {
+            for name in PolicyChains.names(addition.serial, addition.ruleset, withIPv6: layout.hasIPv6).chains {
                 snapshot?.parts[.chain(name)] = TableSnapshot.plainChain
                 snapshot?.parts.merge(try link.reader.rules(of: name)) { $1 }
             }
@@ -210,14 +213,15 @@ final class KernelCore {
     /// Adds policies' chains, to which nothing leads yet, in transactions of some size: the kernel goes through what a
     /// transaction has so far again and again.
     func add(
-        _ additions: [(serial: UInt32, ruleset: Ruleset)], _ link: Link,
+        _ additions: [PolicyChains.Change.Addition], _ link: Link,
         commit: (() throws(DataPlaneError) -> Void) throws(DataPlaneError) -> Void
     ) throws(DataPlaneError) {
         var rest = additions[...]
         while !rest.isEmpty {
             var batch = TableBatch(socket: link.nftables)
-            while let (serial, ruleset) = rest.first, batch.size < 1 << 20 {
-                try batch.add(PolicyForm(ruleset, withIPv6: layout.hasIPv6), serial: serial)
+            while let next = rest.first, batch.size < 1 << 20 {
+                try batch.add(
+                    PolicyForm(next.ruleset, bits: next.bits, withIPv6: layout.hasIPv6), serial: next.serial)
                 rest = rest.dropFirst()
             }
             let whole = batch
@@ -225,8 +229,11 @@ final class KernelCore {
         }
     }
 
-    private func swap(_ change: PolicyChains.Change, _ link: Link) throws(DataPlaneError) {
+    private func swap(
+        _ change: PolicyChains.Change, _ link: Link, _ names: NameDifference = NameDifference()
+    ) throws(DataPlaneError) {
         var batch = TableBatch(socket: link.nftables)
+        try names.put(in: &batch)
         try batch.delete(change.removed)
         try batch.add(change.added)
         try batch.remove(chains: change.removedChains, maps: change.removedMaps)
@@ -330,6 +337,7 @@ final class KernelCore {
         }
         (snapshot, generation, isHostPrepared, unverified) = (nil, nil, false, [])
         (devices, devices6, groups, nas, pools) = ([:], [:], [], [], [])
+        names = NamedAddresses()
         (chains, flowNumbers) = (PolicyChains(withIPv6: layout.hasIPv6), FlowNumbers())
     }
 

@@ -6,6 +6,8 @@ import PolicyCompiler
 struct PolicyChains {
     private var serials: [PolicyMark: UInt32] = [:]
     private(set) var rulesets: [PolicyMark: Ruleset] = [:]
+    /// The bit of each of a policy's sets of names. A set keeps its own from version to version.
+    private var bits: [PolicyMark: [[HostPattern]: Int]] = [:]
     private var serial: UInt32
     /// Numbers of what an earlier process has left, which a new chain cannot have.
     private var taken: Set<UInt32>
@@ -45,8 +47,11 @@ struct PolicyChains {
 
     /// What the chain writes on flows: the number of its first way; `nil` for a number that no chain can have.
     static func number(_ serial: UInt32) -> UInt32? {
-        serial >> (32 - Ruleset.numberBits) == 0 ? serial << Ruleset.numberBits : nil
+        serial <= lastSerial ? serial << Ruleset.numberBits : nil
     }
+
+    /// The upper half of the numbers is that of routes' marks, and of what names put where a number will be.
+    private static let lastSerial: UInt32 = .max >> (Ruleset.numberBits + 1)
 
     /// The part of a flow's mark that is its chain's number; the rest is the way.
     static let numberMask: UInt32 = .max << Ruleset.numberBits
@@ -59,7 +64,7 @@ struct PolicyChains {
     /// be lost. So chains are complete before anything leads to them.
     struct Change {
         /// Policies whose chains are to be added, to which nothing leads.
-        var additions: [(serial: UInt32, ruleset: Ruleset)] = []
+        var additions: [Addition] = []
         /// Policies that lose their chains, with their number.
         var unmapped: [(mark: PolicyMark, serial: UInt32)] = []
         var removed = Leads()
@@ -69,6 +74,13 @@ struct PolicyChains {
         var removedMaps: [String] = []
 
         var isEmpty: Bool { additions.isEmpty && unmapped.isEmpty && removed.isEmpty && added.isEmpty }
+
+        struct Addition {
+            let serial: UInt32
+            let ruleset: Ruleset
+            /// Of its sets of names.
+            let bits: [Int]
+        }
     }
 
     /// Gives the policies these rulesets and forgets the removed ones.
@@ -78,6 +90,7 @@ struct PolicyChains {
             let old = leads(of: mark)
             retire(mark)
             remove(mark, &change)
+            assignBits(mark, ruleset)
             serials[mark] = newSerial(of: mark, for: ruleset, &change)
             rulesets[mark] = ruleset
             move(from: old, to: leads(of: mark), &change)
@@ -85,7 +98,7 @@ struct PolicyChains {
         for mark in removed.sorted() where new[mark] == nil {
             let old = leads(of: mark)
             remove(mark, &change)
-            retired[mark] = nil
+            (retired[mark], bits[mark]) = (nil, nil)
             move(from: old, to: leads(of: mark), &change)
         }
         leads.apply(change)
@@ -125,13 +138,63 @@ struct PolicyChains {
 
     private mutating func newSerial(of mark: PolicyMark, for ruleset: Ruleset, _ change: inout Change) -> UInt32 {
         if let found = adoptable.removeValue(forKey: mark),
-            found.form == PolicyForm(ruleset, withIPv6: withIPv6)
+            found.form == PolicyForm(ruleset, bits: bits(of: mark, ruleset), withIPv6: withIPv6)
         {
             return found.serial
         }
-        repeat { serial = serial &+ 1 & .max >> Ruleset.numberBits } while serial == 0 || taken.contains(serial)
-        change.additions.append((serial, ruleset))
+        repeat { serial = serial &+ 1 & Self.lastSerial } while serial == 0 || taken.contains(serial)
+        change.additions.append(.init(serial: serial, ruleset: ruleset, bits: bits(of: mark, ruleset)))
         return serial
+    }
+
+    /// Sets that the version before had keep their bits, and new ones get bits that no set had: so addresses can get theirs
+    /// before the chains are changed, and packets under way are judged rightly by the old. (When there are not enough for
+    /// that, all are given anew.)
+    private mutating func assignBits(_ mark: PolicyMark, _ ruleset: Ruleset) {
+        guard !ruleset.hostSets.isEmpty else {
+            bits[mark] = nil
+            return
+        }
+        let old = bits[mark] ?? [:]
+        var free = Set(0..<Ruleset.HostBit.words * Ruleset.HostBit.perWord).subtracting(old.values).sorted()[...]
+        var new: [[HostPattern]: Int] = [:]
+        for set in ruleset.hostSets { new[set] = old[set] ?? free.popFirst() }
+        if new.count < ruleset.hostSets.count {
+            for (place, set) in ruleset.hostSets.enumerated() { new[set] = place }
+        }
+        bits[mark] = new
+    }
+
+    private func bits(of mark: PolicyMark, _ ruleset: Ruleset) -> [Int] {
+        ruleset.hostSets.map { bits[mark]?[$0] ?? -1 }
+    }
+
+    /// The bits of an address that has these names for the policy's devices.
+    func words(of names: [DomainName], for mark: PolicyMark) -> NamedAddresses.Words {
+        var words = NamedAddresses.Words.zero
+        for (patterns, place) in bits[mark] ?? [:] {
+            guard let bit = Ruleset.HostBit(place),
+                patterns.contains(where: { pattern in names.contains { pattern.matches($0) } })
+            else { continue }
+            words[bit.word] |= bit.mask
+        }
+        return words
+    }
+
+    /// All that the policy's sets of names have.
+    func bitsInUse(of mark: PolicyMark) -> NamedAddresses.Words {
+        var words = NamedAddresses.Words.zero
+        for place in (bits[mark] ?? [:]).values {
+            if let bit = Ruleset.HostBit(place) { words[bit.word] |= bit.mask }
+        }
+        return words
+    }
+
+    /// Whether no bit has changed its meaning since an earlier version of the policy.
+    func keepsBits(of earlier: PolicyChains, for mark: PolicyMark) -> Bool {
+        guard let old = earlier.bits[mark], let new = bits[mark] else { return true }
+        let taken = Set(old.values)
+        return new.allSatisfy { set, place in old[set].map { $0 == place } ?? !taken.contains(place) }
     }
 
     private mutating func remove(_ mark: PolicyMark, _ change: inout Change) {

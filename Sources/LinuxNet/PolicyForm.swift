@@ -11,9 +11,10 @@ struct PolicyForm: Hashable {
 
     init(chains: [ChainPlace: ChainForm]) { self.chains = chains }
 
-    init(_ ruleset: Ruleset, withIPv6: Bool) {
-        chains = [.outward(.ipv4): ChainForm(ruleset, ruleset.form)]
-        if withIPv6, let form = ruleset.form6 { chains[.outward(.ipv6)] = ChainForm(ruleset, form) }
+    /// - Parameter bits: of the ruleset's sets of names.
+    init(_ ruleset: Ruleset, bits: [Int], withIPv6: Bool) {
+        chains = [.outward(.ipv4): ChainForm(ruleset, ruleset.form, bits)]
+        if withIPv6, let form = ruleset.form6 { chains[.outward(.ipv6)] = ChainForm(ruleset, form, bits) }
         for access in ruleset.access {
             chains[.access(access.vpn, .ipv4)] = ChainForm(ruleset, access.vpn, access.entries)
             guard withIPv6, !access.entries6.isEmpty else { continue }
@@ -43,7 +44,7 @@ struct PolicyForm: Hashable {
 }
 
 extension Ruleset.Form {
-    fileprivate var mapCount: Int { if case .maps(let lookups) = self { lookups.count } else { 0 } }
+    fileprivate var mapCount: Int { lookups.count }
 }
 
 /// Which packets of a policy's devices a chain judges.
@@ -134,25 +135,31 @@ struct ChainForm: Hashable {
         self.maps = maps
     }
 
-    init<Prefix: KernelPrefix>(_ ruleset: Ruleset, _ form: Ruleset.Form<Prefix>) {
+    init<Prefix: KernelPrefix>(_ ruleset: Ruleset, _ form: Ruleset.Form<Prefix>, _ bits: [Int]) {
         let family = Prefix.family
         rules = []
         maps = []
-        switch form {
-        case .rules(let boxes):
-            for box in boxes {
-                let comparisons = box.destination.comparisons + box.shape.comparisons
+        var word: Int?
+        for step in form.steps {
+            switch step {
+            case .box(let box):
+                var comparisons = box.destination.comparisons
+                if case .hosts(let set) = box.destination {
+                    guard set < bits.count, let bit = Ruleset.HostBit(bits[set]) else { continue }
+                    if bit.word != word { rules += Named.load(word: bit.word, family) }
+                    word = bit.word
+                    comparisons = Named.comparisons(bit)
+                }
+                comparisons += box.comparisons
                 let noted = Self.observations(ruleset, box.rule, box.shape.protocols, family)
                 rules += noted.map { comparisons + $0 }
                 rules.append(comparisons + Self.decision(ruleset, way: box.way))
-            }
-        case .maps(let lookups):
-            for (layer, lookup) in lookups.enumerated() {
+            case .lookup(let lookup):
                 let elements = lookup.entries.map { entry in
                     Element(entry, key: lookup.key, way: ruleset.way(of: entry.rule))
                 }
+                rules.append(lookup.key.rule(layer: maps.count, family))
                 maps.append(Map(key: lookup.key, elements: Set(elements)))
-                rules.append(lookup.key.rule(layer: layer, family))
             }
         }
         rules += Self.observations(ruleset, ruleset.default, 0...255, family)
@@ -171,8 +178,12 @@ struct ChainForm: Hashable {
     }
 
     private static func decision(_ ruleset: Ruleset, way: Int?) -> [RuleExpression] {
-        guard let way else { return [.counter, .return] }
         let register = NFT_REG_1.rawValue
+        guard let way else {
+            // What names have put there is nobody's number.
+            return ruleset.hosts.isEmpty
+                ? [.counter, .return] : [.counter, .zero(to: register), .setConntrackMark(from: register), .return]
+        }
         let number: [RuleExpression] = [
             .counter, .number(UInt32(truncatingIfNeeded: way), to: register), .setConntrackMark(from: register),
         ]
@@ -249,13 +260,58 @@ extension Ruleset.Box.Destination where Prefix: KernelPrefix {
         case .group(let group):
             let network = Prefix.family == .ipv4 ? [] : [RuleExpression.mask(register, Family.deviceMask)]
             return [load] + network + [.member(of: Prefix.family.group(group), from: register)]
+        case .hosts: return []
         }
+    }
+}
+
+/// The maps `named_0` and on, `named6_0` and on: policy and address, and which of the policy's sets of names have the
+/// address (``Ruleset/HostBit``).
+enum Named {
+    static func map(_ word: Int, _ family: Family) -> String { "named\(family.suffix)_\(word)" }
+
+    static let maps = Family.allCases.flatMap { family in (0..<Ruleset.HostBit.words).map { map($0, family) } }
+
+    static func key(_ policy: PolicyMark, _ address: IPAddress) -> [UInt8] {
+        switch address {
+        case .v4(let address): policy.rawValue.nativeOctets + address.bits.networkOctets
+        case .v6(let address): policy.rawValue.nativeOctets + address.bits.networkOctets
+        }
+    }
+
+    /// What a word of bits is in the map: no flow has such a number.
+    static let mark: UInt32 = 1 << 31
+
+    /// Puts a word of the destination's bits where the flow's number will be; zero when it has none.
+    static func load(word: Int, _ family: Family) -> [[RuleExpression]] {
+        let register = NFT_REG_1.rawValue
+        return [
+            [.zero(to: register), .setConntrackMark(from: register)],
+            [
+                .meta(key: NFT_META_MARK.rawValue, to: register),
+                .destination(family, to: RuleExpression.register(1)),
+                .find(in: map(word, family), from: register, to: register), .setConntrackMark(from: register),
+            ],
+        ]
+    }
+
+    static func comparisons(_ bit: Ruleset.HostBit) -> [RuleExpression] {
+        let (register, octets) = (NFT_REG_1.rawValue, bit.mask.nativeOctets)
+        return [.conntrackMark(to: register), .mask(register, octets), .equal(register, octets)]
     }
 }
 
 extension Family {
     /// A device has a /64.
     static let deviceMask = Array(repeating: UInt8(255), count: 8) + Array(repeating: 0, count: 8)
+}
+
+extension Ruleset.Box {
+    fileprivate var comparisons: [RuleExpression] {
+        guard needsPort, shape.ports == 0...65_535 else { return shape.comparisons }
+        let register = NFT_REG_1.rawValue
+        return shape.comparisons + [.destinationPort(to: register), .range(register, [0, 0], [255, 255])]
+    }
 }
 
 extension BoxShape {

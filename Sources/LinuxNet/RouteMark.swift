@@ -8,6 +8,7 @@ import PolicyCompiler
 /// |---|---|
 /// | `0x80000001` | to the internet |
 /// | `0x80000002` | answers to devices |
+/// | `0x80000004` | to the resolver |
 /// | `0x80000006` | from a VPN to devices |
 /// | `0xa0000000` and up | to the VPN with the number |
 /// | `0xc0000000` | to VPNs that are all down |
@@ -15,6 +16,7 @@ import PolicyCompiler
 enum RouteMark {
     static let internet: UInt32 = 0x8000_0001
     static let devices: UInt32 = 0x8000_0002
+    static let resolver: UInt32 = 0x8000_0004
     static let access: UInt32 = 0x8000_0006
     static let down: UInt32 = 0xC000_0000
 

@@ -13,6 +13,9 @@ enum RuleExpression: Hashable {
     case lookup(layer: Int, from: UInt32, to: UInt32)
     /// Of a set of the table.
     case member(of: String, from: UInt32)
+    /// In a map of the table.
+    case find(in: String, from: UInt32, to: UInt32)
+    case conntrackMark(to: UInt32)
     /// A way's number.
     case number(UInt32, to: UInt32)
     case setConntrackMark(from: UInt32)

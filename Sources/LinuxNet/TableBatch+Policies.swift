@@ -127,6 +127,13 @@ extension TableBatch {
             name = "lookup"
             numbers = [(NFTNL_EXPR_LOOKUP_SREG, key)]
             text = (NFTNL_EXPR_LOOKUP_SET, set)
+        case .find(let map, let key, let value):
+            name = "lookup"
+            numbers = [(NFTNL_EXPR_LOOKUP_SREG, key), (NFTNL_EXPR_LOOKUP_DREG, value)]
+            text = (NFTNL_EXPR_LOOKUP_SET, map)
+        case .conntrackMark(let register):
+            name = "ct"
+            numbers = [(NFTNL_EXPR_CT_KEY, NFT_CT_MARK.rawValue), (NFTNL_EXPR_CT_DREG, register)]
         case .number(let way, let register):
             name = "immediate"
             numbers = [(NFTNL_EXPR_IMM_DREG, register)]

@@ -40,6 +40,15 @@ extension TableReader {
         return found
     }
 
+    /// The elements of a map of numbers. Takes long where there are many (``settledElements(of:)``).
+    func words(of map: String) throws(DataPlaneError) -> [[UInt8]: UInt32] {
+        var found: [[UInt8]: UInt32] = [:]
+        try eachElement(of: map, reset: { found = [:] }) { element in
+            if let key = element.key { found[key] = element.number ?? 0 }
+        }
+        return found
+    }
+
     /// The decisions in force. Takes long where there are many (``settledElements(of:)``).
     func decisions() throws(DataPlaneError) -> [PolicyPair: UInt32] {
         var routes: [PolicyPair: UInt32] = [:]
@@ -209,12 +218,18 @@ extension RuleExpression {
                 self = .member(of: map, from: key)
                 return
             }
-            guard map.hasPrefix("\(chain)_"), let layer = Int(map.dropFirst(chain.count + 1)) else { return }
+            guard map.hasPrefix("\(chain)_"), let layer = Int(map.dropFirst(chain.count + 1)) else {
+                self = .find(in: map, from: key, to: result)
+                return
+            }
             self = .lookup(layer: layer, from: key, to: result)
         case "ct":
-            guard value(NFTA_CT_KEY.rawValue) == NFT_CT_MARK.rawValue, let register = value(NFTA_CT_SREG.rawValue)
-            else { return }
-            self = .setConntrackMark(from: register)
+            guard value(NFTA_CT_KEY.rawValue) == NFT_CT_MARK.rawValue else { return }
+            if let register = value(NFTA_CT_SREG.rawValue) {
+                self = .setConntrackMark(from: register)
+            } else if let register = value(NFTA_CT_DREG.rawValue) {
+                self = .conntrackMark(to: register)
+            }
         case "immediate":
             guard let register = value(NFTA_IMMEDIATE_DREG.rawValue),
                 let immediate = data.first(NFTA_IMMEDIATE_DATA.rawValue)?.nested

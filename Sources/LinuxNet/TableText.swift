@@ -19,7 +19,8 @@ struct TableText {
     static let chains = [
         "blocked", "sgi_reply", "sgi_device", "sgi_reply6", "sgi_device6", "sgi_source6", "sgi_source", "vpn_access",
         "vpn_access6", "vpn_known", "vpn_device", "vpn_source", "radius", "sgi_input", "wan_input", "vpn_input",
-        "forward_vpn", "forward_group", "mangle_prerouting", "filter_forward", "filter_input", "nat_postrouting",
+        "forward_vpn", "forward_group", "raw_prerouting", "raw_output", "mangle_prerouting", "filter_forward",
+        "filter_input", "nat_prerouting", "nat_postrouting",
     ]
     static let counters = [
         "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6",
@@ -33,35 +34,44 @@ struct TableText {
         + [
             Leads.decisionsName, Leads.vpnsName, Leads.interfacesName, Leads.marksName, "device_nat", "nas",
             "nas_rates",
-        ]
+        ] + Named.maps
     /// Sets whose elements the kernel makes, with the limits that were in force then.
     static let meters = ["block_rates", "block_rates6", "nas_rates"]
 
     /// Commands that define everything which may already be there, and change nothing where it is.
     var definitions: String {
         let base = [
+            "raw_prerouting { type filter hook prerouting priority raw; policy accept; }",
+            "raw_output { type filter hook output priority raw; policy accept; }",
             "mangle_prerouting { type filter hook prerouting priority mangle; policy accept; }",
             "filter_forward { type filter hook forward priority filter; policy drop; }",
             "filter_input { type filter hook input priority filter; policy accept; }",
+            "nat_prerouting { type nat hook prerouting priority dstnat; policy accept; }",
             "nat_postrouting { type nat hook postrouting priority srcnat; policy accept; }",
         ]
         var lines = ["add table inet cordon"]
         lines += Self.counters.map { "add counter inet cordon \($0)" }
         for family in Family.allCases {
             let (address, suffix) = (family == .ipv4 ? "ipv4_addr" : "ipv6_addr", family.suffix)
-            lines += [
-                "add map inet cordon device_policy\(suffix) { type \(address) : mark; }",
-                "add set inet cordon group_devices\(suffix) { type \(address) . mark; }",
-                "add map inet cordon policy_chain\(suffix) { type mark : verdict; size 131072; }",
-                "add map inet cordon access_chain\(suffix) { type mark . ifname : verdict; }",
-                "add set inet cordon pools\(suffix) { type \(address); flags interval; }",
-                // What blocks and NAS take. The kernel adds elements, and takes them away when they are idle.
-                "add set inet cordon block_rates\(suffix) { type \(address); size 65536; flags dynamic,timeout; "
-                    + "timeout 1m; }",
-                // What rules note of the packets they decide on, for so long after the last of them.
-                "add set inet cordon \(family.observed) { type \(address) . \(address) . inet_proto . inet_service . mark; "
-                    + "size 65536; flags dynamic,timeout; timeout 1h; counter; }",
-            ]
+            lines +=
+                [
+                    "add map inet cordon device_policy\(suffix) { type \(address) : mark; }",
+                    "add set inet cordon group_devices\(suffix) { type \(address) . mark; }",
+                    "add map inet cordon policy_chain\(suffix) { type mark : verdict; size 131072; }",
+                    "add map inet cordon access_chain\(suffix) { type mark . ifname : verdict; }",
+                    // In each policy, which of its rules' names have an address.
+                ]
+                + (0..<Ruleset.HostBit.words).map {
+                    "add map inet cordon \(Named.map($0, family)) { type mark . \(address) : mark; }"
+                } + [
+                    "add set inet cordon pools\(suffix) { type \(address); flags interval; }",
+                    // What blocks and NAS take. The kernel adds elements, and takes them away when they are idle.
+                    "add set inet cordon block_rates\(suffix) { type \(address); size 65536; flags dynamic,timeout; "
+                        + "timeout 1m; }",
+                    // What rules note of the packets they decide on, for so long after the last of them.
+                    "add set inet cordon \(family.observed) { type \(address) . \(address) . inet_proto . inet_service . mark; "
+                        + "size 65536; flags dynamic,timeout; timeout 1h; counter; }",
+                ]
         }
         lines += [
             "add map inet cordon \(Leads.decisionsName) { type mark . mark : mark; }",
@@ -121,8 +131,40 @@ struct TableText {
         ]
         chains += Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }.flatMap { sgiRules($0) }
         chains += [("sgi_source6", layout.hasIPv6 ? sgiSource6 : [])]
-        chains += vpnRules + forwardRules + inputRules + natRules
+        chains += vpnRules + forwardRules + inputRules + natRules + resolverRules
         return chains.flatMap { chain in chain.rules.map { "add rule inet cordon \(chain.name) \($0)\n" } }.joined()
+    }
+
+    /// The resolver's address of a family, as nft writes it.
+    private func resolverAddress(_ family: Family) -> String? {
+        switch family {
+        case .ipv4: layout.resolver?.address.description
+        case .ipv6: layout.hasIPv6 ? layout.resolver?.address6?.description : nil
+        }
+    }
+
+    /// Questions to the resolver itself are not tracked, those to others are redirected.
+    private var resolverRules: [(name: String, rules: [String])] {
+        guard let resolver = layout.resolver else { return [] }
+        let mark = Self.number(RouteMark.resolver)
+        let sgi = "iif \"\(layout.sgiInterface)\""
+        let families = Family.allCases.compactMap { family in
+            resolverAddress(family).map { (word: family == .ipv4 ? "ip" : "ip6", address: $0) }
+        }
+        return [
+            ("raw_prerouting", families.map { "\(sgi) \($0.word) daddr \($0.address) udp dport 53 notrack" }),
+            ("raw_output", families.map { "\($0.word) saddr \($0.address) udp sport 53 notrack" }),
+            (
+                "nat_prerouting",
+                families.flatMap { word, address in
+                    let redirected =
+                        "\(word == "ip" ? address : "[\(address)]"):\(resolver.redirectedPort)"
+                    return ["udp", "tcp"].map {
+                        "meta mark \(mark) \(word) daddr != \(address) \($0) dport 53 dnat \(word) to \(redirected)"
+                    }
+                }
+            ),
+        ]
     }
 
     /// What names a packet's device, as the maps of devices have it.
@@ -133,6 +175,9 @@ struct TableText {
     /// Packets of devices.
     private func sgiRules(_ family: Family) -> [(name: String, rules: [String])] {
         let suffix = family.suffix
+        let toResolver =
+            resolverAddress(family) == nil
+            ? [] : ["udp", "tcp"].map { "\($0) dport 53 meta mark set \(Self.number(RouteMark.resolver)) accept" }
         return [
             // One to the gateway itself is judged too, then delivered (the local routing table comes before the marks)
             // and refused by the input chain. An error (ICMP) has its flow's mark, and passes as the flow does.
@@ -141,6 +186,7 @@ struct TableText {
                 [
                     "\(Self.found) accept",
                     "ct direction reply goto sgi_reply\(suffix)",
+                ] + toResolver + [
                     "ct state invalid,untracked counter name invalid drop",
                     "ct state related counter name blocked drop",
                     // Jumps to the policy's chain, which accepts, or returns.
@@ -313,7 +359,11 @@ struct TableText {
             ),
             (
                 "sgi_input",
-                [
+                (layout.resolver.map { resolver in
+                    ["udp", "tcp"].map {
+                        "meta mark \(Self.number(RouteMark.resolver)) \($0) dport { 53, \(resolver.redirectedPort) } accept"
+                    }
+                } ?? []) + [
                     "meta mark != 0 counter name input_denied drop",
                     "ct state established,related accept",
                     "ip saddr @nas udp dport { \(radiusPorts) } goto radius",

@@ -11,10 +11,12 @@ public func compile(_ policy: ValidatedPolicy, isOpen: (Schedule) -> Bool = { _ 
     let rules = policy.rules.enumerated().filter { $0.element.schedule.map(isOpen) ?? true }.map {
         (number: $0.offset, rule: $0.element)
     }
+    let (hostSets, hosts) = hostEntries(rules)
     return Ruleset(
         layers: layers(rules.flatMap { RuleBoxes($0.rule, \.ipv4).boxes(rule: $0.number) }),
         layers6: layers(rules.flatMap { RuleBoxes($0.rule, \.ipv6).boxes(rule: $0.number) }),
         groups: rules.flatMap { groupEntries($0.rule, number: $0.number, of: policy) },
+        hostSets: hostSets, hosts: hosts,
         access: access(rules, of: policy),
         actions: policy.rules.map { action($0, of: policy) },
         default: policy.mode == .monitor ? .monitored : Ruleset.Action(nil))
@@ -52,6 +54,24 @@ private func groupEntries(
     return rule.groups.compactMap { policy.groups[$0] }.sorted().flatMap { group in
         rule.shapes.map { Ruleset.GroupEntry(group: group, shape: $0, rule: number, isAllowed: rule.action == .allow) }
     }
+}
+
+private func hostEntries(
+    _ rules: [(number: Int, rule: ValidatedPolicy.Rule)]
+) -> (sets: [[HostPattern]], entries: [Ruleset.HostEntry]) {
+    var sets: [[HostPattern]] = []
+    var places: [[HostPattern]: Int] = [:]
+    var entries: [Ruleset.HostEntry] = []
+    for (number, rule) in rules where !rule.hosts.isEmpty && rule.direction == .fromDevice {
+        let hosts = rule.hosts.sorted()
+        let place = places[hosts] ?? sets.count
+        if place == sets.count {
+            places[hosts] = place
+            sets.append(hosts)
+        }
+        entries += rule.shapes.map { Ruleset.HostEntry(set: place, shape: $0, rule: number) }
+    }
+    return (sets, entries)
 }
 
 /// What comes through each VPN that a rule names.

@@ -16,6 +16,10 @@ public protocol DataPlane: Sendable {
     /// A policy must not be removed while a device has its mark.
     func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) throws(DataPlaneError)
 
+    /// The names that addresses have for policies' devices, in place of those that they had. Addresses of which no rule of
+    /// the policy has a name are remembered, for versions to come. Those of policies that are not there are ignored.
+    func setNames(_ changes: [NamedAddress]) throws(DataPlaneError)
+
     /// The addresses that RADIUS may come from.
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError)
 
@@ -64,11 +68,13 @@ public struct EnforcementState: Sendable {
     public var nas: Set<IPv4Address>
     public var pools: Set<IPv4Prefix>
     public var vpns: [VPNNumber: VPNEntry]
+    public var names: [NamedAddress]
 
     public init(
         rulesets: [PolicyMark: Ruleset], devices: [DeviceEntry], devices6: [DeviceEntry6] = [],
-        nas: Set<IPv4Address>, pools: Set<IPv4Prefix>, vpns: [VPNNumber: VPNEntry] = [:]
+        nas: Set<IPv4Address>, pools: Set<IPv4Prefix>, vpns: [VPNNumber: VPNEntry] = [:], names: [NamedAddress] = []
     ) {
+        self.names = names
         self.rulesets = rulesets
         self.devices = devices
         self.devices6 = devices6
@@ -114,6 +120,20 @@ public enum DeviceChange: Hashable, Sendable {
     case remove(IPv4Address)
     case set6(DeviceEntry6)
     case remove6(IPv6Prefix)
+}
+
+/// The names for which the resolver has given an address to a policy's devices, and still stands by it.
+public struct NamedAddress: Hashable, Sendable {
+    public let policy: PolicyMark
+    public let address: IPAddress
+    /// None: it has no name any more.
+    public let names: [DomainName]
+
+    public init(policy: PolicyMark, address: IPAddress, names: [DomainName]) {
+        self.policy = policy
+        self.address = address
+        self.names = names
+    }
 }
 
 /// Where a VPN is: an interface, and the networks behind it.

@@ -1,13 +1,21 @@
 public import Domain
 
 extension Ruleset {
-    /// How the kernel finds the box around a packet from a device.
-    public enum Form<Prefix: AddressPrefix>: Hashable, Sendable {
-        /// A rule for each box, in the order of the policy's rules. They lie side by side in memory: few of them cost a packet
-        /// less than one look-up in a map that is not in the processor's cache.
-        case rules([Box<Prefix>])
-        /// A map for each layer, in which the time grows with the number of boxes little or not at all.
-        case maps([Lookup<Prefix>])
+    /// How the kernel finds the box around a packet from a device: what it asks, one after the other.
+    public struct Form<Prefix: AddressPrefix>: Hashable, Sendable {
+        public let steps: [Step]
+
+        public enum Step: Hashable, Sendable {
+            /// A rule for one box. They lie side by side in memory: few of them cost a packet less than one look-up in a map
+            /// that is not in the processor's cache.
+            case box(Box<Prefix>)
+            /// A map for boxes that do not overlap, in which the time grows with their number little or not at all.
+            case lookup(Lookup<Prefix>)
+        }
+
+        public var lookups: [Lookup<Prefix>] {
+            steps.compactMap { if case .lookup(let lookup) = $0 { lookup } else { nil } }
+        }
     }
 
     /// A box that is compared with packets, and what comes of those in it.
@@ -17,15 +25,21 @@ extension Ruleset {
         public let rule: Int
         /// The place of their way, `nil` when they are blocked.
         public let way: Int?
+        /// Whether it is behind a look-up of packets with a port, and not for others either.
+        public var needsPort = false
 
         public enum Destination: Hashable, Sendable {
             case prefix(Prefix)
             case group(GroupNumber)
+            /// The addresses of names, by the place in ``Ruleset/hostSets``.
+            case hosts(Int)
         }
     }
 
     /// Up to so many boxes are rules.
     public static let maximumRules = 16
+    /// Different sets of host names in one policy: a bit each of an address's.
+    public static let maximumHostSets = 124
     /// Of a policy that has something observed, which maps cannot do. Of larger ones nothing is observed.
     public static let maximumObserved = 1024
     /// Of a policy with rules to groups, which maps cannot do; what is validated has no more.
@@ -37,34 +51,76 @@ extension Ruleset {
         hasForm6 ? form(of: layers6) : nil
     }
 
-    public var hasForm6: Bool { !layers6.isEmpty || !groups.isEmpty || actions[`default`].way != nil }
+    public var hasForm6: Bool { !layers6.isEmpty || !groups.isEmpty || !hosts.isEmpty || actions[`default`].way != nil }
 
     private func form<Prefix>(of layers: [[BoxEntry<Prefix>]]) -> Form<Prefix> {
         let count = layers.reduce(0) { $0 + $1.count }
         let isObserved = actions.contains(where: \.isObserved)
         guard !groups.isEmpty || count <= (isObserved ? Self.maximumObserved : Self.maximumRules) else {
-            return .maps(lookups(of: layers))
+            return Form(steps: segments(of: layers))
         }
-        let entries = layers.flatMap { $0 }.sorted {
+        // Stable: a rule has either groups or other destinations.
+        let boxes = (boxes(of: layers.flatMap { $0 }) + hostBoxes(of: hosts[...]) + groupBoxes()).enumerated().sorted {
+            ($0.element.rule, $0.offset) < ($1.element.rule, $1.offset)
+        }
+        return Form(steps: boxes.map { .box($0.element) })
+    }
+
+    private func boxes<Prefix>(of entries: [BoxEntry<Prefix>]) -> [Box<Prefix>] {
+        entries.sorted {
             $0.rule != $1.rule ? $0.rule < $1.rule : BoxEntry.isOrdered($0, $1)
+        }.map { entry in
+            Box(destination: .prefix(entry.destination), shape: entry.shape, rule: entry.rule, way: way(of: entry.rule))
         }
-        var boxes = entries.map { entry in
-            Box(
-                destination: .prefix(entry.destination), shape: entry.shape, rule: entry.rule,
-                way: way(of: entry.rule))
-        }
-        boxes += groups.map { entry in
+    }
+
+    private func hostBoxes<Prefix>(of entries: ArraySlice<HostEntry>) -> [Box<Prefix>] {
+        entries.map { Box(destination: .hosts($0.set), shape: $0.shape, rule: $0.rule, way: way(of: $0.rule)) }
+    }
+
+    private func groupBoxes<Prefix>() -> [Box<Prefix>] {
+        groups.map { entry in
             Box(
                 destination: .group(entry.group), shape: entry.shape, rule: entry.rule,
                 way: entry.isAllowed ? ways.firstIndex(of: .group(entry.group)) : nil)
         }
-        // Stable: a rule has either prefixes or groups.
-        return .rules(
-            groups.isEmpty
-                ? boxes
-                : boxes.enumerated().sorted {
-                    ($0.element.rule, $0.offset) < ($1.element.rule, $1.offset)
-                }.map(\.element))
+    }
+
+    /// Of many boxes: rules to names where they stand, and between them maps, or again rules where those are few.
+    private func segments<Prefix>(of layers: [[BoxEntry<Prefix>]]) -> [Form<Prefix>.Step] {
+        var steps: [Form<Prefix>.Step] = []
+        var key = LookupKey.protocol
+        var first = 0
+        let add = { (boxes: [Box<Prefix>], steps: inout [Form<Prefix>.Step]) in
+            steps += boxes.map { box in
+                var box = box
+                box.needsPort = key == .port
+                return .box(box)
+            }
+        }
+        let addLayers = { (rules: Range<Int>, steps: inout [Form<Prefix>.Step]) in
+            let parts =
+                rules == 0..<self.actions.count
+                ? layers : layers.map { $0.filter { rules.contains($0.rule) } }.filter { !$0.isEmpty }
+            if parts.reduce(0, { $0 + $1.count }) <= Self.maximumRules {
+                add(boxes(of: parts.flatMap { $0 }), &steps)
+            } else {
+                for layer in parts {
+                    if layer.contains(where: { $0.ports != 0...65_535 }) { key = .port }
+                    steps.append(.lookup(Lookup(key: key, entries: layer)))
+                }
+            }
+        }
+        var rest = hosts[...]
+        while let next = rest.first?.rule {
+            addLayers(first..<next, &steps)
+            let ofRule = rest.prefix { $0.rule == next }
+            add(hostBoxes(of: ofRule), &steps)
+            rest = rest.dropFirst(ofRule.count)
+            first = next
+        }
+        addLayers(first..<actions.count, &steps)
+        return steps
     }
 
     /// What the kernel looks up for one layer: a map whose key has only the parts that its boxes need, and all
@@ -83,15 +139,6 @@ extension Ruleset {
         case port
 
         public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-    }
-
-    /// In the order of the layers.
-    private func lookups<Prefix>(of layers: [[BoxEntry<Prefix>]]) -> [Lookup<Prefix>] {
-        var key = LookupKey.protocol
-        return layers.map { layer in
-            if layer.contains(where: { $0.ports != 0...65_535 }) { key = .port }
-            return Lookup(key: key, entries: layer)
-        }
     }
 }
 

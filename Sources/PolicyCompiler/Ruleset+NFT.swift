@@ -21,6 +21,25 @@ extension Ruleset {
     }
 }
 
+extension Ruleset {
+    /// Which bit of an address tells that it is one of a set of names: the maps `named_0` and on have a word of them each,
+    /// whose highest bit is always set, so that it is no flow's number.
+    public struct HostBit: Hashable, Sendable {
+        public static let perWord = 31
+        public static let words = maximumHostSets / perWord
+
+        public let word: Int
+        public let mask: UInt32
+
+        /// `nil` for a place that no map has.
+        public init?(_ place: Int) {
+            guard (0..<Self.words * Self.perWord).contains(place) else { return nil }
+            word = place / Self.perWord
+            mask = 1 << UInt32(place % Self.perWord)
+        }
+    }
+}
+
 private struct RulesetText {
     let ruleset: Ruleset
     /// The number of the first way, and of the first rule.
@@ -30,26 +49,34 @@ private struct RulesetText {
     func chain<Prefix: NFTPrefix>(_ name: String, _ form: Ruleset.Form<Prefix>) -> String {
         var text = ""
         var rules: [String] = []
-        switch form {
-        case .rules(let boxes):
-            for box in boxes {
-                let match = box.destination.match + box.shape.match
+        var layer = 0
+        var word: Int?
+        for step in form.steps {
+            switch step {
+            case .box(let box):
+                if case .hosts(let set) = box.destination, let bit = Ruleset.HostBit(set), bit.word != word {
+                    word = bit.word
+                    rules += [
+                        "ct mark set 0x0",
+                        "ct mark set meta mark . \(Prefix.word) daddr map @\(Prefix.named)_\(bit.word)",
+                    ]
+                }
+                let match = box.destination.match + box.match
                 rules += observations(box.rule, box.shape.protocols, Prefix.self).map { match + $0 }
                 rules.append(match + decision(box.way))
-            }
-        case .maps(let lookups):
-            for (index, lookup) in lookups.enumerated() {
+            case .lookup(let lookup):
                 let elements = lookup.entries.map { entry in
                     let number = ruleset.way(of: entry.rule).map { first &+ UInt32($0) } ?? 0
                     return "        \(lookup.key.element(entry)) : \(number.hexadecimal),"
                 }
                 let lines =
-                    ["map \(name)_\(index) {", "    type \(lookup.key.type(Prefix.self)) : mark"]
+                    ["map \(name)_\(layer) {", "    type \(lookup.key.type(Prefix.self)) : mark"]
                     + ["    flags constant,interval", "    counter", "    elements = {"] + elements + [
                         "    }", "}", "",
                     ]
                 text += lines.joined(separator: "\n")
-                rules.append("ct mark set \(lookup.key.expression(Prefix.self)) map @\(name)_\(index) return")
+                rules.append("ct mark set \(lookup.key.expression(Prefix.self)) map @\(name)_\(layer) return")
+                layer += 1
             }
         }
         rules += observations(ruleset.default, 0...255, Prefix.self)
@@ -75,7 +102,7 @@ private struct RulesetText {
     }
 
     private func decision(_ way: Int?) -> String {
-        guard let way else { return "counter return" }
+        guard let way else { return ruleset.hosts.isEmpty ? "counter return" : "counter ct mark set 0x0 return" }
         let mark = marks[ruleset.ways[way]].map { " meta mark set \($0.hexadecimal) accept" } ?? " return"
         return "counter ct mark set \((first &+ UInt32(way)).hexadecimal)" + mark
     }
@@ -104,6 +131,7 @@ private protocol NFTPrefix: AddressPrefix, CustomStringConvertible {
     static var type: String { get }
     static var group: String { get }
     static var observed: String { get }
+    static var named: String { get }
 }
 
 extension IPv4Prefix: NFTPrefix {
@@ -111,6 +139,7 @@ extension IPv4Prefix: NFTPrefix {
     fileprivate static var type: String { "ipv4_addr" }
     fileprivate static var group: String { "group" }
     fileprivate static var observed: String { "observed" }
+    fileprivate static var named: String { "named" }
 }
 
 extension IPv6Prefix: NFTPrefix {
@@ -118,6 +147,7 @@ extension IPv6Prefix: NFTPrefix {
     fileprivate static var type: String { "ipv6_addr" }
     fileprivate static var group: String { "group6" }
     fileprivate static var observed: String { "observed6" }
+    fileprivate static var named: String { "named6" }
 }
 
 /// What the kernel compares, with a space behind; nothing for what is in all packets.
@@ -128,8 +158,14 @@ extension Ruleset.Box.Destination where Prefix: NFTPrefix {
         // Of a network: a device has a whole one.
         case .group(let group):
             "\(Prefix.word) daddr \(Prefix.bits == 32 ? "" : "& ffff:ffff:ffff:ffff:: ")@\(Prefix.group)_\(group) "
+        case .hosts(let set):
+            Ruleset.HostBit(set).map { "ct mark & \($0.mask.hexadecimal) == \($0.mask.hexadecimal) " } ?? ""
         }
     }
+}
+
+extension Ruleset.Box {
+    fileprivate var match: String { shape.match + (needsPort && shape.ports == 0...65_535 ? "th dport 0-65535 " : "") }
 }
 
 extension BoxShape {

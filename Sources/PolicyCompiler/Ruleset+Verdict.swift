@@ -4,24 +4,40 @@ public import Domain
 extension Ruleset {
     /// The way of a packet from a device; `nil` when it is blocked.
     ///
-    /// Takes well under a microsecond for policies of ordinary size without rules to groups, and grows with the number of
-    /// layers and the logarithm of their size.
-    /// - Parameter group: of the device that has the destination, when one has.
+    /// Takes well under a microsecond for policies of ordinary size without rules to groups and names, and grows with the
+    /// number of layers and the logarithm of their size.
+    /// - Parameters:
+    ///   - group: of the device that has the destination, when one has.
+    ///   - names: that the destination has for the policy's devices.
     public func way(
-        to destination: IPAddress, protocol: UInt8, port: UInt16?, group: GroupNumber? = nil
+        to destination: IPAddress, protocol: UInt8, port: UInt16?, group: GroupNumber? = nil,
+        names: [DomainName] = []
     ) -> Way? {
         let packet = PacketShape(protocol: `protocol`, port: port)
-        let rule =
+        var rule =
             switch destination {
             case .v4(let address): self.rule(in: layers, around: packet, to: address)
             case .v6(let address): self.rule(in: layers6, around: packet, to: address)
             }
+        if !names.isEmpty, !hosts.isEmpty {
+            let sets = sets(of: names)
+            if let entry = hosts.first(where: { sets.contains($0.set) && packet.isIn($0.shape) }) {
+                rule = min(rule, entry.rule)
+            }
+        }
         if let group, let entry = groups.first(where: { $0.group == group && packet.isIn($0.shape) }),
             entry.rule < rule
         {
             return entry.isAllowed ? .group(group) : nil
         }
         return actions[rule].way
+    }
+
+    /// Those of ``hostSets`` that have one of the names.
+    public func sets(of names: [DomainName]) -> [Int] {
+        hostSets.indices.filter { set in
+            hostSets[set].contains { pattern in names.contains { pattern.matches($0) } }
+        }
     }
 
     /// The way of a packet that came through a VPN; `nil` when it is blocked.
@@ -48,11 +64,13 @@ extension Ruleset {
     }
 
     /// The way of a flow by this ruleset, which is that of its device; `nil` when it is denied.
-    public func way(of flow: TrackedFlow) -> Way? {
+    /// - Parameter names: that its destination has for the policy's devices.
+    public func way(of flow: TrackedFlow, names: [DomainName] = []) -> Way? {
         let (flow, group, way) = (flow.flow, flow.group, flow.isToDevice ? flow.way : nil)
         let port = flow.destinationPort
         guard case .access(let vpn) = way else {
-            return self.way(to: flow.destination, protocol: flow.protocol, port: port, group: group)
+            return self.way(
+                to: flow.destination, protocol: flow.protocol, port: port, group: group, names: names)
         }
         return self.way(from: flow.source, through: vpn, protocol: flow.protocol, port: port, group: group)
     }

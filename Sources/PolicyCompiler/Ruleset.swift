@@ -4,8 +4,8 @@ public import Domain
 ///
 /// The first layer that has a box around a packet decides, and the default when none has. A rule's box lies in the layer
 /// after the last one that holds an overlapping box of an earlier rule. So the boxes of a layer never overlap (the
-/// kernel's interval sets require that), and the first layer that matches is the first rule that matches. Rules to groups
-/// and to devices have boxes of their own, which are asked in the order of the rules.
+/// kernel's interval sets require that), and the first layer that matches is the first rule that matches. Rules to groups,
+/// to host names and to devices have boxes of their own, which are asked in the order of the rules.
 public struct Ruleset: Hashable, Sendable {
     public typealias Entry = BoxEntry<IPv4Prefix>
     public typealias Entry6 = BoxEntry<IPv6Prefix>
@@ -16,6 +16,10 @@ public struct Ruleset: Hashable, Sendable {
     public let layers6: [[Entry6]]
     /// Of packets from devices to devices, of either family, in the order of the rules.
     public let groups: [GroupEntry]
+    /// The host names of rules, each set once, in the order of the rules.
+    public let hostSets: [[HostPattern]]
+    /// Of packets from devices to addresses that names have, of either family, in the order of the rules.
+    public let hosts: [HostEntry]
     /// Of packets to devices, by the VPN that they come through, in the order of those.
     public let access: [Access]
     /// What comes of a packet, by the number of the rule that decides; the last one is the default's.
@@ -28,12 +32,15 @@ public struct Ruleset: Hashable, Sendable {
     ///   - actions: one for each rule.
     ///   - default: what comes of a packet that no rule matches.
     public init(
-        layers: [[Entry]], layers6: [[Entry6]] = [], groups: [GroupEntry] = [], access: [Access] = [],
-        actions: [Action], default last: Action = Action(nil)
+        layers: [[Entry]], layers6: [[Entry6]] = [], groups: [GroupEntry] = [],
+        hostSets: [[HostPattern]] = [], hosts: [HostEntry] = [], access: [Access] = [], actions: [Action],
+        default last: Action = Action(nil)
     ) {
         self.layers = layers
         self.layers6 = layers6
         self.groups = groups
+        self.hostSets = hostSets
+        self.hosts = hosts
         self.access = access
         self.actions = actions + [last]
         var ways: [Way] = []
@@ -84,6 +91,20 @@ public struct Ruleset: Hashable, Sendable {
             self.shape = shape
             self.rule = rule
             self.isAllowed = isAllowed
+        }
+    }
+
+    /// Packets to the addresses that names have for the policy's devices.
+    public struct HostEntry: Hashable, Sendable {
+        /// The place in ``Ruleset/hostSets``.
+        public let set: Int
+        public let shape: BoxShape
+        public let rule: Int
+
+        public init(set: Int, shape: BoxShape, rule: Int) {
+            self.set = set
+            self.shape = shape
+            self.rule = rule
         }
     }
 

@@ -23,6 +23,7 @@ package enum SQLiteSchema {
         }
         migrator.registerMigration("202611280310-nat-log") { db in try db.execute(sql: natLog) }
         migrator.registerMigration("202611280330-vpns") { db in try db.execute(sql: vpns) }
+        migrator.registerMigration("202611290030-learned-names") { db in try db.execute(sql: learnedNames) }
         return migrator
     }
 
@@ -312,6 +313,16 @@ package enum SQLiteSchema {
             created_at INTEGER NOT NULL,
             UNIQUE (tenant, name)
         ) STRICT;
+        """
+
+    private static let learnedNames = """
+        CREATE TABLE learned_names (
+            policy INTEGER NOT NULL REFERENCES policies (id) ON DELETE CASCADE,
+            address TEXT NOT NULL,
+            name TEXT NOT NULL,
+            until INTEGER NOT NULL,
+            PRIMARY KEY (policy, address, name)
+        ) STRICT, WITHOUT ROWID;
         """
 
     // The beginnings of sessions are the numbers of their rows, which only grow. Ends are numbered when there is somebody to

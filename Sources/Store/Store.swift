@@ -116,6 +116,9 @@ public protocol StoreReader {
     func enforcedSessions(ofGroup group: SIMGroup.ID) throws(StoreError) -> [EnforcedSession]
     func enforcedSessions(ofTenant tenant: Tenant.ID) throws(StoreError) -> [EnforcedSession]
 
+    /// What the resolver has told devices, for a start to go on from.
+    func allNames() throws(StoreError) -> [LearnedName]
+
     /// The token with this SHA-256 digest of its secret.
     func token(digest: [UInt8]) throws(StoreError) -> APIToken?
     func tokens() throws(StoreError) -> [APIToken]
@@ -152,6 +155,10 @@ public protocol StoreTransaction: StoreReader {
     ) throws(StoreError) -> Policy
     /// Throws `.conflict` while a group or the tenant's default uses it.
     func deletePolicy(_ id: Policy.ID) throws(StoreError)
+
+    /// Adds what was learned, or replaces when it ends. Those of policies that are gone are ignored.
+    func putNames(_ names: [LearnedName]) throws(StoreError)
+    func deleteName(_ name: DomainName, at address: IPAddress, of policy: Policy.ID) throws(StoreError)
 
     /// Creates the tenant's list, or replaces it whole.
     func putList(_ list: SharedList) throws(StoreError)
@@ -205,6 +212,21 @@ public protocol StoreTransaction: StoreReader {
     func deleteToken(named name: Name) throws(StoreError)
     func appendAudit(actor: String, action: String, target: String, detail: String, at time: Timestamp)
         throws(StoreError)
+}
+
+/// That an address has a name for a policy's devices.
+public struct LearnedName: Hashable, Sendable {
+    public let policy: Policy.ID
+    public let address: IPAddress
+    public let name: DomainName
+    public let until: Timestamp
+
+    public init(policy: Policy.ID, address: IPAddress, name: DomainName, until: Timestamp) {
+        self.policy = policy
+        self.address = address
+        self.name = name
+        self.until = until
+    }
 }
 
 /// A session with what the kernel needs to know about it.

@@ -19,6 +19,9 @@ final class RecordingDataPlane: DataPlane {
         var vpnRefusals = 0
 
         var vpns: [VPNNumber: VPNEntry] = [:]
+        var names: [PolicyMark: [IPAddress: [DomainName]]] = [:]
+        var nameRefusals = 0
+        var nameBatches = 0
         var upInterfaces: Set<InterfaceName> = []
 
         func denied(_ selection: FlowSelection, _ judge: (TrackedFlow) -> FlowJudgement) -> [TrackedFlow] {
@@ -56,6 +59,8 @@ final class RecordingDataPlane: DataPlane {
             state.nas = wanted.nas
             state.pools = wanted.pools
             state.vpns = wanted.vpns
+            state.names = [:]
+            for one in wanted.names { state.names[one.policy, default: [:]][one.address] = one.names }
             return ReconcileReport(devicesAdded: wanted.devices.count, devicesRemoved: 0, devicesKept: 0)
         }
     }
@@ -79,6 +84,19 @@ final class RecordingDataPlane: DataPlane {
             try refuseIfTold(&state)
             state.rulesets.merge(rulesets) { _, new in new }
             for mark in removed { state.rulesets[mark] = nil }
+        }
+    }
+
+    func setNames(_ changes: [NamedAddress]) throws(DataPlaneError) {
+        try state.withLock { state throws(DataPlaneError) in
+            guard state.nameRefusals == 0 else {
+                state.nameRefusals -= 1
+                throw DataPlaneError(code: .refused, operation: "test", detail: "told to refuse")
+            }
+            state.nameBatches += 1
+            for one in changes where state.rulesets[one.policy] != nil {
+                state.names[one.policy, default: [:]][one.address] = one.names.isEmpty ? nil : one.names
+            }
         }
     }
 

@@ -245,7 +245,7 @@ extension KernelTests {
                                 || prefix6("2001:db8:6400::/40").contains(address)
                             return isMeter ? name(meters) : []
                         }
-                    }, minuteOfWeek: minuteOfWeek)
+                    }, names: RandomPolicy.situation(at: 0).names, minuteOfWeek: minuteOfWeek)
             }
 
             /// The packets of each case with which the kernel did otherwise.
@@ -256,6 +256,14 @@ extension KernelTests {
                 for (device, one) in zip(devices, cases) { rulesets[device.policy] = one.ruleset }
                 try rig.kernel.install(rulesets, removing: [])
                 try rig.kernel.apply(devices.map { .set($0) } + prefixes.map { .set6($0) })
+                try rig.kernel.setNames(
+                    zip(devices, cases).flatMap { device, one in
+                        one.packets.filter { $0.direction == .fromDevice }.map { packet in
+                            NamedAddress(
+                                policy: device.policy, address: packet.destination,
+                                names: one.situation.names(packet.destination))
+                        }
+                    })
                 let wrong = zip(devices, cases).map { device, one in
                     var sent: [UInt32: PacketQuery] = [:]
                     for packet in one.packets {

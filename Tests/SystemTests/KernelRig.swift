@@ -29,7 +29,10 @@ final class KernelRig: Sendable {
     /// - Parameters:
     ///   - limits: none to speak of unless given.
     ///   - publicPrefixes: of NAT 1, which the gateway protects.
-    init(limits: GatewayLimits? = nil, publicPrefixes: Set<IPv4Prefix> = [], withIPv6: Bool = false) throws {
+    init(
+        limits: GatewayLimits? = nil, publicPrefixes: Set<IPv4Prefix> = [], withIPv6: Bool = false,
+        resolver: GatewayLayout.Resolver? = nil
+    ) throws {
         try #require(geteuid() == 0, "system tests need root: they make network namespaces")
         let serial = Self.serial.add(1, ordering: .relaxed).newValue
         let base = "ct-\(getpid())-\(serial)"
@@ -66,6 +69,7 @@ final class KernelRig: Sendable {
                 protectedPrefixes: [prefix("198.18.0.0/24")])
             layout.publicPrefixes = publicPrefixes
             layout.firstChain = 1
+            layout.resolver = resolver
             layout.limits.newConnectionsPerBlock = 10_000_000
             layout.limits.newConnectionsBurst = 10_000_000
             if let limits { layout.limits = limits }

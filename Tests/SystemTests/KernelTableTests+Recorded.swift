@@ -47,6 +47,18 @@ extension KernelTests.Table {
         map access_chain {
         type mark . ifname : verdict
         }
+        map named_0 {
+        type mark . ipv4_addr : mark
+        }
+        map named_1 {
+        type mark . ipv4_addr : mark
+        }
+        map named_2 {
+        type mark . ipv4_addr : mark
+        }
+        map named_3 {
+        type mark . ipv4_addr : mark
+        }
         set pools {
         type ipv4_addr
         flags interval
@@ -77,6 +89,18 @@ extension KernelTests.Table {
         }
         map access_chain6 {
         type mark . ifname : verdict
+        }
+        map named6_0 {
+        type mark . ipv6_addr : mark
+        }
+        map named6_1 {
+        type mark . ipv6_addr : mark
+        }
+        map named6_2 {
+        type mark . ipv6_addr : mark
+        }
+        map named6_3 {
+        type mark . ipv6_addr : mark
         }
         set pools6 {
         type ipv6_addr
@@ -212,6 +236,12 @@ extension KernelTests.Table {
         oif "sgi0" ct direction reply ip saddr . meta mark @group_devices meta mark set ip daddr map @device_policy accept
         counter name "device_to_device" drop
         }
+        chain raw_prerouting {
+        type filter hook prerouting priority raw; policy accept;
+        }
+        chain raw_output {
+        type filter hook output priority raw; policy accept;
+        }
         chain mangle_prerouting {
         type filter hook prerouting priority mangle; policy accept;
         iif "sgi0" goto sgi_source
@@ -239,6 +269,9 @@ extension KernelTests.Table {
         iif "sgi0" goto sgi_input
         iif "wan0" goto wan_input
         iifname @vpn_interfaces goto vpn_input
+        }
+        chain nat_prerouting {
+        type nat hook prerouting priority dstnat; policy accept;
         }
         chain nat_postrouting {
         type nat hook postrouting priority srcnat; policy accept;

@@ -47,6 +47,8 @@ extension KernelTests {
                         set group_2 { type ipv4_addr; }
                         set group6_1 { type ipv6_addr; }
                         set group6_2 { type ipv6_addr; }
+                        map named_0 { type mark . ipv4_addr : mark; }
+                        map named6_0 { type mark . ipv6_addr : mark; }
                         \(chain)
                     }
                     """

@@ -1,0 +1,345 @@
+import Domain
+import PolicyCompiler
+import Synchronization
+
+/// The addresses that names have for the devices of each policy: what the resolver has told one of them, and stands by.
+///
+/// The kernel is given them in batches: a fact that it does not have yet waits for the next, and whoever waits for it is
+/// told. What it has already costs a look into this table.
+final class NameBook: Sendable {
+    struct Limits: Sendable {
+        /// A name stays at least so long after the last answer: devices keep addresses longer than they may (RFC 9726 §4).
+        var leastSeconds: Int64 = 300
+        /// And at most so long, unless a flow uses it.
+        var mostSeconds: Int64 = 86_400
+        /// Addresses of one name, for one policy's devices.
+        var addressesPerName = 256
+        /// Names times their addresses, for one policy's devices.
+        var factsPerPolicy = 16_384
+    }
+
+    /// That an address has a name.
+    struct Fact: Hashable, Sendable {
+        let policy: PolicyMark
+        let address: IPAddress
+        let name: DomainName
+        /// The device that was told first; `nil` after a start.
+        let device: IPAddress?
+        /// Seconds of this book's clock.
+        var until: Int64
+    }
+
+    /// What the kernel is to be given, and who waits for that.
+    struct Batch {
+        var changes: [NamedAddress] = []
+        fileprivate(set) var waiting: [@Sendable (NameLessonResult) -> Void] = []
+    }
+
+    fileprivate struct Entry {
+        var facts: [Known]
+        var standing = Standing.due
+    }
+
+    /// Whether the kernel has all names of an address, and no others.
+    fileprivate enum Standing {
+        case due, given, current
+    }
+
+    fileprivate struct Known {
+        let name: DomainName
+        let device: IPAddress?
+        var until: Int64
+    }
+
+    fileprivate struct Names {
+        var addresses: [IPAddress: Entry] = [:]
+        var counts: [DomainName: Int] = [:]
+        var facts = 0
+    }
+
+    private struct State {
+        var policies: [PolicyMark: Names] = [:]
+        /// Whose names the kernel does not have as they are.
+        var due: Set<Key> = []
+        var waiting: [@Sendable (NameLessonResult) -> Void] = []
+        /// What the store does not have as it is.
+        var unsaved: Set<FactKey> = []
+        var alarms: [Alarm] = []
+    }
+
+    private struct Key: Hashable {
+        let policy: PolicyMark
+        let address: IPAddress
+    }
+
+    struct FactKey: Hashable, Sendable {
+        let policy: PolicyMark
+        let address: IPAddress
+        let name: DomainName
+    }
+
+    /// A name, or a policy, that has more addresses than it may.
+    struct Alarm: Hashable, Sendable {
+        let policy: PolicyMark
+        /// `nil`: all names of the policy together.
+        let name: DomainName?
+    }
+
+    private let limits: Limits
+    private let state = Mutex(State())
+
+    init(limits: Limits = Limits()) { self.limits = limits }
+
+    /// - Parameters:
+    ///   - mustWait: whether a rule has one of the lesson's names; others are remembered for versions to come, and nobody
+    ///     waits for that.
+    /// - Returns: whether there is something for the kernel; `then` has been called when not.
+    func learn(
+        _ lesson: NameLesson, at time: Int64, mustWait: ([DomainName]) -> Bool,
+        then: @escaping @Sendable (NameLessonResult) -> Void
+    ) -> Bool {
+        let life = min(max(Int64(lesson.timeToLive), limits.leastSeconds), limits.mostSeconds)
+        let (isWork, isWaiting) = state.withLock { state in
+            var (isNew, isMissing) = (false, false)
+            for address in lesson.addresses {
+                let key = Key(policy: lesson.policy, address: address)
+                for name in lesson.names
+                where state.policies[lesson.policy, default: Names()].note(
+                    name, at: address, by: lesson.device, until: time + life)
+                {
+                    isNew = true
+                    state.unsaved.insert(FactKey(policy: lesson.policy, address: address, name: name))
+                    enforceLimits(lesson.policy, name, at: time, &state)
+                }
+                guard let entry = state.policies[lesson.policy]?.addresses[address], entry.standing != .current else {
+                    continue
+                }
+                // One that is being given is waited for with the next batch, which comes after that.
+                isMissing = true
+                if entry.standing == .due { state.due.insert(key) }
+            }
+            let isWaiting = isMissing && mustWait(lesson.names)
+            if isWaiting { state.waiting.append(then) }
+            return (isNew || isMissing, isWaiting)
+        }
+        if !isWaiting { then(.inForce) }
+        return isWork
+    }
+
+    /// Drops the oldest facts of a name or a policy that has too many: a tenth of them, so that this is not done for each.
+    private func enforceLimits(_ policy: PolicyMark, _ name: DomainName, at time: Int64, _ state: inout State) {
+        guard let names = state.policies[policy] else { return }
+        let isNameFull = names.counts[name] ?? 0 > limits.addressesPerName
+        guard isNameFull || names.facts > limits.factsPerPolicy else { return }
+        state.alarms.append(Alarm(policy: policy, name: isNameFull ? name : nil))
+        let facts = names.addresses.flatMap { address, entry in
+            entry.facts.filter { !isNameFull || $0.name == name }.map { (address: address, fact: $0) }
+        }.sorted { $0.fact.until < $1.fact.until }
+        let limit = isNameFull ? limits.addressesPerName : limits.factsPerPolicy
+        for (address, fact) in facts.prefix(facts.count - limit + limit / 10) {
+            forget(FactKey(policy: policy, address: address, name: fact.name), &state)
+        }
+    }
+
+    private func forget(_ key: FactKey, _ state: inout State) {
+        guard state.policies[key.policy]?.forget(key.name, at: key.address) == true else { return }
+        state.due.insert(Key(policy: key.policy, address: key.address))
+        state.unsaved.insert(key)
+        if state.policies[key.policy]?.facts == 0 { state.policies[key.policy] = nil }
+    }
+
+    // MARK: The kernel
+
+    /// What the kernel does not have yet; `nil` when there is nothing. The next is taken when this one is finished.
+    func takeBatch() -> Batch? {
+        state.withLock { state in
+            guard !state.due.isEmpty || !state.waiting.isEmpty else { return nil }
+            var batch = Batch()
+            for key in state.due {
+                state.policies[key.policy]?.addresses[key.address]?.standing = .given
+                let names = state.policies[key.policy]?.addresses[key.address]?.facts.map(\.name) ?? []
+                batch.changes.append(NamedAddress(policy: key.policy, address: key.address, names: names))
+            }
+            batch.waiting = state.waiting
+            (state.due, state.waiting) = ([], [])
+            return batch
+        }
+    }
+
+    /// - Parameter isTaken: whether the kernel has the batch. When not, it is given again.
+    func finish(_ batch: Batch, isTaken: Bool) {
+        state.withLock { state in
+            for change in batch.changes {
+                let key = Key(policy: change.policy, address: change.address)
+                // One that has another name by now is due again already.
+                guard isTaken else {
+                    state.policies[key.policy]?.addresses[key.address]?.standing = .due
+                    state.due.insert(key)
+                    continue
+                }
+                if state.policies[key.policy]?.addresses[key.address]?.standing == .given {
+                    state.policies[key.policy]?.addresses[key.address]?.standing = .current
+                }
+            }
+        }
+        for waiter in batch.waiting { waiter(isTaken ? .inForce : .late) }
+    }
+
+    /// All that is known, as the kernel is given it at a start.
+    func all() -> [NamedAddress] {
+        state.withLock { state in
+            state.due = []
+            for policy in Array(state.policies.keys) { state.policies[policy]?.markCurrent() }
+            return state.policies.flatMap { policy, names in
+                names.addresses.map { NamedAddress(policy: policy, address: $0.key, names: $0.value.facts.map(\.name)) }
+            }
+        }
+    }
+
+    // MARK: The end of facts
+
+    /// Facts whose time is over.
+    func over(at time: Int64) -> [FactKey] {
+        let policies = state.withLock { Array($0.policies.keys) }
+        // One policy at a time: questions are answered in between.
+        return policies.flatMap { policy in
+            state.withLock { state in
+                (state.policies[policy]?.addresses ?? [:]).flatMap { address, entry in
+                    entry.facts.filter { $0.until <= time }.map {
+                        FactKey(policy: policy, address: address, name: $0.name)
+                    }
+                }
+            }
+        }
+    }
+
+    /// - Parameter isInUse: whether a flow of the policy's devices goes there.
+    func end(_ over: [FactKey], at time: Int64, isInUse: (PolicyMark, IPAddress) -> Bool) {
+        state.withLock { state in
+            for key in over {
+                // Somebody may have been told again meanwhile.
+                guard let until = state.policies[key.policy]?.until(of: key.name, at: key.address), until <= time else {
+                    continue
+                }
+                if isInUse(key.policy, key.address) {
+                    state.policies[key.policy]?.extend(key.name, at: key.address, until: time + limits.leastSeconds / 5)
+                } else {
+                    forget(key, &state)
+                }
+            }
+        }
+    }
+
+    /// Of policies that are gone. The kernel has forgotten them with those.
+    func forget(_ policies: some Sequence<PolicyMark>) {
+        state.withLock { state in
+            for policy in policies {
+                state.policies[policy] = nil
+                state.due = state.due.filter { $0.policy != policy }
+                state.unsaved = state.unsaved.filter { $0.policy != policy }
+            }
+        }
+    }
+
+    // MARK: The store
+
+    /// Facts that the store does not have, and those that it is to forget.
+    func takeUnsaved() -> (new: [Fact], gone: [FactKey]) {
+        state.withLock { state in
+            var (new, gone): ([Fact], [FactKey]) = ([], [])
+            for key in state.unsaved {
+                if let until = state.policies[key.policy]?.until(of: key.name, at: key.address) {
+                    new.append(
+                        Fact(policy: key.policy, address: key.address, name: key.name, device: nil, until: until))
+                } else {
+                    gone.append(key)
+                }
+            }
+            state.unsaved = []
+            return (new, gone)
+        }
+    }
+
+    func putBack(_ unsaved: some Sequence<FactKey>) { state.withLock { $0.unsaved.formUnion(unsaved) } }
+
+    /// At a start: facts that the store has.
+    func restore(_ facts: some Sequence<Fact>) {
+        state.withLock { state in
+            for fact in facts {
+                _ = state.policies[fact.policy, default: Names()].note(
+                    fact.name, at: fact.address, by: fact.device, until: fact.until)
+            }
+        }
+    }
+
+    // MARK: Questions
+
+    func names(of address: IPAddress, for policy: PolicyMark) -> [DomainName] {
+        state.withLock { $0.policies[policy]?.addresses[address]?.facts.map(\.name) ?? [] }
+    }
+
+    func facts(of policy: PolicyMark) -> [Fact] {
+        state.withLock { state in
+            (state.policies[policy]?.addresses ?? [:]).flatMap { address, entry in
+                entry.facts.map {
+                    Fact(policy: policy, address: address, name: $0.name, device: $0.device, until: $0.until)
+                }
+            }
+        }
+    }
+
+    func takeAlarms() -> [Alarm] {
+        state.withLock { state in
+            defer { state.alarms = [] }
+            return state.alarms
+        }
+    }
+
+    var count: Int { state.withLock { $0.policies.values.reduce(0) { $0 + $1.facts } } }
+}
+
+extension NameBook.Names {
+    /// - Returns: whether that is new.
+    fileprivate mutating func note(
+        _ name: DomainName, at address: IPAddress, by device: IPAddress?, until: Int64
+    ) -> Bool {
+        if let place = addresses[address]?.facts.firstIndex(where: { $0.name == name }) {
+            // Later answers do not shorten what earlier ones promised.
+            addresses[address]?.facts[place].extend(to: until)
+            return false
+        }
+        addresses[address, default: .init(facts: [])].facts.append(.init(name: name, device: device, until: until))
+        addresses[address]?.standing = .due
+        counts[name, default: 0] += 1
+        facts += 1
+        return true
+    }
+
+    /// - Returns: whether it was there.
+    fileprivate mutating func forget(_ name: DomainName, at address: IPAddress) -> Bool {
+        guard let place = addresses[address]?.facts.firstIndex(where: { $0.name == name }) else { return false }
+        addresses[address]?.facts.remove(at: place)
+        addresses[address]?.standing = .due
+        if addresses[address]?.facts.isEmpty == true { addresses[address] = nil }
+        counts[name] = counts[name].flatMap { $0 > 1 ? $0 - 1 : nil }
+        facts -= 1
+        return true
+    }
+
+    fileprivate mutating func markCurrent() {
+        for address in Array(addresses.keys) { addresses[address]?.standing = .current }
+    }
+
+    fileprivate func until(of name: DomainName, at address: IPAddress) -> Int64? {
+        addresses[address]?.facts.first { $0.name == name }?.until
+    }
+
+    fileprivate mutating func extend(_ name: DomainName, at address: IPAddress, until: Int64) {
+        guard let place = addresses[address]?.facts.firstIndex(where: { $0.name == name }) else { return }
+        addresses[address]?.facts[place].extend(to: until)
+    }
+}
+
+extension NameBook.Known {
+    fileprivate mutating func extend(to time: Int64) { until = max(until, time) }
+}

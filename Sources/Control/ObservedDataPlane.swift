@@ -1,0 +1,100 @@
+import Domain
+import PolicyCompiler
+import Synchronization
+
+/// Which devices the kernel knows, for those who ask by address at every question of a device.
+final class DeviceTable: Sendable {
+    struct Device: Hashable, Sendable {
+        let policy: PolicyMark
+        let group: GroupNumber?
+    }
+
+    private struct Tables {
+        var devices: [IPv4Address: Device] = [:]
+        var prefixes: [IPv6Prefix: Device] = [:]
+    }
+
+    private let tables = Mutex(Tables())
+
+    subscript(address: IPAddress) -> Device? {
+        tables.withLock { tables in
+            switch address {
+            case .v4(let address): tables.devices[address]
+            // A device has a /64.
+            case .v6(let address): tables.prefixes[IPv6Prefix(containing: address, length: 64)]
+            }
+        }
+    }
+
+    func replaceAll(_ devices: [DeviceEntry], _ devices6: [DeviceEntry6]) {
+        var new = Tables()
+        for entry in devices { new.devices[entry.address] = Device(policy: entry.policy, group: entry.group) }
+        for entry in devices6 { new.prefixes[entry.prefix] = Device(policy: entry.policy, group: entry.group) }
+        let whole = new
+        tables.withLock { $0 = whole }
+    }
+
+    func apply(_ changes: [DeviceChange]) {
+        tables.withLock { tables in
+            for change in changes {
+                switch change {
+                case .set(let entry):
+                    tables.devices[entry.address] = Device(policy: entry.policy, group: entry.group)
+                case .remove(let address): tables.devices[address] = nil
+                case .set6(let entry):
+                    tables.prefixes[entry.prefix] = Device(policy: entry.policy, group: entry.group)
+                case .remove6(let prefix): tables.prefixes[prefix.widened(to: min(prefix.length, 64))] = nil
+                }
+            }
+        }
+    }
+}
+
+/// The data plane, with a table of the devices that it was given: it changes when the kernel has.
+struct ObservedDataPlane: DataPlane {
+    let base: any DataPlane
+    let devices: DeviceTable
+
+    func reconcile(to state: EnforcementState) throws(DataPlaneError) -> ReconcileReport {
+        let report = try base.reconcile(to: state)
+        devices.replaceAll(state.devices, state.devices6)
+        return report
+    }
+
+    func apply(_ changes: [DeviceChange]) throws(DataPlaneError) {
+        try base.apply(changes)
+        devices.apply(changes)
+    }
+
+    func install(
+        _ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>
+    ) throws(DataPlaneError) {
+        try base.install(rulesets, removing: removed)
+    }
+
+    func setNames(_ changes: [NamedAddress]) throws(DataPlaneError) { try base.setNames(changes) }
+    func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { try base.setNAS(addresses) }
+    func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { try base.setPools(prefixes) }
+    func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) { try base.setVPNs(vpns) }
+
+    func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
+        try base.upInterfaces(interfaces)
+    }
+
+    func deleteFlows(
+        _ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement
+    ) throws(DataPlaneError) -> Int {
+        try base.deleteFlows(selection, judging: judge)
+    }
+
+    func flows(
+        _ selection: FlowSelection, listing limit: Int, judging judge: (TrackedFlow) -> FlowJudgement
+    ) throws(DataPlaneError) -> (count: Int, listed: [TrackedFlow]) {
+        try base.flows(selection, listing: limit, judging: judge)
+    }
+
+    func verify() throws(DataPlaneError) -> RepairReport? { try base.verify() }
+    func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] { try base.hits(of: policy) }
+    func observations() throws(DataPlaneError) -> [Observation] { try base.observations() }
+    func counters() throws(DataPlaneError) -> [DataPlaneCounter] { try base.counters() }
+}
