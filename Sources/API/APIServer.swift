@@ -96,6 +96,7 @@ public struct APIServer: Sendable {
         routes.addPolicies()
         routes.addLists()
         routes.addVPNs()
+        routes.addNames()
         routes.addServices()
         routes.addSessions()
         routes.addNAT()

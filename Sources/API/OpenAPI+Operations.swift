@@ -4,7 +4,7 @@ extension OpenAPI {
     /// In the order of the routes. A policy may have the name of a path's last word, such as `validate`: the router knows
     /// those paths beside the template, which stands for them here.
     static let operations: [Operation] = [
-        open, tenants, sims, policies, lists, vpns, sessions, network, administration,
+        open, tenants, sims, policies, lists, vpns, names, sessions, network, administration,
     ]
     .flatMap { $0 }
 
@@ -161,6 +161,33 @@ extension OpenAPI {
             method: .delete, path: "/v1/tenants/{tenant}/vpns/{vpn}", id: "deleteVPN",
             summary: "Deletes a VPN that no policy in force names; only for the operator.", tag: "vpns",
             answers: [.noContent]),
+    ]
+
+    private static let names: [Operation] = [
+        Operation(
+            method: .get, path: "/v1/tenants/{tenant}/policies/{policy}/names", id: "listLearnedAddresses",
+            summary: "The addresses that names have for the policy's devices, who was told first, and until when.",
+            tag: "dns", answers: [.page("LearnedAddress")]),
+        Operation(
+            method: .get, path: "/v1/tenants/{tenant}/dns", id: "showDNS",
+            summary:
+                "How the tenant's questions are answered and noted, and how many there were since the daemon started.",
+            tag: "dns", answers: [.ok("TenantDNS")]),
+        Operation(
+            method: .put, path: "/v1/tenants/{tenant}/dns", id: "setDNS",
+            summary: "Sets what is logged, and whose resolvers are asked.", tag: "dns", body: [.object("NewTenantDNS")],
+            answers: [.ok("TenantDNS")]),
+        Operation(
+            method: .get, path: "/v1/tenants/{tenant}/dns/refused", id: "listRefusedNames",
+            summary: "Names that devices asked for and may not look up, most asked first.", tag: "dns",
+            parameters: [.limit], answers: [.page("RefusedName")]),
+        Operation(
+            method: .get, path: "/v1/tenants/{tenant}/dns/queries", id: "listQueries",
+            summary: "Questions from the tenant's log, oldest first.", tag: "dns",
+            parameters: [
+                .query("after", "The number of the last entry that is known.", ["type": "integer", "minimum": 0]),
+                .limit,
+            ], answers: [.page("LoggedQuery")]),
     ]
 
     private static let lists: [Operation] = [

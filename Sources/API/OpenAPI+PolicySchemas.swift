@@ -183,6 +183,92 @@ extension OpenAPI {
               "created_at": {"$ref": "#/components/schemas/Time"}
             }
           },
+          "LearnedAddress": {
+            "type": "object",
+            "required": ["name", "address", "until", "rules"],
+            "properties": {
+              "name": {"type": "string"},
+              "address": {"type": "string"},
+              "until": {
+                "description": "Not shorter than a flow that uses it.", "$ref": "#/components/schemas/Time"
+              },
+              "imsi": {"description": "The SIM whose device was told first.", "type": "string"},
+              "rules": {
+                "description": "Those that have the name, in their order.", "type": "array",
+                "items": {"$ref": "#/components/schemas/Name"}
+              }
+            }
+          },
+          "NewTenantDNS": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+              "log": {"enum": ["off", "refused", "all"], "default": "off"},
+              "sampling": {
+                "description": "One question in so many is logged.", "type": "integer", "minimum": 1,
+                "maximum": 1000000, "default": 1
+              },
+              "upstreams": {
+                "description": "Resolvers behind the tenant's VPNs, as in 10.0.0.53@53 vpn:hq, in their order; the operator may leave the VPN out. None: the gateway's own.",
+                "type": "array", "maxItems": 8, "items": {"type": "string"}
+              }
+            }
+          },
+          "TenantDNS": {
+            "type": "object",
+            "required": ["log", "sampling", "upstreams", "counters"],
+            "properties": {
+              "log": {"enum": ["off", "refused", "all"]},
+              "sampling": {"type": "integer"},
+              "upstreams": {"type": "array", "items": {"type": "string"}},
+              "counters": {
+                "type": "object",
+                "required": [
+                  "questions", "answered", "refused", "would_be_refused", "refused_answers", "failed", "limited"
+                ],
+                "properties": {
+                  "questions": {"$ref": "#/components/schemas/Count"},
+                  "answered": {"$ref": "#/components/schemas/Count"},
+                  "refused": {"$ref": "#/components/schemas/Count"},
+                  "would_be_refused": {
+                    "description": "In monitor mode.", "$ref": "#/components/schemas/Count"
+                  },
+                  "refused_answers": {
+                    "description": "The name was allowed, an alias or an address in the answer was not.",
+                    "$ref": "#/components/schemas/Count"
+                  },
+                  "failed": {"$ref": "#/components/schemas/Count"},
+                  "limited": {"$ref": "#/components/schemas/Count"}
+                }
+              }
+            }
+          },
+          "RefusedName": {
+            "type": "object",
+            "required": ["name", "policy", "reason", "count"],
+            "properties": {
+              "name": {"type": "string"},
+              "policy": {"$ref": "#/components/schemas/Name"},
+              "group": {"$ref": "#/components/schemas/Name"},
+              "reason": {"type": "string"},
+              "count": {"$ref": "#/components/schemas/Count"},
+              "imsi": {"description": "The SIM whose device asked last.", "type": "string"}
+            }
+          },
+          "LoggedQuery": {
+            "type": "object",
+            "required": ["number", "time", "device", "name", "type", "response_code", "outcome", "microseconds"],
+            "properties": {
+              "number": {"type": "integer"},
+              "time": {"$ref": "#/components/schemas/Time"},
+              "device": {"type": "string"},
+              "name": {"type": "string"},
+              "type": {"description": "The number of the record type.", "type": "integer"},
+              "response_code": {"type": "integer"},
+              "outcome": {"type": "string"},
+              "microseconds": {"type": "integer"}
+            }
+          },
           "List": {
             "type": "object",
             "required": ["name", "count", "author", "updated_at"],

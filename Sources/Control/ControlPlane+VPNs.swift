@@ -59,6 +59,10 @@ extension ControlPlane {
                 let owner = try store.visibleTenant(tenant, to: principal)
                 let vpn = try store.ownVPN(name, of: owner.id)
                 try self.refuse("VPN", name, ifNamedIn: try store.policies(of: owner.id), references, \.vpns)
+                if try store.dns(of: owner.id)?.upstreams.contains(where: { $0.vpn == name }) == true {
+                    throw ControlError(
+                        .conflict, "VPN \(name) leads to a resolver of \(tenant)'s DNS settings: change those first")
+                }
                 try store.deleteVPN(vpn.id)
                 try store.appendAudit(
                     actor: principal.name, action: "vpn.delete", target: "\(tenant)/\(name)", detail: "", at: now)

@@ -45,7 +45,7 @@ public final class ControlPlane: Sendable {
         now: @escaping @Sendable () -> Timestamp
     ) {
         self.store = store
-        names = NameRegistry()
+        names = NameRegistry(limits: settings.names, now: now)
         book = PolicyBook(names: names)
         self.dataPlane = ObservedDataPlane(base: dataPlane, devices: names.devices)
         self.wallClock = wallClock
@@ -122,6 +122,7 @@ public final class ControlPlane: Sendable {
                 "devices.kept": "\(report.devicesKept)", "policies": "\(policies.count)",
             ])
         try await refreshClients()
+        try await bringTenantDNS()
         readiness.store(true, ordering: .releasing)
         // What a change left half done when the process ended is finished here: flows that are not allowed any more.
         let swept = try dataPlane.deleteFlows(.all, judging: judge())

@@ -21,6 +21,7 @@ public struct ControlSettings: Sendable {
     public var traces = TraceLimits()
     /// Whether the gateway's resolver answers devices: then what they send to port 53 is its alone.
     public var isResolving = false
+    public var names = NameLimits()
 
     public init(
         natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [],

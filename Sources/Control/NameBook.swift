@@ -2,22 +2,25 @@ import Domain
 import PolicyCompiler
 import Synchronization
 
+/// How long, and how much, the resolver's answers are stood by.
+public struct NameLimits: Sendable {
+    /// A name stays at least so long after the last answer: devices keep addresses longer than they may (RFC 9726 §4).
+    public var leastSeconds: Int64 = 300
+    /// And at most so long, unless a flow uses it.
+    public var mostSeconds: Int64 = 86_400
+    /// Addresses of one name, for one policy's devices.
+    public var addressesPerName = 256
+    /// Names times their addresses, for one policy's devices.
+    public var factsPerPolicy = 16_384
+
+    public init() {}
+}
+
 /// The addresses that names have for the devices of each policy: what the resolver has told one of them, and stands by.
 ///
 /// The kernel is given them in batches: a fact that it does not have yet waits for the next, and whoever waits for it is
 /// told. What it has already costs a look into this table.
 final class NameBook: Sendable {
-    struct Limits: Sendable {
-        /// A name stays at least so long after the last answer: devices keep addresses longer than they may (RFC 9726 §4).
-        var leastSeconds: Int64 = 300
-        /// And at most so long, unless a flow uses it.
-        var mostSeconds: Int64 = 86_400
-        /// Addresses of one name, for one policy's devices.
-        var addressesPerName = 256
-        /// Names times their addresses, for one policy's devices.
-        var factsPerPolicy = 16_384
-    }
-
     /// That an address has a name.
     struct Fact: Hashable, Sendable {
         let policy: PolicyMark
@@ -85,10 +88,10 @@ final class NameBook: Sendable {
         let name: DomainName?
     }
 
-    private let limits: Limits
+    private let limits: NameLimits
     private let state = Mutex(State())
 
-    init(limits: Limits = Limits()) { self.limits = limits }
+    init(limits: NameLimits) { self.limits = limits }
 
     /// - Parameters:
     ///   - mustWait: whether a rule has one of the lesson's names; others are remembered for versions to come, and nobody

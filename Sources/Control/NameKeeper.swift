@@ -1,7 +1,7 @@
 import Domain
 import Logging
 import Metrics
-import PolicyCompiler
+package import PolicyCompiler
 import ServiceLifecycle
 import Store
 
@@ -136,7 +136,7 @@ extension ControlPlane {
     }
 
     /// Ends what is over and no flow uses.
-    func endNames() throws(DataPlaneError) {
+    package func endNames() throws(DataPlaneError) {
         let present = names.seconds
         let over = names.book.over(at: present)
         guard !over.isEmpty else { return }

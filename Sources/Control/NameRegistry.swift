@@ -31,7 +31,10 @@ final class NameRegistry: NameService {
         let hosts: [HostPattern]
     }
 
-    init(limits: NameBook.Limits = NameBook.Limits()) {
+    private let now: @Sendable () -> Timestamp
+
+    init(limits: NameLimits = NameLimits(), now: @escaping @Sendable () -> Timestamp) {
+        self.now = now
         book = NameBook(limits: limits)
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -70,9 +73,9 @@ final class NameRegistry: NameService {
         if case .refused = record.outcome {
         } else {
             let strict = policies.withLock { $0.known[record.policy]?.strict }
-            if case .refused(let reason)? = strict?.verdict(on: record.name) { wouldBe = reason }
+            if case .refused(let reason)? = strict?.judged(record.name) { wouldBe = reason }
         }
-        queries.note(record, wouldBeRefused: wouldBe)
+        queries.note(record, wouldBeRefused: wouldBe, at: now)
     }
 
     // MARK: Policies

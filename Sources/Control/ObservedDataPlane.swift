@@ -93,6 +93,7 @@ struct ObservedDataPlane: DataPlane {
         try base.flows(selection, listing: limit, judging: judge)
     }
 
+    func routeMark(of vpn: VPNNumber) -> UInt32 { base.routeMark(of: vpn) }
     func verify() throws(DataPlaneError) -> RepairReport? { try base.verify() }
     func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] { try base.hits(of: policy) }
     func observations() throws(DataPlaneError) -> [Observation] { try base.observations() }

@@ -28,15 +28,9 @@ final class QueryBook: Sendable {
         var device: IPAddress
     }
 
-    struct LogSettings: Hashable, Sendable {
-        enum Choice: String, CaseIterable, Sendable { case off, refused, all }
-        var choice = Choice.off
-        /// One in so many is logged.
-        var sampling: UInt32 = 1
-    }
-
     struct LogEntry: Sendable {
         let number: UInt64
+        let time: Timestamp
         let record: QueryRecord
         let wouldBeRefused: NameFilter.Reason?
     }
@@ -47,7 +41,7 @@ final class QueryBook: Sendable {
     }
 
     fileprivate struct Log {
-        var settings = LogSettings()
+        var settings = TenantDNS.standard
         var entries: [LogEntry] = []
         /// Where the oldest is, once the log is full.
         var oldest = 0
@@ -68,7 +62,7 @@ final class QueryBook: Sendable {
 
     private let state = Mutex(State())
 
-    func note(_ record: QueryRecord, wouldBeRefused: NameFilter.Reason?) {
+    func note(_ record: QueryRecord, wouldBeRefused: NameFilter.Reason?, at time: () -> Timestamp) {
         state.withLock { state in
             var counters = state.counters[record.tenant] ?? Counters()
             counters.questions += 1
@@ -88,17 +82,15 @@ final class QueryBook: Sendable {
                 state.seen[GroupKey(policy: record.policy, group: record.group), default: [:]].note(
                     record, refusal, limit: Self.seenLimit)
             }
-            if let choice = state.logs[record.tenant]?.settings.choice,
-                choice == .all || choice == .refused && refusal != nil
-            {
-                state.logs[record.tenant]?.append(record, wouldBeRefused, limit: Self.logLimit)
+            if let log = state.logs[record.tenant]?.settings.log, log == .all || refusal != nil {
+                state.logs[record.tenant]?.append(record, wouldBeRefused, at: time(), limit: Self.logLimit)
             }
         }
     }
 
-    func setLog(_ settings: LogSettings, of tenant: Tenant.ID) {
+    func setLog(_ settings: TenantDNS, of tenant: Tenant.ID) {
         state.withLock { state in
-            guard settings.choice != .off else {
+            guard settings.log != .off else {
                 state.logs[tenant] = nil
                 return
             }
@@ -131,11 +123,13 @@ final class QueryBook: Sendable {
 }
 
 extension QueryBook.Log {
-    fileprivate mutating func append(_ record: QueryRecord, _ reason: NameFilter.Reason?, limit: Int) {
+    fileprivate mutating func append(
+        _ record: QueryRecord, _ reason: NameFilter.Reason?, at time: Timestamp, limit: Int
+    ) {
         skipped += 1
         guard skipped >= settings.sampling else { return }
         skipped = 0
-        let entry = QueryBook.LogEntry(number: next, record: record, wouldBeRefused: reason)
+        let entry = QueryBook.LogEntry(number: next, time: time, record: record, wouldBeRefused: reason)
         next += 1
         if entries.count < limit {
             entries.append(entry)
@@ -161,5 +155,30 @@ extension [WireName: QueryBook.SeenName] {
         self[record.name] = QueryBook.SeenName(
             policy: record.policy, group: record.group, name: record.name, reason: reason, count: 1,
             device: record.device)
+    }
+}
+
+extension NameFilter.Reason {
+    /// A few words for people.
+    var words: String {
+        switch self {
+        case .denied: "denied by the policy"
+        case .notAllowed: "not allowed by the policy"
+        case .listed: "on a blocklist"
+        }
+    }
+}
+
+extension QueryRecord.Outcome {
+    var words: String {
+        switch self {
+        case .answered: "answered"
+        case .resolved: "resolved"
+        case .refused(let reason): "refused: \(reason.words)"
+        case .refusedAlias(let name, let reason): "refused: its alias \(name) is \(reason.words)"
+        case .rebinding(let address): "refused: \(address) is no address of the internet"
+        case .failed: "no upstream answered"
+        case .limited: "too many questions"
+        }
     }
 }

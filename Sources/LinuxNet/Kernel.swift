@@ -64,6 +64,8 @@ public final class Kernel: DataPlane {
         try core.withLock { core throws(DataPlaneError) in try core.setVPNs(vpns) }
     }
 
+    public func routeMark(of vpn: VPNNumber) -> UInt32 { RouteMark.of(vpn) }
+
     public func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
         try core.withLock { core throws(DataPlaneError) in try core.upInterfaces(interfaces) }
     }

@@ -30,6 +30,9 @@ public protocol DataPlane: Sendable {
     /// from their next packet on.
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError)
 
+    /// What the gateway's own packets must be marked with to be routed through a VPN.
+    func routeMark(of vpn: VPNNumber) -> UInt32
+
     /// Those of the interfaces that are there and have a link.
     func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName>
 

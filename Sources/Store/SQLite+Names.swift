@@ -5,6 +5,21 @@ extension SQLiteReading {
     func allNames() throws(StoreError) -> [LearnedName] {
         try rows("SELECT policy, address, name, until FROM learned_names", [], LearnedName.init(columns:))
     }
+
+    func dns(of tenant: Tenant.ID) throws(StoreError) -> TenantDNS? {
+        try row(
+            "SELECT log, sampling, upstreams FROM tenant_dns WHERE tenant = ?", [tenant.sql],
+            TenantDNS.init(columns:))
+    }
+
+    func allDNS() throws(StoreError) -> [Tenant.ID: TenantDNS] {
+        let all = try rows("SELECT log, sampling, upstreams, tenant FROM tenant_dns", []) {
+            columns throws(StoreError) in
+            (try columns.id(3) as Tenant.ID, try TenantDNS(columns: columns))
+        }
+        // The tenant is the key.
+        return Dictionary(all) { first, _ in first }
+    }
 }
 
 extension SQLiteTransaction {
@@ -24,6 +39,33 @@ extension SQLiteTransaction {
         try execute(
             "DELETE FROM learned_names WHERE policy = ? AND address = ? AND name = ?",
             [policy.sql, address.description.sql, name.description.sql])
+    }
+}
+
+extension SQLiteTransaction {
+    func putDNS(_ settings: TenantDNS, of tenant: Tenant.ID) throws(StoreError) {
+        try execute(
+            """
+            INSERT INTO tenant_dns (tenant, log, sampling, upstreams) VALUES (?, ?, ?, ?)
+            ON CONFLICT (tenant) DO UPDATE SET log = excluded.log, sampling = excluded.sampling,
+                upstreams = excluded.upstreams
+            """,
+            [
+                tenant.sql, settings.log.rawValue.sql, settings.sampling.sql,
+                settings.upstreams.map(\.description).joined(separator: "\n").sql,
+            ])
+    }
+}
+
+extension TenantDNS {
+    fileprivate init(columns: Columns) throws(StoreError) {
+        var upstreams: [Upstream] = []
+        for line in try columns.text(2).split(separator: "\n") {
+            upstreams.append(try columns.need(try? Upstream(parsing: line), 2))
+        }
+        self.init(
+            log: try columns.need(Log(rawValue: try columns.text(0)), 0), sampling: try columns.number(1),
+            upstreams: upstreams)
     }
 }
 

@@ -23,7 +23,7 @@ package enum SQLiteSchema {
         }
         migrator.registerMigration("202611280310-nat-log") { db in try db.execute(sql: natLog) }
         migrator.registerMigration("202611280330-vpns") { db in try db.execute(sql: vpns) }
-        migrator.registerMigration("202611290030-learned-names") { db in try db.execute(sql: learnedNames) }
+        migrator.registerMigration("202611290030-names") { db in try db.execute(sql: names) }
         return migrator
     }
 
@@ -315,7 +315,7 @@ package enum SQLiteSchema {
         ) STRICT;
         """
 
-    private static let learnedNames = """
+    private static let names = """
         CREATE TABLE learned_names (
             policy INTEGER NOT NULL REFERENCES policies (id) ON DELETE CASCADE,
             address TEXT NOT NULL,
@@ -323,6 +323,14 @@ package enum SQLiteSchema {
             until INTEGER NOT NULL,
             PRIMARY KEY (policy, address, name)
         ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE tenant_dns (
+            tenant INTEGER PRIMARY KEY NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+            log TEXT NOT NULL,
+            sampling INTEGER NOT NULL CHECK (sampling >= 1),
+            -- One a line.
+            upstreams TEXT NOT NULL
+        ) STRICT;
         """
 
     // The beginnings of sessions are the numbers of their rows, which only grow. Ends are numbered when there is somebody to

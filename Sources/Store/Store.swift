@@ -118,6 +118,9 @@ public protocol StoreReader {
 
     /// What the resolver has told devices, for a start to go on from.
     func allNames() throws(StoreError) -> [LearnedName]
+    /// `nil` for the standard.
+    func dns(of tenant: Tenant.ID) throws(StoreError) -> TenantDNS?
+    func allDNS() throws(StoreError) -> [Tenant.ID: TenantDNS]
 
     /// The token with this SHA-256 digest of its secret.
     func token(digest: [UInt8]) throws(StoreError) -> APIToken?
@@ -159,6 +162,7 @@ public protocol StoreTransaction: StoreReader {
     /// Adds what was learned, or replaces when it ends. Those of policies that are gone are ignored.
     func putNames(_ names: [LearnedName]) throws(StoreError)
     func deleteName(_ name: DomainName, at address: IPAddress, of policy: Policy.ID) throws(StoreError)
+    func putDNS(_ settings: TenantDNS, of tenant: Tenant.ID) throws(StoreError)
 
     /// Creates the tenant's list, or replaces it whole.
     func putList(_ list: SharedList) throws(StoreError)

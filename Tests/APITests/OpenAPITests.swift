@@ -174,6 +174,8 @@ import API
             .post, "/v1/tenants/acme/vpns",
             #"{"name": "hq", "interface": "line1", "networks": ["10.0.0.0/24"], "next_hop": "10.255.0.2", "#
                 + #""next_hop6": "2001:db8::2"}"#)
+        try await tour.ask(
+            .put, "/v1/tenants/acme/dns", #"{"log": "all", "sampling": 2, "upstreams": ["10.0.0.53@53 vpn:hq"]}"#)
         let policies = "/v1/tenants/acme/policies"
         try await tour.ask(
             .post, "/v1/policies/validate?file=a", type: "application/json", #"{"policy":"a","rules":[]}"#)
@@ -224,7 +226,9 @@ import API
             "/v1/nas", "/v1/pools", "/v1/tokens", "/v1/audit?limit=3", "/v1/status", "/v1/tenants/acme/policies",
             "/v1/tenants/acme/policies/meters", "/v1/tenants/acme/policies/meters?versions=true",
             "/v1/tenants/acme/policies/meters/versions/2", "/v1/tenants/acme/policies/meters/difference?from=2",
-            "/v1/tenants/acme/policies/meters/hits", "/v1/tenants/acme/policies/meters/report",
+            "/v1/tenants/acme/policies/meters/names", "/v1/tenants/acme/dns", "/v1/tenants/acme/dns/refused?limit=5",
+            "/v1/tenants/acme/dns/queries?after=0&limit=5", "/v1/tenants/acme/policies/meters/hits",
+            "/v1/tenants/acme/policies/meters/report",
         ] { try await tour.ask(.get, path) }
         let noted = try await tour.ask(.get, "/v1/tenants/acme/policies/meters/report")
         #expect(noted.items.count == 3)
@@ -248,6 +252,7 @@ import API
         try await tour.ask(.delete, "/v1/tenants/acme/policies/spare")
         try await tour.ask(.delete, "/v1/tenants/acme/lists/spare")
         try await tour.ask(.delete, "/v1/services/telemetry")
+        try await tour.ask(.put, "/v1/tenants/acme/dns", "{}")
         try await tour.ask(.delete, "/v1/tenants/acme/vpns/hq")
         try await tour.ask(.delete, "/v1/tokens/of-acme")
         try await tour.ask(.post, "/v1/tenants", #"{"name": "globex"}"#)

@@ -159,6 +159,7 @@ struct WillingKernel: DataPlane {
     }
     func hits(of policy: PolicyMark) -> [RuleHits] { [] }
     func observations() -> [Observation] { noted }
+    func routeMark(of vpn: VPNNumber) -> UInt32 { vpn.rawValue }
     func verify() -> RepairReport? { nil }
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
 }

@@ -100,6 +100,8 @@ final class RecordingDataPlane: DataPlane {
         }
     }
 
+    func routeMark(of vpn: VPNNumber) -> UInt32 { 1 << 31 | vpn.rawValue }
+
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { state.withLock { $0.nas = addresses } }
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { state.withLock { $0.pools = prefixes } }
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) {
