@@ -66,6 +66,14 @@ public struct QueryMessage: Hashable, Sendable {
         return WireName(known: octets)
     }
 
+    /// What an answer needs of the message, for one that is not written at once.
+    public func octets(of bytes: Span<UInt8>) -> [UInt8] {
+        var octets: [UInt8] = []
+        octets.reserveCapacity(questionEnd)
+        octets.append(bytes, 0..<questionEnd)
+        return octets
+    }
+
     /// Octets that an answer over UDP may have (RFC 1035 §4.2.1, RFC 6891 §6.2.3 to §6.2.5).
     /// - Parameter ceiling: what paths are trusted to carry in one packet.
     public func datagramLimit(ceiling: Int) -> Int {
