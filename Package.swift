@@ -125,6 +125,10 @@ let package = Package(
         .testTarget(
             name: "DNSTests", dependencies: ["DNS", "Domain", "TestSupport", "CMallocCount"],
             swiftSettings: testSettings),
+        .testTarget(
+            name: "ServersTests",
+            dependencies: ["Servers", "Control", "DNS", "Domain", nioCore, nioPosix, logging],
+            swiftSettings: testSettings),
         .testTarget(name: "IPFIXTests", dependencies: ["IPFIX", "Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb], swiftSettings: testSettings),
