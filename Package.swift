@@ -133,7 +133,7 @@ let package = Package(
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb], swiftSettings: testSettings),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "Domain", logging, lifecycle],
+            name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "DNS", "Domain", logging, lifecycle],
             swiftSettings: testSettings),
         .testTarget(
             name: "APITests",

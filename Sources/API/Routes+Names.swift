@@ -32,7 +32,7 @@ extension RouteTable {
             let query = try call.query("after", "limit")
             let after = query.text("after")
             guard after.map({ UInt64($0) != nil }) ?? true else {
-                throw .wrong("after", "\"\(after?.shortened ?? "")\" is not the number of an entry")
+                throw ControlError.wrong("after", "\"\(after?.shortened ?? "")\" is not the number of an entry")
             }
             let log = try await call.control.queryLog(
                 of: try call.path("tenant"), after: after.flatMap { UInt64($0) } ?? 0, limit: try query.limit(),

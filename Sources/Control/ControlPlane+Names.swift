@@ -26,16 +26,7 @@ extension ControlPlane {
         let facts = names.book.facts(of: mark)
         let (present, time) = (names.seconds, now())
         let rules = try await compiled(policy, named: "\(policy.name)").policy.rules
-        let sims = try await read { store in
-            try Dictionary(
-                Set(facts.compactMap(\.device)).compactMap { device in
-                    guard case .v4(let address) = device, let session = try store.activeSession(address: address),
-                        session.tenant == policy.tenant
-                    else { return nil }
-                    return (device, session.imsi)
-                }
-            ) { first, _ in first }
-        }
+        let sims = try await sims(at: facts.compactMap(\.device), of: policy.tenant)
         return facts.sorted { ($0.name, $0.address) < ($1.name, $1.address) }.map { fact in
             LearnedAddress(
                 name: fact.name, address: fact.address,

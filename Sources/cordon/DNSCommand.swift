@@ -28,18 +28,18 @@ struct DNSCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run(_ api: APIClient) async throws {
-            let present = try await api.get("tenants", tenant, "dns")
+            let present = try await api.get("tenants", tenant, "dns").value
             var body: [String: JSONValue] = [
                 "log": present["log"], "sampling": present["sampling"], "upstreams": present["upstreams"],
             ]
             if let log { body["log"] = .string(log) }
             if let sampling { body["sampling"] = .integer(Int64(sampling)) }
             if ownUpstreams || !upstreams.isEmpty { body["upstreams"] = .array(upstreams.map(JSONValue.string)) }
-            DNSCommand.show(try await api.put("tenants", tenant, "dns", body: .json(body)), api)
+            DNSCommand.show(try await api.put("tenants", tenant, "dns", body: body), api)
         }
     }
 
-    private static func show(_ answer: JSONValue, _ api: APIClient) {
+    private static func show(_ answer: APIClient.Answer, _ api: APIClient) {
         api.show(answer) { answer in
             let upstreams = answer["upstreams"].elements.map(\.cell)
             print("upstreams: \(upstreams.isEmpty ? "the gateway's own" : upstreams.joined(separator: ", "))")
