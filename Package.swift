@@ -84,7 +84,7 @@ let package = Package(
         .executableTarget(
             name: "cordond",
             dependencies: [
-                "Domain", "PolicyCompiler", "LinuxNet", "Store", "Control", "Servers", "API", logging, metrics,
+                "Domain", "PolicyCompiler", "DNS", "LinuxNet", "Store", "Control", "Servers", "API", logging, metrics,
                 lifecycle, unixSignals, nioPosix, yams, argumentParser,
             ],
             swiftSettings: settings),

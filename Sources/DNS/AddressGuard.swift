@@ -66,12 +66,12 @@ public struct AddressGuard: Sendable {
 
     /// What the registry of RFC 6890 has as not global, and multicast. Without the networks for documentation: they lead
     /// nowhere, and so to no place inside either.
-    private static let special: [IPv4Prefix] = [
+    public static let special: [IPv4Prefix] = [
         v4(0, 0, 8), v4(10, 0, 8), v4(100, 64, 10), v4(127, 0, 8), v4(169, 254, 16), v4(172, 16, 12), v4(192, 0, 24),
         v4(192, 168, 16), v4(198, 18, 15), v4(224, 0, 4), v4(240, 0, 4),
     ]
 
-    private static let specialIPv6: [IPv6Prefix] = [
+    public static let specialIPv6: [IPv6Prefix] = [
         // Unspecified, loopback, IPv4-compatible.
         v6(0, 96),
         // IPv4-mapped: no address of a message, whatever is in it.

@@ -92,6 +92,24 @@ extension QueryMessage {
         end(&answer, code, error)
     }
 
+    /// Answers with records of the question's name.
+    /// - Parameters:
+    ///   - records: each a type, seconds to live, and data as in a message without compression.
+    ///   - limit: octets that the device takes.
+    public func writeAnswer(
+        records: [(type: UInt16, seconds: UInt32, data: [UInt8])], _ error: ExtendedError?, limit: Int,
+        to bytes: Span<UInt8>, into answer: inout [UInt8]
+    ) {
+        begin(&answer, bytes, .noError)
+        for record in records {
+            append(record.type, record.seconds, UInt16(truncatingIfNeeded: record.data.count), to: &answer)
+            answer.append(contentsOf: record.data)
+        }
+        answer.put(UInt16(truncatingIfNeeded: records.count), at: 6)
+        end(&answer, .noError, error)
+        if answer.count > limit { writeTruncated(to: bytes, into: &answer) }
+    }
+
     /// Passes on what an upstream answered.
     /// - Parameters:
     ///   - age: seconds since it was received; they are over in its times to live.

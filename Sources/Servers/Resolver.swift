@@ -22,6 +22,8 @@ final class Resolver {
     private let share: Int
     private var cache: AnswerCache
     private var links: [Upstream: UpstreamLink] = [:]
+    /// The gateway's own, and those of tenants that have some.
+    private var common: UpstreamSet?
     private var sets: [[Upstream]: UpstreamSet] = [:]
     private var nextScope: AnswerCache.Scope = 0
     private var lookups: [Lookup.Key: Lookup] = [:]
@@ -332,14 +334,14 @@ final class Resolver {
     // MARK: Upstreams
 
     private func upstreamSet(_ own: [Upstream], at now: NIODeadline) -> UpstreamSet {
-        let upstreams = own.isEmpty ? settings.upstreams : own
-        if let set = sets[upstreams] {
+        if let set = own.isEmpty ? common : sets[own] {
             set.lastUsed = now
             return set
         }
-        let set = UpstreamSet(scope: nextScope, links: upstreams.compactMap(link), now: now)
+        let links = (own.isEmpty ? settings.upstreams : own).compactMap(link)
+        let set = UpstreamSet(scope: nextScope, links: links, now: now)
         nextScope += 1
-        sets[upstreams] = set
+        if own.isEmpty { common = set } else { sets[own] = set }
         return set
     }
 
@@ -386,6 +388,7 @@ final class Resolver {
         ticks?.cancel()
         for link in links.values { link.close() }
         links = [:]
+        common = nil
         sets = [:]
         lookups = [:]
         held = [:]
@@ -412,7 +415,8 @@ final class Resolver {
         // What a tenant had as upstreams, until it changed them or went.
         for (upstreams, set) in sets where now - set.lastUsed > .minutes(5) { sets[upstreams] = nil }
         for (upstream, link) in links where now - link.lastUsed > .minutes(5) {
-            guard !sets.values.contains(where: { $0.links.contains { $0 === link } }) else { continue }
+            let isInUse = { (set: UpstreamSet) in set.links.contains { $0 === link } }
+            guard !(common.map(isInUse) ?? false), !sets.values.contains(where: isInUse) else { continue }
             link.close()
             links[upstream] = nil
         }

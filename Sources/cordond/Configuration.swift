@@ -14,6 +14,8 @@ struct Configuration {
     let authenticationPort: UInt16
     let accountingPort: UInt16
     let dnsServers: [IPv4Address]
+    /// `nil`: devices are given others' resolvers only.
+    let resolver: ResolverConfiguration?
     let layout: GatewayLayout
     let control: ControlSettings
     let ipfix: IPFIXExporter.Settings
@@ -64,9 +66,7 @@ struct Configuration {
         let queueCapacity = try radius.number("queue-capacity", or: 8192, in: 1...1_000_000)
         try radius.finish()
 
-        var dns = try root.section("dns")
-        dnsServers = try dns.list("servers", or: [radiusAddress]) { try IPv4Address(parsing: $0) }
-        try dns.finish()
+        (dnsServers, resolver) = try Self.dns(&root, radiusAddress: radiusAddress)
 
         var gateway = try root.section("gateway")
         var sgi = try gateway.section("sgi")

@@ -64,6 +64,19 @@ import Testing
         #expect(try UpstreamAnswer(decoding: six.span, to: Messages.question(type: 28)).review.addresses == [v6])
     }
 
+    @Test func `records of our own are the question's name's, as many as fit`() throws {
+        let octets = Messages.query("MQTT.acme.example", type: 16)
+        let query = try QueryMessage(decoding: octets.span)
+        var written: [UInt8] = []
+        let text: (type: UInt16, seconds: UInt32, data: [UInt8]) = (16, 60, [2, 104, 105])
+        query.writeAnswer(records: [text, text], nil, limit: 512, to: octets.span, into: &written)
+        let record = Messages.RR(type: 16, ttl: 60, data: [2, 104, 105])
+        #expect(written == Messages.answer("MQTT.acme.example", type: 16, [record, record]))
+        query.writeAnswer(
+            records: Array(repeating: text, count: 40), nil, limit: 512, to: octets.span, into: &written)
+        #expect(written == Messages.answer("MQTT.acme.example", type: 16, flags: 0x8380))
+    }
+
     @Test func `an upstream's answer comes with the device's id, case and flags`() throws {
         let upstream = try Messages.upstream([.a([192, 0, 2, 1])], additional: [.opt()])
         let written = try Self.passed(upstream, Messages.query("mQtT.Acme.EXAMPLE", id: 7, flags: 0x0110))

@@ -12,14 +12,32 @@ struct Device {
 
     /// A connected socket; who asks for it closes it.
     func socket(_ kind: __socket_type, timeoutMilliseconds: Int = 3000) -> Int32 {
-        let descriptor = Glibc.socket(AF_INET, Int32(kind.rawValue), 0)
+        let isIPv6 = address.contains(":")
+        let descriptor = Glibc.socket(isIPv6 ? AF_INET6 : AF_INET, Int32(kind.rawValue), 0)
         var timeout = timeval(tv_sec: timeoutMilliseconds / 1000, tv_usec: timeoutMilliseconds % 1000 * 1000)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var size: Int32 = 4 << 20
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        Self.with(address, 0) { _ = Glibc.bind(descriptor, $0, $1) }
-        Self.with("127.0.0.1", port) { _ = Glibc.connect(descriptor, $0, $1) }
+        if isIPv6 {
+            connectIPv6(descriptor)
+        } else {
+            Self.with(address, 0) { _ = Glibc.bind(descriptor, $0, $1) }
+            Self.with("127.0.0.1", port) { _ = Glibc.connect(descriptor, $0, $1) }
+        }
         return descriptor
+    }
+
+    /// From and to the device's own address: loopback has one of IPv6.
+    private func connectIPv6(_ descriptor: Int32) {
+        var name = sockaddr_in6()
+        name.sin6_family = sa_family_t(AF_INET6)
+        name.sin6_port = port.bigEndian
+        inet_pton(AF_INET6, address, &name.sin6_addr)
+        withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+            }
+        }
     }
 
     private static func with(_ address: String, _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Void) {

@@ -53,6 +53,20 @@ private typealias Reply = ScriptedUpstream.Reply
         }
     }
 
+    @Test func `devices are served over IPv6 too`() async throws {
+        let upstream = try await honest()
+        let names = try FakeNames()
+        let address = IPAddress.v6(IPv6Address(bits: 1))
+        names.set(names.client(at: .v4(IPv4Address(bits: 0x7f00_0002))), at: address)
+        try await ResolverRig.run(names, upstreams: [upstream], settings: { $0.listen.append(address) }) { rig in
+            let device = Device("::1", port: rig.port)
+            let query = Wire.query("mqtt.acme.example")
+            #expect(device.ask(query) == Wire.answer(to: query, [Wire.a(Self.good)]))
+            #expect(device.askStream([query]) == [Wire.answer(to: query, [Wire.a(Self.good)])])
+            #expect(rig.names.lessons.last?.device == address)
+        }
+    }
+
     @Test func `who has no session gets nothing, not even over TCP`() async throws {
         let upstream = try await honest()
         try await ResolverRig.run(try FakeNames(), upstreams: [upstream]) { rig in

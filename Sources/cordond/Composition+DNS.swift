@@ -1,0 +1,27 @@
+import Control
+import DNS
+import Domain
+import NIOPosix
+import Servers
+import ServiceLifecycle
+
+extension Composition {
+    /// What serves names: unbound, unless others' resolvers are configured, and the resolver that devices see. Nothing
+    /// when the configuration has no `dns.listen`.
+    /// - Parameters:
+    ///   - names: who has which address, and what answers teach.
+    ///   - pools: the prefixes that devices have addresses of.
+    func resolver(
+        names: any NameService, pools: [IPv4Prefix], group: MultiThreadedEventLoopGroup
+    ) -> (unbound: UnboundService?, server: DNSServer)? {
+        guard let resolver = configuration.resolver else { return nil }
+        let protected = Array(configuration.layout.protectedPrefixes.union(configuration.layout.publicPrefixes))
+        let server = DNSServer(
+            names: names, settings: resolver.settings(pools: pools, protected: protected), group: group, logger: logger)
+        guard resolver.upstreams == nil else { return (nil, server) }
+        var unbound = resolver.unbound
+        unbound.privatePrefixes = AddressGuard.special + pools + protected
+        unbound.privatePrefixesIPv6 = AddressGuard.specialIPv6
+        return (UnboundService(settings: unbound, logger: logger), server)
+    }
+}
