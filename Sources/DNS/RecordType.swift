@@ -3,6 +3,7 @@ public enum RecordType {
     public static let a: UInt16 = 1
     public static let cname: UInt16 = 5
     public static let soa: UInt16 = 6
+    public static let txt: UInt16 = 16
     public static let aaaa: UInt16 = 28
     /// RFC 6672.
     public static let dname: UInt16 = 39

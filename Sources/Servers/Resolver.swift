@@ -76,11 +76,7 @@ final class Resolver {
             query.writeAnswer(.refused, to: bytes, into: &scratch)
             return path.send(scratch)
         }
-        switch client.filter.verdict(on: asked.name) {
-        case .allowed: break
-        case .refused(let reason):
-            return refuse(asked, bytes, client.refusal(reason), .refused(reason))
-        }
+        if isSettled(client.filter.verdict(on: asked.name), asked, bytes) { return }
         let question = Question(
             name: asked.name, type: query.type, isDNSSECOK: query.isDNSSECOK,
             isCheckingDisabled: query.isCheckingDisabled)
@@ -106,17 +102,53 @@ final class Resolver {
         }
     }
 
+    /// Does what a verdict says, unless it is that the query goes on.
+    /// - Parameter alias: whom it is about, when that is not the name that was asked for.
+    private func isSettled(
+        _ verdict: NameFilter.Verdict, _ asked: Asked, _ bytes: Span<UInt8>, alias: WireName? = nil
+    ) -> Bool {
+        switch verdict {
+        case .allowed: return false
+        case .allowedOverTCP:
+            guard case .datagram = asked.path else { return false }
+            asked.query.writeTruncated(to: bytes, into: &scratch)
+            asked.path.send(scratch)
+            metrics.truncated.increment()
+            return true
+        case .refused(let reason):
+            let outcome = alias.map { QueryRecord.Outcome.refusedAlias($0, reason) } ?? .refused(reason)
+            refuse(asked, bytes, asked.client.refusal(reason), outcome)
+            return true
+        }
+    }
+
     private func refuse(_ asked: Asked, _ bytes: Span<UInt8>, _ refusal: Refusal, _ outcome: QueryRecord.Outcome) {
-        asked.query.writeAnswer(
-            refusal.answer, for: settings.blockSeconds, refusal.error, to: bytes, into: &scratch)
-        asked.path.send(scratch)
         metrics.refused.increment()
-        let code: ResponseCode =
-            switch refusal.answer {
-            case .nxdomain: .nameError
-            case .refused: .refused
-            case .nodata, .address: .noError
+        let code: ResponseCode
+        switch refusal.content {
+        case .nothing:
+            asked.path.abandon()
+            return note(asked, outcome, .noError)
+        case .local(let answer):
+            code =
+                switch answer {
+                case .nxdomain: .nameError
+                case .refused: .refused
+                case .nodata, .address: .noError
+                }
+            asked.query.writeAnswer(answer, for: settings.blockSeconds, refusal.error, to: bytes, into: &scratch)
+        case .records(let records):
+            code = .noError
+            let records = records.compactMap { $0.record(answering: asked.name, asked.query.type) }
+            if records.isEmpty {
+                asked.query.writeAnswer(.nodata, for: settings.blockSeconds, refusal.error, to: bytes, into: &scratch)
+            } else {
+                asked.query.writeAnswer(
+                    records: records, refusal.error, limit: asked.path.limit(of: asked.query), to: bytes,
+                    into: &scratch)
             }
+        }
+        asked.path.send(scratch)
         note(asked, outcome, code)
     }
 
@@ -281,12 +313,12 @@ final class Resolver {
     private func deliver(
         _ answer: UpstreamAnswer, age: UInt32, to asked: Asked, _ bytes: Span<UInt8>, isFromCache: Bool
     ) {
+        let filter = asked.client.filter
         for alias in answer.review.aliases {
-            switch asked.client.filter.verdict(onAlias: alias) {
-            case .allowed: continue
-            case .refused(let reason):
-                return refuse(asked, bytes, asked.client.refusal(reason), .refusedAlias(alias, reason))
-            }
+            if isSettled(filter.verdict(onAlias: alias), asked, bytes, alias: alias) { return }
+        }
+        for address in answer.review.addresses {
+            if isSettled(filter.verdict(onAddress: address, of: asked.name), asked, bytes) { return }
         }
         guard !answer.review.addresses.isEmpty, !answer.review.names.isEmpty else {
             return send(answer, age: age, to: asked, bytes, isFromCache: isFromCache)

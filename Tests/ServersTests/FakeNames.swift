@@ -21,14 +21,22 @@ final class FakeNames: NameService {
     private let state = Mutex(State())
 
     /// The devices 127.0.0.2 and 127.0.0.3 of tenants 2 and 3.
+    /// - Parameter zone: a blocklist, as a response policy zone.
     init(
-        deny: [String] = [], allow: [String]? = nil, blockAnswer: NameClient.BlockAnswer = .nxdomain,
+        deny: [String] = [], allow: [String]? = nil, zone: String? = nil,
+        blockAnswer: NameClient.BlockAnswer = .nxdomain,
         upstreams: [Int: [Upstream]] = [:], learning: Learning = .atOnce
     ) throws {
         var rules = NameFilter.Rules()
         rules.deny = try deny.map { try HostPattern(parsing: $0) }
         rules.allow = try (allow ?? []).map { try HostPattern(parsing: $0) }
         rules.isOpen = allow == nil
+        if let zone {
+            var parser = NameListParser(format: .rpz)
+            let octets = Array(zone.utf8)
+            parser.consume(octets.span)
+            rules.lists = [.init(name: try Name(parsing: "operator"), names: parser.finish().list)]
+        }
         let filter = NameFilter(rules)
         for number in 2...3 {
             set(

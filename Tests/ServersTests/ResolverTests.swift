@@ -92,6 +92,54 @@ private typealias Reply = ScriptedUpstream.Reply
         }
     }
 
+    private static let zone = """
+        $TTL 60
+        @ SOA localhost. root.localhost. 1 3600 600 86400 60
+        nx.example CNAME .
+        nodata.example CNAME *.
+        drop.example CNAME rpz-drop.
+        tcp.example CNAME rpz-tcp-only.
+        local.example A 192.0.2.200
+        local.example TXT "see the portal"
+        away.example CNAME portal.operator.example.
+        32.66.2.0.192.rpz-ip CNAME .
+
+        """
+
+    @Test func `what a blocklist has is answered as the list says`() async throws {
+        let upstream = try await upstream { query, _ in
+            [
+                .answer(
+                    query, Wire.a(Wire.questionName(query).lowercased() == "bad.example" ? [192, 0, 2, 66] : Self.good))
+            ]
+        }
+        try await ResolverRig.run(try FakeNames(zone: Self.zone), upstreams: [upstream]) { rig in
+            let nx = try #require(rig.device.ask(Wire.query("nx.example", edns: 1232)))
+            #expect(Wire.code(nx) == 3)
+            #expect(Wire.extendedError(nx) == 15)
+            let nodata = try #require(rig.device.ask(Wire.query("nodata.example")))
+            #expect(Wire.code(nodata) == 0 && Wire.count(nodata) == 0)
+            #expect(rig.device.ask(Wire.query("drop.example"), timeoutMilliseconds: 100) == nil)
+            #expect(rig.device.askStream([Wire.query("drop.example")], timeoutMilliseconds: 500) == [])
+            let local = Wire.query("local.example")
+            #expect(
+                rig.device.ask(local) == Wire.answer(to: local, [Wire.record(nil, 1, [192, 0, 2, 200], ttl: 60)]))
+            let text = Wire.query("local.example", type: 16)
+            let data = [14] + Array("see the portal".utf8)
+            #expect(rig.device.ask(text) == Wire.answer(to: text, [Wire.record(nil, 16, data, ttl: 60)]))
+            #expect(rig.device.ask(Wire.query("local.example", type: 28)).map(Wire.count) == 0)
+            let away = try #require(rig.device.ask(Wire.query("away.example")))
+            #expect(Wire.count(away) == 1)
+            #expect(upstream.queries.isEmpty)
+            let tcp = Wire.query("tcp.example")
+            #expect(rig.device.ask(tcp).map(Wire.isTruncated) == true)
+            #expect(rig.device.askStream([tcp]) == [Wire.answer(to: tcp, [Wire.a(Self.good)])])
+            // By its address, from the upstream and from the cache.
+            for _ in 0..<2 { #expect(Wire.code(rig.device.ask(Wire.query("bad.example"))) == 3) }
+            #expect(!rig.names.lessons.contains { $0.names.contains { $0.description == "bad.example" } })
+        }
+    }
+
     @Test func `what is no query of ours is refused`() async throws {
         let upstream = try await honest()
         try await ResolverRig.run(try FakeNames(), upstreams: [upstream]) { rig in
