@@ -67,12 +67,29 @@ struct Call: Sendable {
         ((request.headers[.contentType] ?? "").split(separator: ";").first ?? "").filter { $0 != " " }.lowercased()
     }
 
-    private func requireContentType(_ allowed: [String]) throws(Refusal) {
+    func requireContentType(_ allowed: [String]) throws(Refusal) {
         guard allowed.contains(contentType) else {
             let given = request.headers[.contentType] ?? ""
             throw Refusal(
                 status: .unsupportedMediaType, code: "unsupported-media-type",
                 detail: "Content-Type is \"\(given.shortened)\"; send \(allowed.joined(separator: " or "))")
+        }
+    }
+
+    /// The body piece by piece, as it comes.
+    func pieces(limit: Int, _ body: (Span<UInt8>) throws(ControlError) -> Void) async throws {
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
+            throw Refusal.tooLarge(limit: limit)
+        }
+        var octets = 0
+        var iterator = request.body.makeAsyncIterator()
+        while true {
+            let piece: ByteBuffer?
+            do { piece = try await iterator.next() } catch { throw BodyInterrupted(cause: error) }
+            guard let piece else { return }
+            octets += piece.readableBytes
+            guard octets <= limit else { throw Refusal.tooLarge(limit: limit) }
+            try body(piece.readableBytesUInt8Span)
         }
     }
 

@@ -410,5 +410,5 @@ extension OpenAPI {
               }
             }
           },
-        """# + policySchemas + "}"
+        """# + policySchemas + "," + blocklistSchemas + "}"
 }

@@ -202,7 +202,11 @@ extension OpenAPI {
         static func ofPath(_ path: String) -> [Self] {
             path.split(separator: "/").filter { $0.hasPrefix("{") }.map { part in
                 let name = String(part.dropFirst().dropLast())
-                let schema = ["imsi": "IMSI", "session": "Number", "version": "Number", "prefix": "IPv4Prefix"][name]
+                let schema = [
+                    "imsi": "IMSI", "session": "Number", "version": "Number", "prefix": "IPv4Prefix",
+                    "pattern": "HostPattern",
+                ][
+                    name]
                 return Self(
                     name: name, place: "path", description: descriptions[name] ?? "The \(name)'s name.",
                     schema: .reference(schema ?? "Name"), isRequired: true)
@@ -212,6 +216,7 @@ extension OpenAPI {
         private static let descriptions = [
             "imsi": "The SIM's IMSI.", "session": "The number that the list of sessions shows.",
             "version": "The version's number.", "prefix": "The pool's prefix, its slash as %2F.",
+            "pattern": "A name, or *. in front of one for all below it.",
         ]
     }
 }

@@ -166,7 +166,7 @@ extension ControlPlane {
         guard !policies.isEmpty else { return [] }
         let scopes = PolicyScopes(
             common: commonScope(services), lists: try store.allLists(), groups: try store.allGroups(),
-            vpns: try store.allVPNs())
+            vpns: try store.allVPNs(), blocklists: try store.allBlocklists())
         return policies.compactMap { policy in
             tenants[policy.tenant].map {
                 (policy, PolicyPlace(tenant: $0, policy: policy.name), scopes[policy.tenant])

@@ -38,12 +38,13 @@ extension ControlPlane {
     public func deleteTenant(_ name: Name, by principal: Principal) async throws(ControlError) {
         try principal.requireOperator()
         try await change {
-            let removed = try await self.store.write { store in
+            let (tenant, removed) = try await self.store.write { store in
                 let tenant = try store.visibleTenant(name, to: principal)
                 let marks = try store.policies(of: tenant.id).compactMap(\.mark)
                 try store.deleteTenant(tenant.id)
-                return marks
+                return (tenant.id, marks)
             }
+            self.blocklists.remove(tenant)
             try self.dataPlane.install([:], removing: Set(removed))
             for mark in removed { self.book.set(nil, for: mark) }
             try await self.bringVPNs()

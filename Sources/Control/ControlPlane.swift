@@ -18,6 +18,10 @@ public final class ControlPlane: Sendable {
     let book: PolicyBook
     let hitBook = HitBook()
     let lines = LineBook()
+    /// What filters of names are made of, beside policies.
+    public let blocklists = BlocklistBook()
+    /// `nil` where there are no files for texts: there are no blocklists then.
+    let blocklistSupport: BlocklistSupport?
     /// Whether the kernel knows which of them are up.
     let areLinesSet = Atomic<Bool>(true)
     /// Policies that have changed, until the flows that they do not allow any more are cut.
@@ -41,7 +45,8 @@ public final class ControlPlane: Sendable {
 
     public init(
         store: any Store, dataPlane: any DataPlane, disconnecting: any SessionDisconnecting,
-        tracing: (any PacketTracing)? = nil, settings: ControlSettings, logger: Logger, wallClock: WallClock = .utc,
+        tracing: (any PacketTracing)? = nil, blocklists: BlocklistSupport? = nil, settings: ControlSettings,
+        logger: Logger, wallClock: WallClock = .utc,
         now: @escaping @Sendable () -> Timestamp
     ) {
         self.store = store
@@ -50,6 +55,7 @@ public final class ControlPlane: Sendable {
         self.dataPlane = ObservedDataPlane(base: dataPlane, devices: names.devices)
         self.wallClock = wallClock
         self.disconnecting = disconnecting
+        blocklistSupport = blocklists
         self.settings = settings
         self.logger = logger
         self.now = now
@@ -64,6 +70,7 @@ public final class ControlPlane: Sendable {
             engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
             LineKeeper(control: self), NameKeeper(control: self),
         ] + (traceHub.map { [$0] } ?? [])
+            + (blocklistSupport.map { [BlocklistKeeper(control: self, support: $0)] } ?? [])
     }
 
     /// Store and kernel are together and requests are answered.
@@ -103,6 +110,7 @@ public final class ControlPlane: Sendable {
             )
         }
         lines.replaceAll(vpns, up: try dataPlane.upInterfaces(Set(vpns.map(\.line.interface))), at: now())
+        try await beginBlocklists()
         let compiled = await compiled(policies, in: scopes)
         var owners: [PolicyMark: Tenant.ID] = [:]
         for policy in policies { if let mark = policy.mark { owners[mark] = policy.tenant } }

@@ -28,6 +28,7 @@ final class PolicyBook: Sendable {
         let services: Set<Name>
         let groups: Set<Name>
         let vpns: Set<Name>
+        let blocklists: Set<Name>
     }
 
     /// Tells whether policies that were compiled beside the engine's loop are still what the engine would compile.
@@ -113,6 +114,6 @@ extension ValidatedPolicy {
     var references: PolicyBook.References {
         PolicyBook.References(
             lists: sharedLists, services: Set(rules.flatMap(\.services)),
-            groups: Set(groups.keys), vpns: Set(vpns.keys))
+            groups: Set(groups.keys), vpns: Set(vpns.keys), blocklists: Set(dns.blocklists))
     }
 }

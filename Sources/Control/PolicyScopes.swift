@@ -8,8 +8,11 @@ struct PolicyScopes: Sendable {
     private let lists: [Tenant.ID: [Name: [ListItem]]]
     private let groups: [Tenant.ID: [Name: GroupNumber]]
     private let vpns: [Tenant.ID: [Name: VPNNumber]]
+    /// Those under `nil` are for all.
+    private let blocklists: [Tenant.ID?: Set<Name>]
 
-    init(common: PolicyScope, lists: [SharedList], groups: [SIMGroup], vpns: [VPN]) {
+    init(common: PolicyScope, lists: [SharedList], groups: [SIMGroup], vpns: [VPN], blocklists: [Blocklist]) {
+        self.blocklists = blocklists.reduce(into: [:]) { $0[$1.owner, default: []].insert($1.name) }
         self.common = common
         self.groups = groups.reduce(into: [:]) {
             $0[$1.tenant, default: [:]][$1.name] = GroupNumber(group: $1.id)
@@ -23,6 +26,7 @@ struct PolicyScopes: Sendable {
         scope.lists = lists[tenant] ?? [:]
         scope.groups = groups[tenant] ?? [:]
         scope.vpns = vpns[tenant] ?? [:]
+        scope.blocklists = (blocklists[nil] ?? []).union(blocklists[tenant] ?? [])
         return scope
     }
 }
@@ -32,14 +36,15 @@ extension ControlPlane {
     func scope(of tenant: Tenant.ID, _ store: any StoreReader) throws -> PolicyScope {
         PolicyScopes(
             common: commonScope(try store.services()), lists: try store.lists(of: tenant),
-            groups: try store.groups(of: tenant), vpns: try store.vpns(of: tenant))[tenant]
+            groups: try store.groups(of: tenant), vpns: try store.vpns(of: tenant),
+            blocklists: try store.blocklists(of: nil) + store.blocklists(of: tenant))[tenant]
     }
 
     /// What the documents of all tenants may name.
     func scopes(_ store: any StoreReader) throws -> PolicyScopes {
         PolicyScopes(
             common: commonScope(try store.services()), lists: try store.allLists(), groups: try store.allGroups(),
-            vpns: try store.allVPNs())
+            vpns: try store.allVPNs(), blocklists: try store.allBlocklists())
     }
 
     /// What documents of any tenant may name.

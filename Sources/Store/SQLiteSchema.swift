@@ -23,6 +23,7 @@ package enum SQLiteSchema {
         }
         migrator.registerMigration("202611280310-nat-log") { db in try db.execute(sql: natLog) }
         migrator.registerMigration("202611280330-vpns") { db in try db.execute(sql: vpns) }
+        migrator.registerMigration("202611282330-blocklists") { db in try db.execute(sql: blocklists) }
         migrator.registerMigration("202611290030-names") { db in try db.execute(sql: names) }
         return migrator
     }
@@ -294,6 +295,40 @@ package enum SQLiteSchema {
             definition TEXT NOT NULL,
             author TEXT NOT NULL,
             updated_at INTEGER NOT NULL
+        ) STRICT;
+        """
+
+    // The texts are files beside the database, each under the name of its digest.
+    private static let blocklists = """
+        CREATE TABLE blocklists (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            -- Null: the operator's.
+            tenant INTEGER REFERENCES tenants (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            format TEXT NOT NULL,
+            -- Null: somebody brings the text.
+            url TEXT,
+            fetch_seconds INTEGER CHECK ((url IS NULL) = (fetch_seconds IS NULL)),
+            checksum BLOB CHECK (length(checksum) = 32),
+            maximum_octets INTEGER NOT NULL,
+            author TEXT NOT NULL,
+            updated_at INTEGER NOT NULL,
+            digest BLOB CHECK (length(digest) = 32),
+            octets INTEGER CHECK ((digest IS NULL) = (octets IS NULL)),
+            entity_tag TEXT,
+            good_at INTEGER,
+            tried_at INTEGER,
+            error TEXT
+        ) STRICT;
+        CREATE UNIQUE INDEX blocklists_name ON blocklists (coalesce(tenant, 0), name);
+        CREATE INDEX blocklists_tenant ON blocklists (tenant);
+
+        CREATE TABLE dns_exceptions (
+            tenant INTEGER NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+            pattern TEXT NOT NULL,
+            author TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            PRIMARY KEY (tenant, pattern)
         ) STRICT;
         """
 

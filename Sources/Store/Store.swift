@@ -52,6 +52,16 @@ public protocol StoreReader {
     /// The operator's services.
     func services() throws(StoreError) -> [ServiceRecord]
 
+    /// `owner` nil: the operator's.
+    func blocklist(named name: Name, of owner: Tenant.ID?) throws(StoreError) -> Blocklist?
+    func blocklist(_ id: Blocklist.ID) throws(StoreError) -> Blocklist?
+    /// The owner's own, by name.
+    func blocklists(of owner: Tenant.ID?) throws(StoreError) -> [Blocklist]
+    /// The operator's and every tenant's.
+    func allBlocklists() throws(StoreError) -> [Blocklist]
+    func dnsExceptions(of tenant: Tenant.ID) throws(StoreError) -> [DNSException]
+    func allDNSExceptions() throws(StoreError) -> [DNSException]
+
     func sim(imsi: IMSI) throws(StoreError) -> SIM?
     /// What an admission asks about a SIM, in one look-up.
     func subscriber(imsi: IMSI) throws(StoreError) -> Subscriber?
@@ -138,7 +148,7 @@ public protocol StoreTransaction: StoreReader {
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value
 
     func insertTenant(name: Name, at time: Timestamp) throws(StoreError) -> Tenant
-    /// Throws `.conflict` while the tenant has SIMs; its groups, policies, lists and blocks go with it.
+    /// Throws `.conflict` while the tenant has SIMs; its groups, policies, lists, blocklists and blocks go with it.
     func deleteTenant(_ id: Tenant.ID) throws(StoreError)
     func setDefaultPolicy(_ policy: Policy.ID?, of tenant: Tenant.ID) throws(StoreError)
 
@@ -170,6 +180,15 @@ public protocol StoreTransaction: StoreReader {
     /// Creates the service, or replaces it.
     func putService(_ service: ServiceRecord) throws(StoreError)
     func deleteService(named name: Name) throws(StoreError)
+
+    /// Creates the owner's blocklist of that name, or says anew what it is; its status stays.
+    func putBlocklist(
+        name: Name, of owner: Tenant.ID?, settings: Blocklist.Settings, author: String, at time: Timestamp
+    ) throws(StoreError) -> Blocklist
+    func setStatus(_ status: Blocklist.Status, of blocklist: Blocklist.ID) throws(StoreError)
+    func deleteBlocklist(_ id: Blocklist.ID) throws(StoreError)
+    func putDNSException(_ exception: DNSException) throws(StoreError)
+    func deleteDNSException(_ pattern: HostPattern, of tenant: Tenant.ID) throws(StoreError)
 
     /// Throws `.conflict` when the IMSI, ICCID or MSISDN is another SIM's.
     func insertSIM(_ sim: NewSIM, of tenant: Tenant.ID, at time: Timestamp) throws(StoreError) -> SIM

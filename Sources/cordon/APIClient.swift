@@ -64,8 +64,17 @@ struct APIClient {
         try await send(.PUT, path, body: body, file: file)
     }
 
+    func post(path: [String], body: Body?) async throws -> Answer { try await send(.POST, path, body: body) }
+
+    func put(path: [String], body: Body?, file: String? = nil) async throws -> Answer {
+        try await send(.PUT, path, body: body, file: file)
+    }
+
     @discardableResult
     func delete(_ path: String...) async throws -> Answer { try await send(.DELETE, path) }
+
+    @discardableResult
+    func delete(path: [String]) async throws -> Answer { try await send(.DELETE, path) }
 
     /// Sends one request. `file` is what the body was read from: problems are shown as places in it.
     /// - Throws: `ExitCode`, after the reason is on standard error.

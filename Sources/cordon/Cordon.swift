@@ -28,8 +28,8 @@ struct Cordon: AsyncParsableCommand {
             """,
         subcommands: [
             TenantCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,
-            PolicyCommand.self, ListCommand.self, ServiceCommand.self, VPNCommand.self, DNSCommand.self,
-            SessionCommand.self, NATCommand.self, TokenCommand.self, AuditCommand.self, StatusCommand.self,
-            LabCommand.self,
+            PolicyCommand.self, ListCommand.self, BlocklistCommand.self, ServiceCommand.self, VPNCommand.self,
+            DNSCommand.self, SessionCommand.self, NATCommand.self, TokenCommand.self, AuditCommand.self,
+            StatusCommand.self, LabCommand.self,
         ])
 }

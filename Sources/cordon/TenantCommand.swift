@@ -3,7 +3,9 @@ import ArgumentParser
 struct TenantCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tenant", abstract: "Enterprise customers.",
-        subcommands: [Create.self, List.self, Show.self, Delete.self, SetDefaultPolicy.self])
+        subcommands: [
+            Create.self, List.self, Show.self, Delete.self, SetDefaultPolicy.self, DNSExceptionCommand.self,
+        ])
 
     struct Create: APICommand {
         static let configuration = CommandConfiguration(abstract: "Makes a tenant.")
