@@ -50,7 +50,7 @@ public final class ControlPlane: Sendable {
         now: @escaping @Sendable () -> Timestamp
     ) {
         self.store = store
-        names = NameRegistry(limits: settings.names, now: now)
+        names = NameRegistry(limits: settings.names, blocklists: self.blocklists, now: now)
         book = PolicyBook(names: names)
         self.dataPlane = ObservedDataPlane(base: dataPlane, devices: names.devices)
         self.wallClock = wallClock

@@ -23,18 +23,18 @@ final class NameRegistry: NameService {
 
     /// What a policy says of names.
     fileprivate struct PolicyNames {
+        let source: Source
         let filter: NameFilter
         /// What would hold were the policy not in monitor mode.
         let strict: NameFilter?
-        let blockAnswer: NameClient.BlockAnswer
-        /// All that its rules have.
-        let hosts: [HostPattern]
     }
 
     private let now: @Sendable () -> Timestamp
+    private let blocklists: BlocklistBook
 
-    init(limits: NameLimits = NameLimits(), now: @escaping @Sendable () -> Timestamp) {
+    init(limits: NameLimits, blocklists: BlocklistBook, now: @escaping @Sendable () -> Timestamp) {
         self.now = now
+        self.blocklists = blocklists
         book = NameBook(limits: limits)
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -54,7 +54,7 @@ final class NameRegistry: NameService {
             let tenant = policies.owners[device.policy] ?? Tenant.ID(0)
             return NameClient(
                 tenant: tenant, policy: device.policy, group: device.group, filter: names.filter,
-                blockAnswer: names.blockAnswer, upstreams: policies.upstreams[tenant] ?? [])
+                blockAnswer: names.source.blockAnswer, upstreams: policies.upstreams[tenant] ?? [])
         }
     }
 
@@ -62,7 +62,7 @@ final class NameRegistry: NameService {
         let isWork = book.learn(
             lesson, at: seconds,
             mustWait: { names in
-                let hosts = policies.withLock { $0.known[lesson.policy]?.hosts ?? [] }
+                let hosts = policies.withLock { $0.known[lesson.policy]?.source.hosts ?? [] }
                 return hosts.contains { pattern in names.contains { pattern.matches($0) } }
             }, then: then)
         if isWork { wake() }
@@ -81,18 +81,49 @@ final class NameRegistry: NameService {
     // MARK: Policies
 
     func set(_ policy: ValidatedPolicy?, for mark: PolicyMark) {
+        let owner = policies.withLock { $0.owners[mark] }
+        let names = policy.map { made(Source($0), owner) }
         policies.withLock { policies in
-            policies.known[mark] = policy.map(PolicyNames.init)
+            policies.known[mark] = names
             if policy == nil { policies.owners[mark] = nil }
         }
-        if policy == nil { book.forget([mark]) }
+        guard policy == nil else { return }
+        book.forget([mark])
+        queries.forget([mark])
     }
 
     func replaceAll(_ all: [PolicyMark: ValidatedPolicy?], owners: [PolicyMark: Tenant.ID]) {
-        let known = all.compactMapValues { $0.map(PolicyNames.init) }
+        var known: [PolicyMark: PolicyNames] = [:]
+        for (mark, policy) in all { known[mark] = policy.map { made(Source($0), owners[mark]) } }
+        let all = known
         policies.withLock { policies in
-            policies.known = known
+            policies.known = all
             policies.owners = owners
+        }
+        blocklists.observe { [weak self] tenant in self?.remake(of: tenant) }
+    }
+
+    private func made(_ source: Source, _ owner: Tenant.ID?) -> PolicyNames {
+        guard let owner else { return PolicyNames(source, lists: [], exceptions: []) }
+        return PolicyNames(
+            source, lists: blocklists.filterLists(for: owner, source.blocklists),
+            exceptions: blocklists.exceptions(of: owner))
+    }
+
+    /// Makes the filters anew that depend on lists: a tenant's, or all.
+    private func remake(of tenant: Tenant.ID?) {
+        let affected = policies.withLock { policies in
+            policies.known.filter { mark, names in
+                guard !names.source.blocklists.isEmpty, let owner = policies.owners[mark] else { return false }
+                return tenant == nil || owner == tenant
+            }.mapValues(\.source)
+        }
+        for (mark, source) in affected {
+            let names = made(source, policies.withLock { $0.owners[mark] })
+            policies.withLock { policies in
+                // Policies change where lists do, on the engine's loop: it is still this version. One that is gone stays gone.
+                if policies.known[mark] != nil { policies.known[mark] = names }
+            }
         }
     }
 
@@ -106,30 +137,54 @@ final class NameRegistry: NameService {
 extension NameRegistry.PolicyNames {
     /// Of devices whose policy is not known: nothing may be looked up.
     fileprivate static let unknown = NameRegistry.PolicyNames(
-        filter: NameFilter(NameFilter.Rules()), strict: nil, blockAnswer: .nxdomain, hosts: [])
+        source: .init(), filter: NameFilter(NameFilter.Rules()), strict: nil)
 
-    fileprivate init(_ policy: ValidatedPolicy) {
-        var rules = NameFilter.Rules()
-        rules.deny = policy.dns.deny
-        rules.allow = policy.dns.allow
-        rules.reachable = policy.rules.filter { $0.action != .block }.flatMap(\.hosts)
-        rules.isOpen = policy.dns.default == .allow
+    /// - Parameters:
+    ///   - lists: those that the policy names.
+    ///   - exceptions: the tenant's.
+    fileprivate init(_ source: NameRegistry.Source, lists: [NameFilter.List], exceptions: [HostPattern]) {
+        var rules = source.rules
+        rules.lists = lists
+        rules.exceptions = exceptions
         let strict = NameFilter(rules)
-        let hosts = Array(Set(policy.rules.flatMap(\.hosts)))
-        let answer: NameClient.BlockAnswer =
-            switch policy.dns.answer {
-            case .nxdomain: .nxdomain
-            case .nodata: .nodata
-            case .refused: .refused
-            case .address(let address): .address(address)
-            }
-        guard policy.mode == .monitor else {
-            self.init(filter: strict, strict: nil, blockAnswer: answer, hosts: hosts)
+        guard source.isMonitored else {
+            self.init(source: source, filter: strict, strict: nil)
             return
         }
         // In monitor mode what would be refused is noted and passes.
         var open = NameFilter.Rules()
         open.isOpen = true
-        self.init(filter: NameFilter(open), strict: strict, blockAnswer: answer, hosts: hosts)
+        self.init(source: source, filter: NameFilter(open), strict: strict)
+    }
+}
+
+extension NameRegistry {
+    /// What a policy's document says of names.
+    fileprivate struct Source {
+        var rules = NameFilter.Rules()
+        var blocklists: [Name] = []
+        var isMonitored = false
+        var blockAnswer = NameClient.BlockAnswer.nxdomain
+        /// All that its rules have.
+        var hosts: [HostPattern] = []
+
+        init() {}
+
+        init(_ policy: ValidatedPolicy) {
+            rules.deny = policy.dns.deny
+            rules.allow = policy.dns.allow
+            rules.reachable = policy.rules.filter { $0.action != .block }.flatMap(\.hosts)
+            rules.isOpen = policy.dns.default == .allow
+            blocklists = policy.dns.blocklists
+            isMonitored = policy.mode == .monitor
+            hosts = Array(Set(policy.rules.flatMap(\.hosts)))
+            blockAnswer =
+                switch policy.dns.answer {
+                case .nxdomain: .nxdomain
+                case .nodata: .nodata
+                case .refused: .refused
+                case .address(let address): .address(address)
+                }
+        }
     }
 }

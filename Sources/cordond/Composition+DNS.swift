@@ -1,6 +1,7 @@
 import Control
 import DNS
 import Domain
+import LinuxNet
 import NIOPosix
 import Servers
 import ServiceLifecycle
