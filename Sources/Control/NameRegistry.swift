@@ -177,6 +177,10 @@ extension NameRegistry {
             rules.isOpen = policy.dns.default == .allow
             blocklists = policy.dns.blocklists
             isMonitored = policy.mode == .monitor
+            if rules.isOpen {
+                let said = rules.allow + rules.reachable
+                rules.deny += ResolverGuard.standard.names.filter { name in !said.contains { $0.covers(name) } }
+            }
             hosts = Array(Set(policy.rules.flatMap(\.hosts)))
             blockAnswer =
                 switch policy.dns.answer {

@@ -57,6 +57,7 @@ extension ControlPlane {
                         // What was a definition when it was stored is one still; else the policies that name it say so.
                         all[service.name] = try? ServiceDefinition(parsing: service.definition).matches
                     })),
+            resolverGuard: settings.isResolving ? .standard : nil,
             isTimeZone: { self.wallClock.minuteOfWeek($0, time) != nil })
     }
 }

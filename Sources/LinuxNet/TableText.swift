@@ -125,8 +125,12 @@ struct TableText {
                 "blocked",
                 [
                     "ip daddr @pools counter name device_to_device drop",
-                    "ip6 daddr @pools6 counter name device_to_device drop", "counter name blocked drop",
+                    "ip6 daddr @pools6 counter name device_to_device drop",
                 ]
+                    // So that the device asks ours at once.
+                    + (layout.resolver == nil
+                        ? [] : ["tcp dport 853 counter name blocked reject with tcp reset"])
+                    + ["counter name blocked drop"]
             ),
         ]
         chains += Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }.flatMap { sgiRules($0) }
@@ -217,6 +221,8 @@ struct TableText {
         ]
     }
 
+    private static let answersToGateway = "ct state established ct direction reply fib daddr type local"
+
     /// What routers on a link say to each other (RFC 4861).
     private static let neighbours = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
 
@@ -234,6 +240,8 @@ struct TableText {
                 "vpn_source",
                 families.map { "\(policy($0)) goto vpn_device" }
                     + [
+                        // What a tenant's resolver answers the gateway's.
+                        "\(Self.answersToGateway) meta mark set 0 accept",
                         "meta mark set 0",
                         layout.hasIPv6 ? Self.neighbours : "meta nfproto ipv6 counter name ipv6 drop",
                     ]

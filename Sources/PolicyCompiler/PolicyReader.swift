@@ -37,7 +37,8 @@ struct PolicyReader {
         guard checkBoxes(rules, list) else { return nil }
         let doubts = PolicyDoubts(file: file, rules: rules, dns: dns, lists: lists)
         return ValidatedPolicy(
-            name: name, mode: (mode ?? .enforce) ?? .enforce, dns: dns.policy, rules: rules.map(\.rule),
+            name: name, mode: (mode ?? .enforce) ?? .enforce, dns: dns.policy,
+            rules: scope.resolverGuard?.added(to: rules.map(\.rule)) ?? rules.map(\.rule),
             sharedLists: sharedLists, in: scope, warnings: doubts.warnings)
     }
 

@@ -12,6 +12,8 @@ public struct PolicyScope: Sendable {
     public var vpns: [Name: VPNNumber]
     /// The operator's and the tenant's lists of names to refuse.
     public var blocklists: Set<Name>
+    /// `nil` where the gateway has no resolver for devices.
+    public var resolverGuard: ResolverGuard?
     /// Whether this is a name of the IANA time zone database. Asked only for text of at most 64 letters, digits, `_`,
     /// `+`, `-` and `/`.
     public var isTimeZone: @Sendable (String) -> Bool
@@ -21,7 +23,7 @@ public struct PolicyScope: Sendable {
 
     public init(
         lists: [Name: [ListItem]] = [:], services: ServiceCatalogue = .standard, groups: [Name: GroupNumber] = [:],
-        vpns: [Name: VPNNumber] = [:], blocklists: Set<Name> = [],
+        vpns: [Name: VPNNumber] = [:], blocklists: Set<Name> = [], resolverGuard: ResolverGuard? = nil,
         isTimeZone: @escaping @Sendable (String) -> Bool = { $0 == "UTC" }
     ) {
         self.lists = lists
@@ -29,6 +31,7 @@ public struct PolicyScope: Sendable {
         self.groups = groups
         self.vpns = vpns
         self.blocklists = blocklists
+        self.resolverGuard = resolverGuard
         self.isTimeZone = isTimeZone
     }
 }

@@ -216,5 +216,46 @@ extension KernelTests {
             #expect(direct.receive(milliseconds: 60) == nil && redirected.receive(milliseconds: 60) == nil)
             #expect(try rig.kernel.verify() == nil)
         }
+
+        @Test func `a connection to another's encrypted resolver is refused at once, unless a rule says otherwise`()
+            throws
+        {
+            let resolver = GatewayLayout.Resolver(address: KernelRig.gatewayInside)
+            let rig = try KernelRig(resolver: resolver)
+            var scope = PolicyScope()
+            scope.resolverGuard = .standard
+            let compiled = { (rules: String) throws in
+                compile(
+                    try PolicyDocument(parsing: "policy: p\nrules:\n\(rules)", file: "p").validated(in: scope))
+            }
+            let all = "  - {name: all, to: any, route: internet}\n"
+            let own = "  - {name: own, to: 192.0.2.10, protocol: tcp, ports: [853], route: internet}\n"
+            try rig.start(
+                [one: try compiled(all), two: try compiled(own + all)], [kernelDevice(1, one), kernelDevice(2, two)])
+            let listener = try KernelTCPListener(in: rig.internet, KernelRig.server, port: 853)
+            #expect(KernelTCP(in: rig.devices, address("100.64.0.1"), to: KernelRig.server, port: 853) == ECONNREFUSED)
+            #expect(KernelTCP(in: rig.devices, address("100.64.0.2"), to: KernelRig.server, port: 853) == 0)
+            withExtendedLifetime(listener) {}
+            #expect(try rig.kernel.hits(of: one).map(\.packets).first == 1)
+        }
+
+        @Test func `the gateway's own questions go through a tenant's line, and their answers come in`() throws {
+            let rig = try KernelRig()
+            let line = try rig.addLine(1)
+            try rig.start([one: .blockAll], [kernelDevice(1, one)])
+            try rig.kernel.setVPNs([vpnNumber(0): KernelRig.line(1)])
+            let server = try KernelUDP(in: line, address("10.0.0.10"), port: 53)
+            let own = try KernelUDP(in: rig.gateway, address("10.255.1.1"))
+            own.setMark(rig.kernel.routeMark(of: vpnNumber(0)))
+            own.send([1], to: address("10.0.0.10"), port: 53)
+            let asked = try #require(server.receive())
+            server.send([2], to: asked.source, port: asked.port)
+            #expect(own.receive()?.bytes == [2])
+            // Nobody there begins anything.
+            server.send([3], to: address("10.255.1.1"), port: 9)
+            let deaf = try KernelUDP(in: rig.gateway, address("10.255.1.1"), port: 9)
+            server.send([3], to: address("10.255.1.1"), port: 9)
+            #expect(deaf.receive(milliseconds: 60) == nil)
+        }
     }
 }

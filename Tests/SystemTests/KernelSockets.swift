@@ -29,6 +29,12 @@ final class KernelUDP {
         setsockopt(descriptor, Int32(IPPROTO_IP), IP_RECVERR, &on, 4)
     }
 
+    /// By which its packets are routed.
+    func setMark(_ mark: UInt32) {
+        var mark = mark
+        setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, 4)
+    }
+
     /// What is larger than the path takes is refused, not cut into fragments (RFC 1191).
     func setDontFragment() {
         var always: Int32 = 2

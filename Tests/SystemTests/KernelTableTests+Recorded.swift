@@ -200,6 +200,7 @@ extension KernelTests.Table {
         }
         chain vpn_source {
         meta mark set ip daddr map @device_policy goto vpn_device
+        ct state established ct direction reply fib daddr type local meta mark set 0x00000000 accept
         meta mark set 0x00000000
         meta nfproto ipv6 counter name "ipv6" drop
         counter name "vpn_denied" drop
