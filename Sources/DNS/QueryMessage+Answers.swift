@@ -39,13 +39,26 @@ extension QueryMessage {
         }
         answer.append(contentsOf: [0, questionEnd > MessageHeader.octets ? 1 : 0, 0, 0, 0, 0, 0, 0])
         answer.append(bytes, MessageHeader.octets..<questionEnd)
-        if code == .badVersion {
+        if code == .badVersion || hasOPT(bytes, from: questionEnd) {
             answer[11] = 1
             answer.append(
                 opt: Question.payloadOctets, code: UInt8(truncatingIfNeeded: code.rawValue >> 4), isDNSSECOK: false,
                 options: 0)
         }
         return true
+    }
+
+    /// Whether the sender speaks EDNS, as far as it can be read.
+    private static func hasOPT(_ bytes: Span<UInt8>, from questionEnd: Int) -> Bool {
+        guard bytes.uint16(at: 4) <= 1 else { return false }
+        var scan = RecordScan(from: questionEnd)
+        let records = (3..<6).reduce(0) { $0 + Int(bytes.uint16(at: 2 * $1)) }
+        do throws(MessageError) {
+            for _ in 0..<records where try scan.next(in: bytes).type == RecordType.opt { return true }
+        } catch {
+            // Then it is not known.
+        }
+        return false
     }
 
     /// Answers without a record.

@@ -113,6 +113,7 @@ final class DNSStreamHandler: ChannelDuplexHandler {
             let message = received.getSlice(at: received.readerIndex + 2, length: Int(length))
         {
             received.moveReaderIndex(forwardBy: 2 + Int(length))
+            messageSince = nil
             waiting += 1
             resolver.metrics.overStreams.increment()
             resolver.take(message.readableBytesUInt8Span, from: device, over: .stream(self))

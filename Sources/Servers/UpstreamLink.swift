@@ -21,6 +21,8 @@ final class UpstreamLink {
     /// Sockets that have been replaced and only wait for what was sent on them.
     private var retired: [(socket: UpstreamSocket, until: NIODeadline)] = []
     private var isOpening = 0
+    /// After no socket could be had.
+    private var opensFrom = NIODeadline.now()
     private var pending: [UInt16: Pending] = [:]
     private var random = SystemRandomNumberGenerator()
     /// Queries that were sent before there was a socket.
@@ -122,8 +124,9 @@ final class UpstreamLink {
 
     func tick(at now: NIODeadline) {
         while let first = retired.first, first.until <= now {
-            first.socket.close()
+            // Before it is closed: that comes back here.
             retired.removeFirst()
+            first.socket.close()
         }
         for socket in sockets where socket.replaceAt <= now {
             sockets.removeAll { $0 === socket }
@@ -140,11 +143,12 @@ final class UpstreamLink {
     }
 
     func close() {
-        for socket in sockets + retired.map(\.socket) { socket.close() }
+        isClosed = true
+        pending = [:]
+        let all = sockets + retired.map(\.socket)
         sockets = []
         retired = []
-        pending = [:]
-        isClosed = true
+        for socket in all { socket.close() }
     }
 
     private var isClosed = false
@@ -153,7 +157,8 @@ final class UpstreamLink {
     // MARK: Sockets
 
     private func openSockets() {
-        while sockets.count + isOpening < Self.socketCount, !isClosed {
+        guard !isClosed, NIODeadline.now() >= opensFrom else { return }
+        for _ in 0..<max(0, Self.socketCount - sockets.count - isOpening) {
             isOpening += 1
             let this = NIOLoopBound(self, eventLoop: resolver.eventLoop)
             var bootstrap = DatagramBootstrap(group: resolver.eventLoop)
@@ -199,6 +204,7 @@ final class UpstreamLink {
         case .failure(let error):
             resolver.logger.debug("no socket towards an upstream", metadata: ["error": "\(error)"])
             unsent = []
+            opensFrom = .now() + .milliseconds(100)
             isRefused()
         }
     }

@@ -121,10 +121,20 @@ import Testing
         #expect(UInt16(answer[3] & 0xf) == code.rawValue & 0xf)
         if answer[5] == 1 {
             // The question as it was.
-            let question = answer.dropFirst(12).dropLast(code == .badVersion ? 11 : 0)
+            let question = answer.dropFirst(12).dropLast(answer[11] == 1 ? 11 : 0)
             #expect(question == refused.octets[12..<12 + question.count])
         }
         if code == .badVersion { #expect(Array(answer.suffix(11)) == [0, 0, 41, 4, 0xd0, 1, 0, 0, 0, 0, 0]) }
+    }
+
+    @Test func `an error has an OPT record when the query has one (RFC 6891 §7)`() {
+        var answer: [UInt8] = []
+        let notify = Messages.query(flags: 0x2000, additional: [.opt()])
+        #expect(QueryMessage.writeError(.operation(4), answering: notify.span, into: &answer))
+        #expect(answer == Messages.answer(flags: 0xa084, additional: [.opt()]))
+        let cookie = Messages.query(additional: [.opt(options: Messages.option(10, [1]))])
+        #expect(QueryMessage.writeError(.optionLength(10), answering: cookie.span, into: &answer))
+        #expect(answer == Messages.answer(flags: 0x8181, additional: [.opt()]))
     }
 
     @Test(arguments: [8, 16, 24, 40])

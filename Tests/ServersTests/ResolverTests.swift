@@ -53,6 +53,21 @@ private typealias Reply = ScriptedUpstream.Reply
         }
     }
 
+    @Test func `sockets towards upstreams are replaced, and nothing is lost`() async throws {
+        let upstream = try await upstream { query, _ in [.answer(query, Wire.a(Self.good), after: .milliseconds(30))] }
+        try await ResolverRig.run(
+            try FakeNames(), upstreams: [upstream],
+            settings: {
+                $0.timing.socket = .milliseconds(60)
+                $0.timing.total = .milliseconds(150)
+            }
+        ) { rig in
+            for number in 0..<30 { #expect(Wire.code(rig.device.ask(Wire.query("n\(number).acme.example"))) == 0) }
+            #expect(upstream.queries.count == 30)
+            #expect(upstream.ports.count > 12)
+        }
+    }
+
     @Test func `devices are served over IPv6 too`() async throws {
         let upstream = try await honest()
         let names = try FakeNames()
@@ -349,6 +364,18 @@ private typealias Reply = ScriptedUpstream.Reply
             #expect(ContinuousClock.now - start < .milliseconds(70))
             #expect(silent.queries.count == before)
         }
+    }
+
+    @Test func `an upstream that no socket leads to is passed over`() async throws {
+        let good = try await honest()
+        // Not without leave to broadcast.
+        let nowhere = Upstream(address: .v4(IPv4Address(bits: .max)))
+        try await ResolverRig.run(try FakeNames(), asking: [nowhere, good.upstream]) { rig in
+            let start = ContinuousClock.now
+            for number in 0..<5 { #expect(Wire.code(rig.device.ask(Wire.query("n\(number).acme.example"))) == 0) }
+            #expect(ContinuousClock.now - start < .milliseconds(2500))
+        }
+        await good.close()
     }
 
     @Test func `an upstream that comes back is asked first again`() async throws {
