@@ -22,25 +22,43 @@ final class ChildProcess: Sendable {
         case signal(Int32)
         /// It did not start: an error number.
         case noStart(Int32)
-        /// It was ended before it started.
-        case notWanted
     }
 
-    /// Starts it and returns when it has ended; cancelled, it is ended with SIGTERM and, after 3 s, SIGKILL.
-    func run(_ command: [String], onStart: @escaping @Sendable (pid_t) -> Void) async -> End {
+    /// Between two starts; doubled while it dies young.
+    static let shortestWait = Duration.milliseconds(100)
+    static let longestWait = Duration.seconds(10)
+    /// Who lived so long did not die of what it was started with.
+    static let ripeAge = Duration.seconds(30)
+
+    /// Starts it, and starts it again whenever it has ended, until the task is cancelled: then it is ended with SIGTERM
+    /// and, after 3 s, SIGKILL. All of it on the thread: it is there when nothing else of the process comes to its turn.
+    func keepRunning(
+        _ command: [String], onStart: @escaping @Sendable (pid_t) -> Void,
+        onEnd: @escaping @Sendable (End, Duration) -> Void
+    ) async {
         await withTaskCancellationHandler {
-            do {
-                return try await thread.runIfActive { self.startAndWait(command, onStart) }
-            } catch {
-                // The thread is shut down only after everything that runs on it.
-                return .notWanted
+            // Fails only when the thread is gone, which is after everything that runs on it.
+            try? await thread.runIfActive {
+                var wait = Self.shortestWait
+                while !self.isEnding {
+                    let started = ContinuousClock.now
+                    guard let end = self.startAndWait(command, onStart), !self.isEnding else { return }
+                    if ContinuousClock.now - started > Self.ripeAge { wait = Self.shortestWait }
+                    onEnd(end, wait)
+                    let next = ContinuousClock.now + wait
+                    while !self.isEnding, ContinuousClock.now < next { usleep(10_000) }
+                    wait = min(wait * 2, Self.longestWait)
+                }
             }
         } onCancel: {
             end()
         }
     }
 
-    private func startAndWait(_ command: [String], _ onStart: (pid_t) -> Void) -> End {
+    private var isEnding: Bool { state.withLock(\.isEnding) }
+
+    /// - Returns: `nil` when it is not to start any more.
+    private func startAndWait(_ command: [String], _ onStart: (pid_t) -> Void) -> End? {
         let started = state.withLock { state -> Result<pid_t, StartError>? in
             guard !state.isEnding else { return nil }
             let result = Self.spawn(command)
@@ -48,7 +66,7 @@ final class ChildProcess: Sendable {
             return result
         }
         switch started {
-        case nil: return .notWanted
+        case nil: return nil
         case .failure(let error): return .noStart(error.number)
         case .success(let number):
             onStart(number)

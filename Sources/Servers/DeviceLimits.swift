@@ -30,6 +30,7 @@ final class DeviceLimits: Sendable {
     }
 
     func admit(_ device: IPAddress, of tenant: Tenant.ID, at now: Int64) -> Verdict {
+        let device = Self.holder(of: device)
         // The device's first: one that floods must not use up its tenant's.
         guard Self.shard(of: device, in: devices).take(from: device, at: now) else { return .deviceLimit }
         guard Self.shard(of: tenant, in: tenants).take(from: tenant, at: now) else { return .tenantLimit }
@@ -40,9 +41,16 @@ final class DeviceLimits: Sendable {
         shards[Int(UInt(bitPattern: key.hashValue) % UInt(shards.count))]
     }
 
+    /// A device has a whole /64 of IPv6 (RFC 7849), and would be another with each address of it.
+    private static func holder(of address: IPAddress) -> IPAddress {
+        guard case .v6(let address) = address else { return address }
+        return .v6(IPv6Address(bits: (address.bits >> 64) << 64))
+    }
+
     /// Whether the device may have one more connection; ``closeStream(of:)`` gives it back.
     func openStream(of device: IPAddress) -> Bool {
-        streams.withLock { streams in
+        let device = Self.holder(of: device)
+        return streams.withLock { streams in
             let own = streams[device] ?? 0
             guard own < limits.streamsPerDevice, isRoomForStream() else { return false }
             streams[device] = own + 1
@@ -51,6 +59,7 @@ final class DeviceLimits: Sendable {
     }
 
     func closeStream(of device: IPAddress) {
+        let device = Self.holder(of: device)
         streams.withLock { streams in
             let left = (streams[device] ?? 1) - 1
             streams[device] = left > 0 ? left : nil

@@ -20,37 +20,21 @@ public struct UnboundService: Service {
         public let description: String
     }
 
-    /// Between two starts; doubled while it dies young.
-    static let shortestWait = Duration.milliseconds(100)
-    static let longestWait = Duration.seconds(10)
-    /// Who lived so long did not die of its configuration.
-    static let ripeAge = Duration.seconds(30)
-
     public func run() async throws {
         try prepare()
         let thread = NIOThreadPool(numberOfThreads: 1)
         thread.start()
-        await cancelWhenGracefulShutdown { await keepRunning(on: thread) }
+        await cancelWhenGracefulShutdown {
+            await ChildProcess(thread: thread).keepRunning(command) { number in
+                write("\(number)\n", to: settings.processFile)
+            } onEnd: { end, wait in
+                restarts.increment()
+                logger.error(
+                    "unbound has ended and is started again", metadata: ["end": "\(end)", "after": "\(wait)"])
+            }
+        }
         unlink(settings.processFile)
         try await thread.shutdownGracefully()
-    }
-
-    private func keepRunning(on thread: NIOThreadPool) async {
-        var wait = Self.shortestWait
-        while !Task.isCancelled {
-            let started = ContinuousClock.now
-            let end = await ChildProcess(thread: thread).run(command) { number in
-                write("\(number)\n", to: settings.processFile)
-            }
-            guard !Task.isCancelled else { return }
-            if ContinuousClock.now - started > Self.ripeAge { wait = Self.shortestWait }
-            restarts.increment()
-            logger.error(
-                "unbound has ended and is started again", metadata: ["end": "\(end)", "after": "\(wait)"])
-            // Cancelled at shutdown: the loop's condition ends it.
-            try? await Task.sleep(for: wait)
-            wait = min(wait * 2, Self.longestWait)
-        }
     }
 
     /// setpriv makes it another user's before it starts, and has the kernel end it when this process ends in whatever way.

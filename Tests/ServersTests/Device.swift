@@ -11,7 +11,7 @@ struct Device {
     }
 
     /// A connected socket; who asks for it closes it.
-    func socket(_ kind: __socket_type, timeoutMilliseconds: Int = 3000) -> Int32 {
+    func socket(_ kind: __socket_type, timeoutMilliseconds: Int = 8000) -> Int32 {
         let isIPv6 = address.contains(":")
         let descriptor = Glibc.socket(isIPv6 ? AF_INET6 : AF_INET, Int32(kind.rawValue), 0)
         var timeout = timeval(tv_sec: timeoutMilliseconds / 1000, tv_usec: timeoutMilliseconds % 1000 * 1000)
@@ -53,12 +53,12 @@ struct Device {
     }
 
     /// Asks over UDP; `nil` when there is no answer in time.
-    func ask(_ query: [UInt8], timeoutMilliseconds: Int = 3000) -> [UInt8]? {
+    func ask(_ query: [UInt8], timeoutMilliseconds: Int = 8000) -> [UInt8]? {
         askAll([query], timeoutMilliseconds: timeoutMilliseconds).first
     }
 
     /// Sends all, then takes answers until there are as many or none comes in time.
-    func askAll(_ queries: [[UInt8]], timeoutMilliseconds: Int = 3000) -> [[UInt8]] {
+    func askAll(_ queries: [[UInt8]], timeoutMilliseconds: Int = 8000) -> [[UInt8]] {
         let descriptor = socket(SOCK_DGRAM, timeoutMilliseconds: timeoutMilliseconds)
         defer { close(descriptor) }
         for query in queries { send(descriptor, query, query.count, 0) }
@@ -96,7 +96,7 @@ struct Device {
     }
 
     /// Asks over TCP.
-    func askStream(_ queries: [[UInt8]], timeoutMilliseconds: Int = 3000) -> [[UInt8]] {
+    func askStream(_ queries: [[UInt8]], timeoutMilliseconds: Int = 8000) -> [[UInt8]] {
         let descriptor = socket(SOCK_STREAM, timeoutMilliseconds: timeoutMilliseconds)
         defer { close(descriptor) }
         Self.sendFramed(descriptor, queries)
@@ -105,3 +105,6 @@ struct Device {
         return answers
     }
 }
+
+/// Waits without giving the thread away: other suites hold threads for many seconds, and it would not come back in time.
+func pause(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
