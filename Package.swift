@@ -23,6 +23,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -72,7 +74,8 @@ let package = Package(
         .target(
             name: "Servers",
             dependencies: [
-                "Domain", "RADIUS", "DNS", "IPFIX", "Control", nioCore, nioPosix, logging, metrics, lifecycle,
+                "Domain", "RADIUS", "DNS", "IPFIX", "Control", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL, logging,
+                metrics, lifecycle,
             ],
             swiftSettings: settings),
         .target(
@@ -127,13 +130,14 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "ServersTests",
-            dependencies: ["Servers", "Control", "DNS", "Domain", nioCore, nioPosix, logging],
+            dependencies: ["Servers", "Control", "DNS", "Domain", nioCore, nioHTTP1, nioPosix, nioSSL, logging],
             swiftSettings: testSettings),
         .testTarget(name: "IPFIXTests", dependencies: ["IPFIX", "Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb], swiftSettings: testSettings),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "Store", "PolicyCompiler", "DNS", "Domain", logging, lifecycle],
+            name: "ControlTests",
+            dependencies: ["Control", "Store", "PolicyCompiler", "DNS", "Domain", logging, lifecycle],
             swiftSettings: testSettings),
         .testTarget(
             name: "APITests",

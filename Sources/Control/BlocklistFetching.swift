@@ -12,8 +12,6 @@ public struct BlocklistRequest: Hashable, Sendable {
     public let address: HTTPSAddress
     /// What is there already, as the server calls it.
     public let entityTag: String?
-    /// Of the text, without what compresses it on the way.
-    public let maximumOctets: Int64
     public let reach: Reach
 
     public enum Reach: Hashable, Sendable {
@@ -23,10 +21,9 @@ public struct BlocklistRequest: Hashable, Sendable {
         case internet(except: Set<IPv4Prefix>)
     }
 
-    public init(address: HTTPSAddress, entityTag: String?, maximumOctets: Int64, reach: Reach) {
+    public init(address: HTTPSAddress, entityTag: String?, reach: Reach) {
         self.address = address
         self.entityTag = entityTag
-        self.maximumOctets = maximumOctets
         self.reach = reach
     }
 }

@@ -93,7 +93,7 @@ struct BlocklistKeeper: Service {
             let isThere = control.blocklists.loaded(list.id)?.digest == list.status.text?.digest
             let request = BlocklistRequest(
                 address: address, entityTag: isThere ? list.status.text?.entityTag : nil,
-                maximumOctets: list.settings.maximumOctets, reach: control.reach(of: list, support))
+                reach: control.reach(of: list, support))
             let answer = try await support.fetching.fetch(request) { bytes throws(BlocklistFetchError) in
                 guard draft.octets + Int64(bytes.count) <= list.settings.maximumOctets else {
                     throw BlocklistFetchError(

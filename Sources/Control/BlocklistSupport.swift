@@ -23,6 +23,9 @@ public struct BlocklistSupport: Sendable {
         /// Fetches at the same time, of all and of one tenant.
         public var fetches = 8
         public var tenantFetches = 2
+        /// Texts that are brought at the same time, of all and of one tenant.
+        public var uploads = 4
+        public var tenantUploads = 1
 
         public init() {}
     }

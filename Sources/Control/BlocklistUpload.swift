@@ -1,6 +1,7 @@
 import DNS
 public import Domain
 import Store
+import Synchronization
 
 /// A text that somebody brings for a blocklist, piece by piece. It holds when ``finish()`` has returned; without that,
 /// nothing has changed.
@@ -20,6 +21,8 @@ public final class BlocklistUpload {
         self.tenant = tenant
         self.principal = principal
     }
+
+    deinit { control.uploads.withLock { $0[list.owner, default: 1] -= 1 } }
 
     public var maximumOctets: Int64 { list.settings.maximumOctets }
 
@@ -58,7 +61,20 @@ extension ControlPlane {
             default: throw ControlError(.unavailable, "the text cannot be written: \(error)")
             }
         }
+        try takeUpload(of: list.owner)
         return BlocklistUpload(control: self, draft: draft, list: list, tenant: tenant, principal: principal)
+    }
+
+    private func takeUpload(of owner: Tenant.ID?) throws(ControlError) {
+        let limits = try support().limits
+        let isTaken = uploads.withLock { uploads in
+            guard uploads.values.reduce(0, +) < limits.uploads,
+                owner == nil || uploads[owner, default: 0] < limits.tenantUploads
+            else { return false }
+            uploads[owner, default: 0] += 1
+            return true
+        }
+        guard isTaken else { throw ControlError(.tooMany, "other texts are being brought at the moment: try again") }
     }
 
     /// Reads a text that was written, and makes it the one that holds.

@@ -22,6 +22,8 @@ public final class ControlPlane: Sendable {
     public let blocklists = BlocklistBook()
     /// `nil` where there are no files for texts: there are no blocklists then.
     let blocklistSupport: BlocklistSupport?
+    /// Texts of blocklists that are being brought, by whose they are.
+    let uploads = Mutex<[Tenant.ID?: Int]>([:])
     /// Whether the kernel knows which of them are up.
     let areLinesSet = Atomic<Bool>(true)
     /// Policies that have changed, until the flows that they do not allow any more are cut.

@@ -35,6 +35,11 @@ struct Composition {
             address: configuration.radiusAddress, group: group, now: now, logger: logger)
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: disconnecting, tracing: kernel,
+            blocklists: BlocklistSupport(
+                texts: try TextDirectory(path: configuration.stateDirectory + "/blocklists"),
+                fetching: BlocklistFetcher(
+                    BlocklistFetcher.Settings(authorities: configuration.blocklists.authorities)),
+                allowsPrivateAddresses: configuration.blocklists.allowsPrivateAddresses),
             settings: configuration.control, logger: logger, wallClock: .system, now: now)
         try await control.start()
         let exporter = try await IPFIXExporter.register(

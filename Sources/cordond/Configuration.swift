@@ -19,6 +19,7 @@ struct Configuration {
     let layout: GatewayLayout
     let control: ControlSettings
     let ipfix: IPFIXExporter.Settings
+    let blocklists: Blocklists
     /// Made at first start.
     let pools: [Pool]
     let logLevel: Logger.Level
@@ -26,6 +27,13 @@ struct Configuration {
     struct Pool {
         let prefix: IPv4Prefix
         let blockLength: UInt8
+    }
+
+    struct Blocklists {
+        /// Certificates (PEM) that are trusted in place of the host's.
+        let authorities: String?
+        /// Whether tenants' lists may come from private addresses too.
+        let allowsPrivateAddresses: Bool
     }
 
     struct HostAndPort {
@@ -67,6 +75,12 @@ struct Configuration {
         try radius.finish()
 
         (dnsServers, resolver) = try Self.dns(&root, radiusAddress: radiusAddress)
+
+        var blocklists = try root.section("blocklists")
+        self.blocklists = Blocklists(
+            authorities: try blocklists.optional("ca-file") { $0 },
+            allowsPrivateAddresses: try blocklists.flag("allow-private-addresses", or: false))
+        try blocklists.finish()
 
         var gateway = try root.section("gateway")
         var sgi = try gateway.section("sgi")

@@ -113,6 +113,15 @@ extension ConfigurationSection {
         try value(key, or: fallback) { $0 }
     }
 
+    mutating func flag(_ key: String, or fallback: Bool) throws(ConfigurationError) -> Bool {
+        try value(key, or: fallback) { text in
+            guard let flag = Bool(text) else {
+                throw ParseError(kind: "true or false", text: text, expected: "write true or false")
+            }
+            return flag
+        }
+    }
+
     mutating func number<Number: FixedWidthInteger>(
         _ key: String, or fallback: Number, in range: ClosedRange<Number>
     ) throws(ConfigurationError) -> Number {

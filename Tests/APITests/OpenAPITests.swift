@@ -72,8 +72,11 @@ import API
         try await TestAPI.run { api async throws in
             var (bodies, queries) = (0, 0)
             for operation in described.operations {
-                let path = operation.path.replacing(/\{(imsi|session|version|prefix|[a-z]+)\}/) { match in
-                    ["imsi": "262010000000001", "session": "1", "version": "1", "prefix": "100.64.0.0%2F10"][
+                let path = operation.path.replacing(/\{(imsi|session|version|prefix|pattern|[a-z]+)\}/) { match in
+                    [
+                        "imsi": "262010000000001", "session": "1", "version": "1", "prefix": "100.64.0.0%2F10",
+                        "pattern": "a.example",
+                    ][
                         String(match.1)] ?? "some"
                 }
                 let method = HTTPRequest.Method(String(operation.endpoint.prefix { $0 != " " })) ?? .get
@@ -176,6 +179,15 @@ import API
                 + #""next_hop6": "2001:db8::2"}"#)
         try await tour.ask(
             .put, "/v1/tenants/acme/dns", #"{"log": "all", "sampling": 2, "upstreams": ["10.0.0.53@53 vpn:hq"]}"#)
+        for lists in ["/v1/blocklists", "/v1/tenants/acme/blocklists"] {
+            try await tour.ask(.post, lists, #"{"name": "ads"}"#)
+            try await tour.ask(.put, lists + "/ads", #"{"format": "auto", "maximum_bytes": 1000}"#)
+            try await tour.ask(.put, lists + "/ads/text", type: "text/plain", "||bad.example^\nwhat is this\n")
+            try await tour.ask(
+                .post, lists, #"{"name": "far", "url": "https://lists.example/", "interval_seconds": 300}"#)
+            try await tour.ask(.post, lists + "/far/refresh")
+        }
+        try await tour.ask(.put, "/v1/tenants/acme/dns/exceptions/fine.bad.example")
         let policies = "/v1/tenants/acme/policies"
         try await tour.ask(
             .post, "/v1/policies/validate?file=a", type: "application/json", #"{"policy":"a","rules":[]}"#)
@@ -226,6 +238,9 @@ import API
             "/v1/nas", "/v1/pools", "/v1/tokens", "/v1/audit?limit=3", "/v1/status", "/v1/tenants/acme/policies",
             "/v1/tenants/acme/policies/meters", "/v1/tenants/acme/policies/meters?versions=true",
             "/v1/tenants/acme/policies/meters/versions/2", "/v1/tenants/acme/policies/meters/difference?from=2",
+            "/v1/blocklists", "/v1/blocklists/ads", "/v1/blocklists/ads/hits", "/v1/tenants/acme/blocklists",
+            "/v1/tenants/acme/blocklists/ads", "/v1/tenants/acme/blocklists/ads/hits",
+            "/v1/tenants/acme/dns/exceptions",
             "/v1/tenants/acme/policies/meters/names", "/v1/tenants/acme/dns", "/v1/tenants/acme/dns/refused?limit=5",
             "/v1/tenants/acme/dns/queries?after=0&limit=5", "/v1/tenants/acme/policies/meters/hits",
             "/v1/tenants/acme/policies/meters/report",
@@ -251,6 +266,9 @@ import API
         try await tour.ask(.delete, "/v1/tenants/acme/groups/spare")
         try await tour.ask(.delete, "/v1/tenants/acme/policies/spare")
         try await tour.ask(.delete, "/v1/tenants/acme/lists/spare")
+        try await tour.ask(.delete, "/v1/blocklists/ads")
+        try await tour.ask(.delete, "/v1/tenants/acme/blocklists/ads")
+        try await tour.ask(.delete, "/v1/tenants/acme/dns/exceptions/fine.bad.example")
         try await tour.ask(.delete, "/v1/services/telemetry")
         try await tour.ask(.put, "/v1/tenants/acme/dns", "{}")
         try await tour.ask(.delete, "/v1/tenants/acme/vpns/hq")

@@ -55,6 +55,8 @@ struct TestAPI {
         let plan = try NATPlan(publicPrefixes: [try IPv4Prefix(parsing: "198.18.1.64/28")])
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: SilentNAS(), tracing: QuietTracing(),
+            blocklists: BlocklistSupport(
+                texts: try TextDirectory(path: directory.appending(path: "texts").path), fetching: EmptyWeb()),
             settings: ControlSettings(natPlan: plan), logger: logger
         ) { Timestamp(milliseconds: 1_800_000_000_000) }
         if started { try await control.start() }
@@ -175,4 +177,11 @@ private struct SilentNAS: SessionDisconnecting {
     func disconnect(_ request: DisconnectRequest) async -> DisconnectOutcome {
         DisconnectOutcome(result: .noAnswer, attempts: 1)
     }
+}
+
+/// Where there is nothing.
+struct EmptyWeb: BlocklistFetching {
+    func fetch(
+        _ request: BlocklistRequest, _ body: (Span<UInt8>) throws(BlocklistFetchError) -> Void
+    ) async throws(BlocklistFetchError) -> BlocklistAnswer { throw BlocklistFetchError("there is nothing") }
 }

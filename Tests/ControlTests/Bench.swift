@@ -15,6 +15,9 @@ struct Bench: Sendable {
     let tracing: RecordingTracing
     let nas: ScriptedNAS
     let nasID: NAS.ID
+    let web: ScriptedFetching
+    /// Where the store and the texts of blocklists are.
+    let directory: String
 
     static let plan = try? NATPlan(publicPrefixes: [IPv4Prefix(containing: IPv4Address(bits: 0xC613_0000), length: 28)])
 
@@ -24,6 +27,7 @@ struct Bench: Sendable {
             Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
         },
         settings: ((inout ControlSettings) -> Void)? = nil,
+        blocklists: ((inout BlocklistSupport) -> Void)? = nil,
         storedIn wrap: (any Store) -> any Store = { $0 },
         _ body: @escaping @Sendable (Bench) async throws -> Void
     ) async throws {
@@ -42,8 +46,12 @@ struct Bench: Sendable {
         settings?(&chosen)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
+        let web = ScriptedFetching()
+        var support = BlocklistSupport(texts: try TextDirectory(path: directory + "/texts"), fetching: web)
+        blocklists?(&support)
         let control = ControlPlane(
-            store: store, dataPlane: kernel, disconnecting: nas, tracing: tracing, settings: chosen,
+            store: store, dataPlane: kernel, disconnecting: nas, tracing: tracing, blocklists: support,
+            settings: chosen,
             logger: logger, now: now)
         try await control.start()
         let group = ServiceGroup(services: control.services, logger: logger)
@@ -56,7 +64,8 @@ struct Bench: Sendable {
                 _ = try await control.createPool(IPv4Prefix(parsing: pool), blockLength: 24, by: .system)
                 try await body(
                     Bench(
-                        control: control, store: store, kernel: kernel, tracing: tracing, nas: nas, nasID: pgw.id))
+                        control: control, store: store, kernel: kernel, tracing: tracing, nas: nas, nasID: pgw.id,
+                        web: web, directory: directory))
             } catch {
                 await group.triggerGracefulShutdown()
                 throw error
@@ -68,6 +77,26 @@ struct Bench: Sendable {
     }
 
     struct Missing: Error {}
+
+    /// Runs `body` beside a control plane's services.
+    static func running(_ control: ControlPlane, _ body: () async throws -> Void) async throws {
+        let group = ServiceGroup(services: control.services, logger: quietLogger)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            do { try await body() } catch {
+                await group.triggerGracefulShutdown()
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+
+    static var quietLogger: Logger {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        return logger
+    }
 
     // MARK: Shorthand
 

@@ -232,10 +232,11 @@ extension KernelTests {
             let own = "  - {name: own, to: 192.0.2.10, protocol: tcp, ports: [853], route: internet}\n"
             try rig.start(
                 [one: try compiled(all), two: try compiled(own + all)], [kernelDevice(1, one), kernelDevice(2, two)])
-            let listener = try KernelTCPListener(in: rig.internet, KernelRig.server, port: 853)
-            #expect(KernelTCP(in: rig.devices, address("100.64.0.1"), to: KernelRig.server, port: 853) == ECONNREFUSED)
-            #expect(KernelTCP(in: rig.devices, address("100.64.0.2"), to: KernelRig.server, port: 853) == 0)
-            withExtendedLifetime(listener) {}
+            let listener = try KernelTCP(in: rig.internet, KernelRig.server, port: 853)
+            listener.listen()
+            let refused = try KernelTCP(in: rig.devices, address("100.64.0.1"))
+            #expect(!refused.connect(KernelRig.server, port: 853) && errno == ECONNREFUSED)
+            #expect(try KernelTCP(in: rig.devices, address("100.64.0.2")).connect(KernelRig.server, port: 853))
             #expect(try rig.kernel.hits(of: one).map(\.packets).first == 1)
         }
 
