@@ -59,8 +59,9 @@ public final class BlocklistBook: Sendable {
             names.compactMap { name in
                 guard let id = pages.named[tenant]?[name] ?? pages.named[nil]?[name], let loaded = pages.loaded[id]
                 else { return nil }
-                let hits = pages.counts[id, default: [:]][tenant, default: Count()].hits
-                return NameFilter.List(name: name, names: loaded.names, hits: hits)
+                let count = pages.counts[id]?[tenant] ?? Count()
+                pages.counts[id, default: [:]][tenant] = count
+                return NameFilter.List(name: name, names: loaded.names, hits: count.hits)
             }
         }
     }
