@@ -243,17 +243,13 @@ extension TimeAmount {
 extension IPAddress {
     /// `nil` for another family's.
     fileprivate init?(socketAddress: UnsafeMutablePointer<sockaddr>) {
-        switch Int32(socketAddress.pointee.sa_family) {
+        // Family, port and address stand there on every Linux (ip(7), ipv6(7)); in IPv6, the flow is before the address.
+        let start = UnsafeRawPointer(socketAddress)
+        switch Int32(start.loadUnaligned(as: UInt16.self)) {
         case AF_INET:
-            self = socketAddress.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                .v4(IPv4Address(bits: UInt32(bigEndian: $0.pointee.sin_addr.s_addr)))
-            }
+            self = .v4(IPv4Address(bits: UInt32(bigEndian: start.loadUnaligned(fromByteOffset: 4, as: UInt32.self))))
         case AF_INET6:
-            self = socketAddress.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
-                withUnsafeBytes(of: $0.pointee.sin6_addr) { octets in
-                    .v6(IPv6Address(bits: octets.reduce(0) { $0 << 8 | UInt128($1) }))
-                }
-            }
+            self = .v6(IPv6Address(bits: UInt128(bigEndian: start.loadUnaligned(fromByteOffset: 8, as: UInt128.self))))
         default: return nil
         }
     }
