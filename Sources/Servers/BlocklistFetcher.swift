@@ -154,16 +154,19 @@ public struct BlocklistFetcher: BlocklistFetching {
         of host: HTTPSAddress.Host, _ reach: BlocklistRequest.Reach
     ) async throws(BlocklistFetchError) -> [IPAddress] {
         let addresses: [IPAddress]
+        // A tenant is not told whether the gateway's resolver knows a name that is not on the internet.
+        let refusal =
+            switch reach {
+            case .anywhere: BlocklistFetchError("\(host.text) could not be resolved")
+            case .internet:
+                BlocklistFetchError("\(host.text) is not on the internet: lists are fetched from there only")
+            }
         switch host {
         case .address(let address): addresses = [address]
         case .name(let name):
-            let found: [IPAddress]
-            do {
-                found = try await NIOThreadPool.singleton.runIfActive { Self.resolve("\(name)") }
-            } catch {
-                throw BlocklistFetchError("\(name) could not be resolved")
-            }
-            guard !found.isEmpty else { throw BlocklistFetchError("\(name) could not be resolved") }
+            // The pool fails only when the process ends.
+            let found = (try? await NIOThreadPool.singleton.runIfActive { Self.resolve("\(name)") }) ?? []
+            guard !found.isEmpty else { throw refusal }
             addresses = Set(found).sorted()
         }
         guard case .internet(let excepted) = reach else { return addresses }
@@ -174,9 +177,7 @@ public struct BlocklistFetcher: BlocklistFetching {
             guard case .v4(let address) = address else { return true }
             return !excepted.contains { $0.contains(address) }
         }
-        guard isAllowed else {
-            throw BlocklistFetchError("\(host.text) is not on the internet: lists are fetched from there only")
-        }
+        guard isAllowed else { throw refusal }
         return addresses
     }
 
