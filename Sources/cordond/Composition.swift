@@ -54,10 +54,12 @@ struct Composition {
             settings: APIServer.Settings(
                 socketPath: configuration.apiSocket, address: configuration.apiListen.map { ($0.host, $0.port) }),
             logger: logger)
-        // TODO(#5): names are served once ControlPlane has `names`; unbound goes before `surfaces` in the group's
-        // services, the server into those of `surfaces`:
+        // TODO(#5): names are served once ControlPlane has `names`. unbound goes before `surfaces` in the group's services,
+        // the server into those of `surfaces`:
         //     let pools = try await control.pools(by: .system).map(\.pool.prefix)
-        //     let resolver = resolver(names: control.names, pools: pools, group: group)
+        //     let dns = resolver(names: control.names, pools: pools, group: group)
+        //     services: [radius] + (dns.map { [$0.server] } ?? []) + api.services
+        //     … [disconnecting] + (dns?.unbound.map { [$0] } ?? []) + [surfaces]
         if configuration.resolver != nil { logger.warning("names are not served yet: dns.listen is ignored") }
         let surfaces = Surfaces(
             firstStart: FirstStart(control: control, configuration: configuration, logger: logger),
