@@ -16,6 +16,8 @@ extension Composition {
         names: any NameService, pools: [IPv4Prefix], group: MultiThreadedEventLoopGroup
     ) -> (unbound: UnboundService?, server: DNSServer)? {
         guard let resolver = configuration.resolver else { return nil }
+        // At the first start those of the configuration are not made yet.
+        let pools = Set(pools + configuration.pools.map(\.prefix)).sorted()
         let protected = Array(configuration.layout.protectedPrefixes.union(configuration.layout.publicPrefixes))
         let server = DNSServer(
             names: names, settings: resolver.settings(pools: pools, protected: protected), group: group, logger: logger)
