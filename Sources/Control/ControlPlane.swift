@@ -213,7 +213,7 @@ public final class ControlPlane: Sendable {
             // The kernel looks at these for new flows only.
             switch way {
             case .internet, .vpns: return isAt(forbidden, flow.flow.destination) ? .denied : .way(way)
-            case .group, .access: return .way(way)
+            case .group, .access, .timeServer: return .way(way)
             }
         }
     }

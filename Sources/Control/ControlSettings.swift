@@ -21,6 +21,8 @@ public struct ControlSettings: Sendable {
     public var traces = TraceLimits()
     /// Whether the gateway's resolver answers devices: then what they send to port 53 is its alone.
     public var isResolving = false
+    /// Whether the gateway has the operator's time server to send packets to.
+    public var hasTimeServer = false
     public var names = NameLimits()
 
     public init(

@@ -50,7 +50,7 @@ extension ControlPlane {
     /// What documents of any tenant may name.
     func commonScope(_ services: [ServiceRecord]) -> PolicyScope {
         let time = now()
-        return PolicyScope(
+        var scope = PolicyScope(
             services: .standard.adding(
                 ServiceCatalogue(
                     services.reduce(into: [:]) { all, service in
@@ -59,5 +59,7 @@ extension ControlPlane {
                     })),
             resolverGuard: settings.isResolving ? .standard : nil,
             isTimeZone: { self.wallClock.minuteOfWeek($0, time) != nil })
+        scope.hasTimeServer = settings.hasTimeServer
+        return scope
     }
 }

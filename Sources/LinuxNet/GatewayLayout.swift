@@ -60,6 +60,10 @@ public struct GatewayLayout: Hashable, Sendable {
         }
     }
 
+    /// The operator's time server, towards the internet. Without one of IPv6, no packet of that goes to one.
+    public var timeServer: IPv4Address?
+    public var timeServer6: IPv6Address?
+
     /// Whether IPv6 is forwarded.
     public var hasIPv6: Bool { sgiPeer6 != nil && wanNextHop6 != nil }
 

@@ -323,6 +323,7 @@ extension KernelCore {
             (Leads.vpnsName, present.vpns == chains.leads.vpns),
             (Leads.interfacesName, present.interfaces == chains.leads.interfaces),
             (Leads.marksName, present.marks == chains.leads.marks),
+            (Leads.timeServerName, present.toTimeServer == chains.leads.toTimeServer),
         ]
         for (name, isRight) in parts where found.parts[.set(name)] != nil && !isRight {
             findings.append("elements of \(name) had been changed")

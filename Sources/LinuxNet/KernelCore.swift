@@ -432,7 +432,9 @@ final class KernelCore {
         let isIPv4 = if case .v4 = flow.entry.flow.source { true } else { false }
         switch way {
         // NAT 1 knows a flow from its first packet on, or never.
-        case .internet: return isIPv4 && !flow.entry.isTranslated ? .cut : .kept
+        case .internet:
+            return isIPv4 && !flow.entry.isTranslated || flow.tracked.way == .timeServer ? .cut : .kept
+        case .timeServer: return flow.tracked.way == .timeServer ? .kept : .cut
         case .vpns: return flow.entry.isTranslated ? .cut : .kept
         case .group, .access:
             guard !flow.entry.isTranslated else { return .cut }

@@ -225,7 +225,7 @@ struct PolicyChains {
         var pairs: [PolicyPair: UInt32] = [:]
         for (index, way) in old.ways.enumerated() {
             switch way {
-            case .internet, .vpns: continue
+            case .internet, .timeServer, .vpns: continue
             case .group, .access:
                 pairs[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way)
             }
@@ -238,7 +238,7 @@ struct PolicyChains {
 
     private func routeMark(of way: Ruleset.Way) -> UInt32 {
         switch way {
-        case .internet: RouteMark.internet
+        case .internet, .timeServer: RouteMark.internet
         case .vpns(let numbers): numbers.first { vpns[$0]?.isUp == true }.map(RouteMark.of) ?? RouteMark.down
         case .group(let number): RouteMark.of(number)
         // Answers.
@@ -254,6 +254,7 @@ struct PolicyChains {
         }
         for (index, way) in ruleset.ways.enumerated() {
             leads.decisions[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way)
+            if way == .timeServer { leads.toTimeServer.insert((number &+ UInt32(index)).nativeOctets) }
         }
         for place in PolicyForm.places(of: ruleset, withIPv6: withIPv6) {
             let name = place.name(serial: serial)
@@ -342,7 +343,10 @@ struct Leads: Hashable {
     var interfaces: Set<[UInt8]> = []
     /// VPNs' marks with their interfaces.
     var marks: Set<[UInt8]> = []
+    /// Numbers of flows that go to the time server.
+    var toTimeServer: Set<[UInt8]> = []
 
+    static let timeServerName = "to_time_server"
     static let interfacesName = "vpn_interfaces"
     static let marksName = "vpn_marks"
     static let vpnsName = "vpn_policies"
@@ -358,6 +362,7 @@ struct Leads: Hashable {
         rest.vpns = vpns.filter { other.vpns[$0.key] != $0.value }
         rest.interfaces = interfaces.subtracting(other.interfaces)
         rest.marks = marks.subtracting(other.marks)
+        rest.toTimeServer = toTimeServer.subtracting(other.toTimeServer)
         return rest
     }
 
@@ -367,6 +372,7 @@ struct Leads: Hashable {
         vpns.merge(other.vpns) { $1 }
         interfaces.formUnion(other.interfaces)
         marks.formUnion(other.marks)
+        toTimeServer.formUnion(other.toTimeServer)
     }
 
     mutating func apply(_ change: PolicyChains.Change) {
@@ -375,6 +381,7 @@ struct Leads: Hashable {
         for key in change.removed.vpns.keys { vpns[key] = nil }
         interfaces.subtract(change.removed.interfaces)
         marks.subtract(change.removed.marks)
+        toTimeServer.subtract(change.removed.toTimeServer)
         insert(change.added)
     }
 }

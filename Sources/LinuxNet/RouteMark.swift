@@ -30,5 +30,7 @@ enum RouteMark {
     static func of(_ group: GroupNumber) -> UInt32 { groups.mark | group.rawValue }
 
     /// The mark of a way whose route never changes.
-    static func fixed(_ way: Ruleset.Way) -> UInt32? { way == .internet ? internet : nil }
+    static func fixed(_ way: Ruleset.Way) -> UInt32? {
+        way == .internet || way == .timeServer ? internet : nil
+    }
 }

@@ -243,6 +243,7 @@ extension Leads {
         }
         all[Self.vpnsName] = vpns.map { TableElement(key: $0.key, value: .data($0.value.nativeOctets)) }
         all[Self.interfacesName] = interfaces.map { TableElement(key: $0) }
+        all[Self.timeServerName] = toTimeServer.map { TableElement(key: $0) }
         all[Self.marksName] = marks.map { TableElement(key: $0) }
         return all.filter { !$0.value.isEmpty }.map { (map: $0.key, elements: $0.value) }.sorted { $0.map < $1.map }
     }

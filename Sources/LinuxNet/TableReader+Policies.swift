@@ -24,6 +24,7 @@ extension TableReader {
         }
         if sets.contains(Leads.interfacesName) { leads.interfaces = try keys(of: Leads.interfacesName) }
         if sets.contains(Leads.marksName) { leads.marks = try keys(of: Leads.marksName) }
+        if sets.contains(Leads.timeServerName) { leads.toTimeServer = try keys(of: Leads.timeServerName) }
         return leads
     }
 

@@ -32,7 +32,8 @@ struct TableText {
             ["device_policy", "group_devices", "pools", "block_rates", Observed.name].map { $0 + family.suffix }
         } + Leads.ChainMap.allCases.map(\.name)
         + [
-            Leads.decisionsName, Leads.vpnsName, Leads.interfacesName, Leads.marksName, "device_nat", "nas",
+            Leads.decisionsName, Leads.vpnsName, Leads.interfacesName, Leads.marksName, Leads.timeServerName,
+            "device_nat", "nas",
             "nas_rates",
         ] + Named.maps
     /// Sets whose elements the kernel makes, with the limits that were in force then.
@@ -78,6 +79,7 @@ struct TableText {
             "add map inet cordon \(Leads.vpnsName) { type mark . ifname : mark; }",
             "add set inet cordon \(Leads.interfacesName) { type ifname; }",
             "add set inet cordon \(Leads.marksName) { type mark . ifname; }",
+            "add set inet cordon \(Leads.timeServerName) { type mark; }",
             "add map inet cordon device_nat { type ipv4_addr : interval ipv4_addr . inet_service; }",
             "add set inet cordon nas { type ipv4_addr; }",
             "add set inet cordon nas_rates { type ipv4_addr; size 1024; flags dynamic,timeout; timeout 1m; }",
@@ -139,6 +141,23 @@ struct TableText {
         return chains.flatMap { chain in chain.rules.map { "add rule inet cordon \(chain.name) \($0)\n" } }.joined()
     }
 
+    /// Flows with the number of a way to the time server. They go as those to the internet do.
+    private var timeRules: [String] {
+        let flows = "meta mark \(Self.number(RouteMark.internet)) ct mark @\(Leads.timeServerName)"
+        let servers = [layout.timeServer.map { "ip to \($0)" }, layout.timeServer6.map { "ip6 to \($0)" }]
+        return zip(["ipv4", "ipv6"], servers).map { family, server in
+            "meta nfproto \(family) \(flows) \(server.map { "dnat \($0)" } ?? "counter name blocked drop")"
+        }
+    }
+
+    /// The operator's own, which may be among what is protected.
+    private var toTimeServer: [String] {
+        let internet = "meta mark \(Self.number(RouteMark.internet))"
+        return [layout.timeServer.map { "ip daddr \($0)" }, layout.timeServer6.map { "ip6 daddr \($0)" }].compactMap {
+            $0.map { "\(internet) ct status & dnat == dnat \($0) udp dport 123 oif \"\(layout.wanInterface)\" accept" }
+        }
+    }
+
     /// The resolver's address of a family, as nft writes it.
     private func resolverAddress(_ family: Family) -> String? {
         switch family {
@@ -149,13 +168,14 @@ struct TableText {
 
     /// Questions to the resolver itself are not tracked, those to others are redirected.
     private var resolverRules: [(name: String, rules: [String])] {
-        guard let resolver = layout.resolver else { return [] }
+        let time = [("nat_prerouting", timeRules)]
+        guard let resolver = layout.resolver else { return time }
         let mark = Self.number(RouteMark.resolver)
         let sgi = "iif \"\(layout.sgiInterface)\""
         let families = Family.allCases.compactMap { family in
             resolverAddress(family).map { (word: family == .ipv4 ? "ip" : "ip6", address: $0) }
         }
-        return [
+        return time + [
             ("raw_prerouting", families.map { "\(sgi) \($0.word) daddr \($0.address) udp dport 53 notrack" }),
             ("raw_output", families.map { "\($0.word) saddr \($0.address) udp sport 53 notrack" }),
             (
@@ -305,17 +325,20 @@ struct TableText {
         forward += families.map {
             "meta mark \(devices) \(outSGi) ct state established,related ct direction reply \(toDevice($0))"
         }
-        forward += [
-            "\(Self.masked(RouteMark.vpns)) goto forward_vpn", "\(Self.masked(RouteMark.groups)) goto forward_group",
-            // Whatever a policy says.
-            "meta mark \(internet) ip daddr @pools counter name device_to_device drop",
-            "meta mark \(internet) ip6 daddr @pools6 counter name device_to_device drop",
-            // One that went elsewhere before has no place in NAT 1, and gets none.
-            "meta mark \(internet) meta nfproto ipv4 ct status & (confirmed | snat) == confirmed "
-                + "counter name route_changed drop",
-            "meta mark \(internet) \(outWAN) ct state new,established,related accept",
-            "meta mark \(internet) ct state invalid counter name invalid drop",
-        ]
+        forward +=
+            [
+                "\(Self.masked(RouteMark.vpns)) goto forward_vpn",
+                "\(Self.masked(RouteMark.groups)) goto forward_group",
+            ] + toTimeServer + [
+                // Whatever a policy says.
+                "meta mark \(internet) ip daddr @pools counter name device_to_device drop",
+                "meta mark \(internet) ip6 daddr @pools6 counter name device_to_device drop",
+                // One that went elsewhere before has no place in NAT 1, and gets none.
+                "meta mark \(internet) meta nfproto ipv4 ct status & (confirmed | snat) == confirmed "
+                    + "counter name route_changed drop",
+                "meta mark \(internet) \(outWAN) ct state new,established,related accept",
+                "meta mark \(internet) ct state invalid counter name invalid drop",
+            ]
         forward += families.map {
             "meta mark \(access) \(outSGi) ct state new,established,related ct direction original \(toDevice($0))"
         }

@@ -104,6 +104,7 @@ private func action(_ rule: ValidatedPolicy.Rule, of policy: ValidatedPolicy) ->
     case (.block, .fromDevice) where policy.mode == .monitor && rule.groups.isEmpty: .monitored
     case (.block, _): Ruleset.Action(nil, isObserved: rule.log)
     case (.route([.internet]), _): Ruleset.Action(.internet, isObserved: rule.log)
+    case (.route([.timeServer]), _): Ruleset.Action(.timeServer, isObserved: rule.log)
     // One that is not known any more is down.
     case (.route(let routes), _):
         Ruleset.Action(.vpns(routes.compactMap { policy.vpns[$0] }), isObserved: rule.log)

@@ -61,6 +61,7 @@ extension Explanation: CustomStringConvertible {
         case .block: return "is blocked"
         case .allow: return "is let through to the device"
         case .route([.internet]): return "goes to the internet"
+        case .route([.timeServer]): return "goes to the operator's time server"
         case .route(let routes):
             let ways = routes.map(\.description)
             return ways.count == 1 ? "goes to \(ways[0])" : "goes to the first that is up of \(ways.inShort)"

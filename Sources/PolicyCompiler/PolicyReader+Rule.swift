@@ -36,11 +36,22 @@ extension PolicyReader {
         guard let name, let direction, let destinations, let matches, let action, let schedule else {
             return (nil, name)
         }
+        guard action != .route([.timeServer]) || Self.isTime(matches.matches) else {
+            let place = entries["route"]?.place ?? node.place
+            report(
+                place, "\(field).route",
+                "time-server takes NTP only: write services: ntp, or protocol: udp and ports: [123]")
+            return (nil, name)
+        }
         let rule = ValidatedPolicy.Rule(
             name: name.0, direction: direction, to: destinations.written, ipv4: destinations.ipv4,
             ipv6: destinations.ipv6, hosts: destinations.hosts, groups: destinations.groups, matches: matches.matches,
             services: matches.services, action: action, schedule: schedule, log: log == .on)
         return (rule, name)
+    }
+
+    private static func isTime(_ matches: [ProtocolPorts]) -> Bool {
+        matches.allSatisfy { $0.protocol == IPProtocol.udp && $0.ports == [123...123] }
     }
 
     // MARK: Direction
@@ -162,6 +173,8 @@ extension PolicyReader {
             guard let route = self.route(item, example: example) else { continue }
             if routes.contains(route) {
                 report(item.node.place, item.field, "\"\(route)\" stands in the list already: write it once")
+            } else if !routes.isEmpty, route == .timeServer || routes.contains(.timeServer) {
+                report(item.node.place, item.field, "time-server stands alone: write route: time-server")
             } else if !routes.isEmpty, route == .internet || routes.contains(.internet) {
                 report(
                     item.node.place, item.field,
@@ -176,6 +189,13 @@ extension PolicyReader {
 
     private mutating func route(_ item: ListedText, example: String) -> Route? {
         if item.text == "internet" { return .internet }
+        if item.text == "time-server" {
+            guard scope.hasTimeServer else {
+                report(item.node.place, item.field, "the operator has no time server: write route: internet")
+                return nil
+            }
+            return .timeServer
+        }
         if item.text.hasPrefix("vpn:") { return vpn(item.text, item.node, field: item.field).map { .vpn($0) } }
         if item.text == "block" {
             report(item.node.place, item.field, "\"block\" is not a route: write action: block instead")

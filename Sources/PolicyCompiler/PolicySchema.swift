@@ -139,7 +139,7 @@ public enum PolicySchema {
                   "$ref": "#/$defs/texts"
                 },
                 "route": {
-                  "description": "internet, vpn:NAME, or VPNs in the order of preference.",
+                  "description": "internet, time-server, vpn:NAME, or VPNs in the order of preference.",
                   "oneOf": [
                     {"type": "string", "minLength": 1},
                     {"type": "array", "minItems": 1, "maxItems": 8, "items": {"type": "string", "minLength": 1}}

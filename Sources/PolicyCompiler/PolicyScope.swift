@@ -12,6 +12,8 @@ public struct PolicyScope: Sendable {
     public var vpns: [Name: VPNNumber]
     /// The operator's and the tenant's lists of names to refuse.
     public var blocklists: Set<Name>
+    /// Whether the operator has a time server for devices.
+    public var hasTimeServer = false
     /// `nil` where the gateway has no resolver for devices.
     public var resolverGuard: ResolverGuard?
     /// Whether this is a name of the IANA time zone database. Asked only for text of at most 64 letters, digits, `_`,

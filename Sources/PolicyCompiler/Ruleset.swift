@@ -58,6 +58,8 @@ public struct Ruleset: Hashable, Sendable {
     public enum Way: Hashable, Sendable {
         /// Behind NAT 1 and NAT 2; of IPv6, as they are.
         case internet
+        /// The same, but to the operator's time server, wherever they are addressed.
+        case timeServer
         /// Through the first of these that is up; blocked when none is.
         case vpns([VPNNumber])
         /// To a device that is in the group at the moment.
@@ -155,7 +157,7 @@ public struct Ruleset: Hashable, Sendable {
     public var needsSweep: Bool {
         ways.contains { way in
             switch way {
-            case .internet, .vpns: false
+            case .internet, .timeServer, .vpns: false
             case .group, .access: true
             }
         }
@@ -168,7 +170,7 @@ public struct Ruleset: Hashable, Sendable {
             switch way {
             case .vpns(let numbers): vpns.formUnion(numbers)
             case .access(let number): vpns.insert(number)
-            case .internet, .group: break
+            case .internet, .timeServer, .group: break
             }
         }
         return vpns

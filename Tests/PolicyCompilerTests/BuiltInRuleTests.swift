@@ -43,4 +43,27 @@ import Testing
         #expect(ResolverGuard.standard.ipv6.count == 15)
         #expect(ResolverGuard.standard.names.count == 15)
     }
+
+    @Test(
+        arguments: [
+            ("{name: t, to: any, services: ntp, route: time-server}", true, nil),
+            ("{name: t, to: any, protocol: udp, ports: [123], route: [time-server]}", true, nil),
+            ("{name: t, to: any, services: ntp, route: time-server}", false, "the operator has no time server"),
+            ("{name: t, to: any, services: https, route: time-server}", true, "time-server takes NTP only"),
+            ("{name: t, to: any, protocol: udp, route: time-server}", true, "time-server takes NTP only"),
+            ("{name: t, to: any, services: ntp, route: [time-server, internet]}", true, "stands alone"),
+        ] as [(String, Bool, String?)])
+    func `a rule sends NTP to the operator's server where there is one`(rule: String, hasOne: Bool, wrong: String?)
+        throws
+    {
+        var scope = PolicyScope()
+        scope.hasTimeServer = hasOne
+        let document = try PolicyDocument(parsing: "policy: p\nrules:\n  - \(rule)\n", file: "p")
+        guard let wrong else {
+            #expect(try document.validated(in: scope).rules.first?.action == .route([.timeServer]))
+            return
+        }
+        let error = #expect(throws: PolicyError.self) { try document.validated(in: scope) }
+        #expect(error.map { "\($0)" }?.contains(wrong) == true)
+    }
 }

@@ -31,11 +31,11 @@ extension KernelTests {
                 switch policy.way(for: packet, in: situation) {
                 case nil: return nil
                 // Whatever a policy says.
-                case .internet, .vpns: if isToDevice { return nil }
+                case .internet, .timeServer, .vpns: if isToDevice { return nil }
                 case .group, .access: return .devices
                 }
                 switch policy.way(for: packet, in: situation) {
-                case .internet: return .internet
+                case .internet, .timeServer: return .internet
                 case .vpns(let numbers):
                     return numbers.first { Bench.lines[$0] != nil }.flatMap { Bench.lines[$0] }.map { .line($0) }
                 case .group, .access, nil: return nil

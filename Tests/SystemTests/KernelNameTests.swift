@@ -258,5 +258,46 @@ extension KernelTests {
             server.send([3], to: address("10.255.1.1"), port: 9)
             #expect(deaf.receive(milliseconds: 60) == nil)
         }
+
+        @Test func `NTP to anywhere comes to the operator's server where a rule says so, and answers look like theirs`()
+            throws
+        {
+            let rig = try KernelRig(timeServer: KernelRig.server)
+            var scope = PolicyScope()
+            scope.hasTimeServer = true
+            let compiled = { (route: String) throws in
+                compile(
+                    try PolicyDocument(
+                        parsing: "policy: p\nrules:\n  - {name: time, to: any, services: ntp, route: \(route)}",
+                        file: "p"
+                    ).validated(in: scope))
+            }
+            try rig.start(
+                [one: try compiled("time-server"), two: try compiled("internet")],
+                [kernelDevice(1, one), kernelDevice(2, two)])
+            let servers = try ["192.0.2.10", "192.0.2.11"].map {
+                try KernelUDP(in: rig.internet, address($0), port: 123)
+            }
+            let devices = try [1, 2].map { try KernelUDP(in: rig.devices, address("100.64.0.\($0)")) }
+            for (number, device) in devices.enumerated() {
+                for _ in 0..<2 {
+                    device.send([UInt8(number)], to: address("192.0.2.11"), port: 123)
+                    let seen = try #require(servers[number].receive())
+                    #expect(seen.bytes == [UInt8(number)] && seen.source == address("203.0.113.1"))
+                    servers[number].send([9], to: seen.source, port: seen.port)
+                    #expect(device.receive() == .init(bytes: [9], source: address("192.0.2.11"), port: 123))
+                }
+            }
+            // A flow that goes elsewhere from now on is cut, either way.
+            try rig.kernel.install([one: try compiled("internet"), two: try compiled("time-server")], removing: [])
+            let rulesets = [one: try compiled("internet"), two: try compiled("time-server")]
+            let cut = try rig.kernel.deleteFlows(.all) { flow in
+                flow.policy.flatMap { rulesets[$0]?.way(of: flow) }.map { .way($0) } ?? .denied
+            }
+            #expect(cut == 2)
+            devices[1].send([7], to: address("192.0.2.11"), port: 123)
+            #expect(servers[0].receive()?.bytes == [7])
+            #expect(try rig.kernel.verify() == nil)
+        }
     }
 }

@@ -31,7 +31,7 @@ final class KernelRig: Sendable {
     ///   - publicPrefixes: of NAT 1, which the gateway protects.
     init(
         limits: GatewayLimits? = nil, publicPrefixes: Set<IPv4Prefix> = [], withIPv6: Bool = false,
-        resolver: GatewayLayout.Resolver? = nil
+        resolver: GatewayLayout.Resolver? = nil, timeServer: IPv4Address? = nil
     ) throws {
         try #require(geteuid() == 0, "system tests need root: they make network namespaces")
         let serial = Self.serial.add(1, ordering: .relaxed).newValue
@@ -70,6 +70,7 @@ final class KernelRig: Sendable {
             layout.publicPrefixes = publicPrefixes
             layout.firstChain = 1
             layout.resolver = resolver
+            layout.timeServer = timeServer
             layout.limits.newConnectionsPerBlock = 10_000_000
             layout.limits.newConnectionsBurst = 10_000_000
             if let limits { layout.limits = limits }

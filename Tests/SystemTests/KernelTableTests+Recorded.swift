@@ -132,6 +132,9 @@ extension KernelTests.Table {
         set vpn_marks {
         type mark . ifname
         }
+        set to_time_server {
+        type mark
+        }
         map device_nat {
         type ipv4_addr : interval ipv4_addr . inet_service
         elements = { 100.64.0.1 : 203.0.113.1 . 10008-10015 }
@@ -273,6 +276,8 @@ extension KernelTests.Table {
         }
         chain nat_prerouting {
         type nat hook prerouting priority dstnat; policy accept;
+        meta nfproto ipv4 meta mark 0x80000001 ct mark @to_time_server counter name "blocked" drop
+        meta nfproto ipv6 meta mark 0x80000001 ct mark @to_time_server counter name "blocked" drop
         }
         chain nat_postrouting {
         type nat hook postrouting priority srcnat; policy accept;
