@@ -44,8 +44,7 @@ import Testing
 
     private static func examples() throws -> [(file: String, text: String)] {
         let folder = try #require(root).appending(path: "Examples").resolvingSymlinksInPath()
-        return try [folder, folder.appending(path: "upcoming")]
-            .flatMap { try FileManager.default.contentsOfDirectory(at: $0, includingPropertiesForKeys: nil) }
+        return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
             .filter { $0.pathExtension == "yaml" }
             .map { ($0.lastPathComponent, try String(contentsOf: $0, encoding: .utf8)) }
     }

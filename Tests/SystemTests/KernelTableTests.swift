@@ -75,7 +75,9 @@ extension KernelTests {
                     try Name(parsing: $0)
                 }
                 let scope = PolicyScope(
-                    groups: PolicyScope.groups(names), vpns: PolicyScope.vpns(names), isTimeZone: { _ in true })
+                    lists: [try Name(parsing: "payment-network"): [.ipv4(prefix("203.0.113.128/26"))]],
+                    groups: PolicyScope.groups(names), vpns: PolicyScope.vpns(names),
+                    blocklists: [try Name(parsing: "malware")], isTimeZone: { _ in true })
                 let policy = try document.validated(in: scope)
                 for isOpen in [true, false] {
                     try rig.kernel.install([one: compile(policy) { _ in isOpen }], removing: [])
