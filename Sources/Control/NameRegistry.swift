@@ -22,11 +22,17 @@ final class NameRegistry: NameService {
     }
 
     /// What a policy says of names.
-    fileprivate struct PolicyNames {
+    fileprivate final class PolicyNames: Sendable {
         let source: Source
         let filter: NameFilter
         /// What would hold were the policy not in monitor mode.
         let strict: NameFilter?
+
+        init(source: Source, filter: NameFilter, strict: NameFilter?) {
+            self.source = source
+            self.filter = filter
+            self.strict = strict
+        }
     }
 
     private let now: @Sendable () -> Timestamp
@@ -142,7 +148,7 @@ extension NameRegistry.PolicyNames {
     /// - Parameters:
     ///   - lists: those that the policy names.
     ///   - exceptions: the tenant's.
-    fileprivate init(_ source: NameRegistry.Source, lists: [NameFilter.List], exceptions: [HostPattern]) {
+    fileprivate convenience init(_ source: NameRegistry.Source, lists: [NameFilter.List], exceptions: [HostPattern]) {
         var rules = source.rules
         rules.lists = lists
         rules.exceptions = exceptions
@@ -160,7 +166,7 @@ extension NameRegistry.PolicyNames {
 
 extension NameRegistry {
     /// What a policy's document says of names.
-    fileprivate struct Source {
+    fileprivate struct Source: Sendable {
         var rules = NameFilter.Rules()
         var blocklists: [Name] = []
         var isMonitored = false
