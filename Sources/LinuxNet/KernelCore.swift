@@ -15,10 +15,10 @@ final class KernelCore {
     var names = NamedAddresses()
     var flowNumbers = FlowNumbers()
     /// The policies of devices that are gone, whose flows conntrack may still have when they come back.
-    private var departed: [IPv4Address: PolicyMark] = [:]
-    private var departed6: [IPv6Prefix: PolicyMark] = [:]
+    var departed: [IPv4Address: PolicyMark] = [:]
+    var departed6: [IPv6Prefix: PolicyMark] = [:]
     /// What flows with the numbers of earlier versions were given, as long as there may be such flows.
-    private var earlierWays: [UInt32: [Ruleset.Way]] = [:]
+    var earlierWays: [UInt32: [Ruleset.Way]] = [:]
     var nas: Set<IPv4Address> = []
     var pools: Set<IPv4Prefix> = []
     /// What the table's parts looked like after our last change; `nil` until the kernel was given a state.
@@ -229,7 +229,7 @@ final class KernelCore {
         }
     }
 
-    private func swap(
+    func swap(
         _ change: PolicyChains.Change, _ link: Link, _ names: NameDifference = NameDifference()
     ) throws(DataPlaneError) {
         var batch = TableBatch(socket: link.nftables)
@@ -349,149 +349,5 @@ final class KernelCore {
             return try link.reader.counters().sorted { $0.name < $1.name }
                 + [DataPlaneCounter(name: "nat_ports_exhausted", packets: failed, octets: 0)]
         }
-    }
-
-    /// More numbers than these are looked for among all flows, rather than one after the other.
-    private static let numbersApart = 8
-
-    /// What a sweep is to read, and since when what it finds may have changed.
-    struct Sweep {
-        let question: FlowSweep.Question
-        let selection: FlowSelection
-        fileprivate let since: FlowNumbers.Time
-    }
-
-    /// A flow that was read, what is known of its device, and whether it is one of those selected.
-    struct SweptFlow {
-        let entry: Conntrack.Entry
-        let tracked: TrackedFlow
-        let isSelected: Bool
-    }
-
-    func sweep(_ selection: FlowSelection) -> Sweep {
-        let (since, isKnown) = flowNumbers.beginReading()
-        let question: FlowSweep.Question
-        switch selection {
-        case .all: question = .all
-        case .ofDevices(let devices): question = .ofDevices(devices)
-        case .ofPolicies(let policies):
-            let numbers = Set(policies.flatMap(numbers))
-            question = isKnown && numbers.count <= Self.numbersApart ? .numbers(numbers.sorted()) : .all
-        }
-        return Sweep(question: question, selection: selection, since: since)
-    }
-
-    func owned(_ entries: [Conntrack.Entry], _ sweep: Sweep) -> [SweptFlow] {
-        entries.map { entry in
-            let tracked = tracked(entry)
-            guard case .ofPolicies(let wanted) = sweep.selection else {
-                return SweptFlow(entry: entry, tracked: tracked, isSelected: true)
-            }
-            return SweptFlow(
-                entry: entry, tracked: tracked, isSelected: tracked.policy.map(wanted.contains) ?? false)
-        }
-    }
-
-    private func tracked(_ entry: Conntrack.Entry) -> TrackedFlow {
-        let source = device(entry.flow.source)
-        let destination = source == nil || !groups.isEmpty ? device(entry.flow.destination) : nil
-        let group = destination?.group.flatMap { groups.contains($0) ? $0 : nil }
-        let index = Int(entry.mark & ~PolicyChains.numberMask)
-        let policy = (source ?? destination)?.policy
-        var ways = earlierWays[entry.number]
-        if let policy, entry.number == chains.number(of: policy) { ways = chains.rulesets[policy]?.ways }
-        return TrackedFlow(
-            flow: entry.flow, policy: policy, isToDevice: source == nil && destination != nil, group: group,
-            way: ways.flatMap { $0.indices.contains(index) ? $0[index] : nil })
-    }
-
-    private func device(_ address: IPAddress) -> (policy: PolicyMark, group: GroupNumber?)? {
-        switch address {
-        case .v4(let address): devices[address].map { ($0.policy, $0.group) }
-        case .v6(let address):
-            devices6.isEmpty
-                ? nil : devices6[IPv6Prefix(containing: address, length: 64)].map { ($0.policy, $0.group) }
-        }
-    }
-
-    /// What is to come of a flow that goes this way now.
-    enum Fate {
-        case cut, kept
-        /// It is the present version's from now on.
-        case marked(UInt32)
-    }
-
-    func fate(of flow: SweptFlow, _ judgement: FlowJudgement) -> Fate {
-        let way: Ruleset.Way
-        switch judgement {
-        case .notOurs: return .kept
-        case .denied: return .cut
-        case .way(let given): way = given
-        }
-        guard let policy = flow.tracked.policy else { return .cut }
-        let isIPv4 = if case .v4 = flow.entry.flow.source { true } else { false }
-        switch way {
-        // NAT 1 knows a flow from its first packet on, or never.
-        case .internet:
-            return isIPv4 && !flow.entry.isTranslated || flow.tracked.way == .timeServer ? .cut : .kept
-        case .timeServer: return flow.tracked.way == .timeServer ? .kept : .cut
-        case .vpns: return flow.entry.isTranslated ? .cut : .kept
-        case .group, .access:
-            guard !flow.entry.isTranslated else { return .cut }
-            guard let old = flow.tracked.way else { return .kept }
-            guard old == way else { return .cut }
-            guard let index = chains.rulesets[policy]?.ways.firstIndex(of: way),
-                let number = chains.number(of: policy), flow.entry.number != number
-            else { return .kept }
-            return .marked(number &+ UInt32(index))
-        }
-    }
-
-    /// After a sweep, with the flows that it has left.
-    func note(_ left: [SweptFlow], _ sweep: Sweep) throws(DataPlaneError) {
-        let policies: Set<PolicyMark>?
-        switch (sweep.question, sweep.selection) {
-        case (.all, _): policies = nil
-        case (.numbers, .ofPolicies(let wanted)): policies = wanted
-        case (.numbers, _), (.ofDevices, _): return
-        }
-        var found: [PolicyMark: Set<UInt32>] = [:]
-        for flow in left {
-            let number = flow.entry.number
-            guard
-                let policy = flow.tracked.policy ?? departed(flow.entry.flow.source)
-                    ?? departed(flow.entry.flow.destination), number != 0,
-                number != chains.number(of: policy)
-            else { continue }
-            found[policy, default: []].insert(number)
-        }
-        flowNumbers.note(found, of: policies, since: sweep.since)
-        let known = flowNumbers.all
-        earlierWays = earlierWays.filter { known.contains($0.key) }
-    }
-
-    /// After a sweep of what the policies' devices do: flows have the present versions' numbers, as far as answers to
-    /// them depend on it.
-    func forgetRetired(of policies: Set<PolicyMark>) throws(DataPlaneError) {
-        let retired = chains.retired
-        guard policies.contains(where: { retired[$0] != nil }) else { return }
-        var chains = chains
-        let change = chains.forgetRetired(of: policies)
-        try linked { link throws(DataPlaneError) in
-            try committing(link) { () throws(DataPlaneError) in try swap(change, link) }
-        }
-        self.chains = chains
-    }
-
-    private func departed(_ address: IPAddress) -> PolicyMark? {
-        switch address {
-        case .v4(let address): departed[address]
-        case .v6(let address): departed6[IPv6Prefix(containing: address, length: 64)]
-        }
-    }
-
-    /// What flows of the policy's devices may have.
-    private func numbers(of policy: PolicyMark) -> [UInt32] {
-        (chains.number(of: policy).map { [$0] } ?? []) + flowNumbers.numbers(of: policy)
     }
 }
