@@ -5,7 +5,8 @@ import PolicyCompiler
 /// The addresses that names have for policies' devices, and which of the policies' sets of names have each of them: the
 /// second is what the kernel holds (``Named``).
 struct NamedAddresses {
-    typealias Words = SIMD4<UInt32>
+    /// As many as there are maps; the others are zero.
+    typealias Words = SIMD16<UInt32>
 
     struct Entry: Hashable {
         var names: [DomainName]
@@ -37,7 +38,7 @@ struct NamedAddresses {
         var all = Dictionary(uniqueKeysWithValues: Named.maps.map { ($0, [[UInt8]: UInt32]()) })
         for (policy, addresses) in policies {
             for (address, entry) in addresses where entry.words != .zero {
-                for word in entry.words.indices where entry.words[word] != 0 {
+                for word in 0..<Ruleset.HostBit.words where entry.words[word] != 0 {
                     all[Named.map(word, address.family), default: [:]][Named.key(policy, address)] =
                         entry.words[word] | Named.mark
                 }
@@ -57,7 +58,7 @@ struct NameDifference {
     ) {
         guard old != new else { return }
         let key = Named.key(policy, address)
-        for word in new.indices {
+        for word in 0..<Ruleset.HostBit.words {
             change(
                 Named.map(word, address.family), key, from: old[word] == 0 ? nil : old[word] | Named.mark,
                 to: new[word] == 0 ? nil : new[word] | Named.mark)

@@ -63,17 +63,12 @@ struct PolicyReader {
             return false
         }
         let named = rules.filter { !$0.rule.hosts.isEmpty }
-        let sets = Set(named.map { $0.rule.hosts.sorted() }).count
-        let (maximumSets, maximumNamed) = (ValidatedPolicy.maximumHostSets, ValidatedPolicy.maximumHostBoxes)
         let hostBoxes = named.reduce(0) { $0 + $1.rule.shapes.count }
-        if let first = named.first, sets > maximumSets || hostBoxes > maximumNamed {
+        if let first = named.first, hostBoxes > ValidatedPolicy.maximumHostBoxes {
             report(
                 first.place, first.field,
-                sets > maximumSets
-                    ? "the rules have \(sets) different sets of host names; at most \(maximumSets) are allowed: "
-                        + "put names that are treated alike into one rule"
-                    : "the rules to host names make \(hostBoxes) combinations with port ranges; "
-                        + "at most \(maximumNamed) are allowed")
+                "the rules to host names make \(hostBoxes) combinations with port ranges; "
+                    + "at most \(ValidatedPolicy.maximumHostBoxes) are allowed")
             return false
         }
         let outward = boxes - count(toDevices)

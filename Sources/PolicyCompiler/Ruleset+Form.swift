@@ -38,8 +38,6 @@ extension Ruleset {
 
     /// Up to so many boxes are rules.
     public static let maximumRules = 16
-    /// Different sets of host names in one policy: a bit each of an address's.
-    public static let maximumHostSets = 124
     /// Of a policy that has something observed, which maps cannot do. Of larger ones nothing is observed.
     public static let maximumObserved = 1024
     /// Of a policy with rules to groups, which maps cannot do; what is validated has no more.

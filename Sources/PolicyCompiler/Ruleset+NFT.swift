@@ -26,7 +26,8 @@ extension Ruleset {
     /// whose highest bit is always set, so that it is no flow's number.
     public struct HostBit: Hashable, Sendable {
         public static let perWord = 31
-        public static let words = maximumHostSets / perWord
+        /// Enough for as many sets as a policy has rules.
+        public static let words = 9
 
         public let word: Int
         public let mask: UInt32

@@ -82,8 +82,6 @@ public struct ValidatedPolicy: Hashable, Sendable {
     /// The same, of all rules to devices together.
     public static let maximumAccessBoxes = 1024
 
-    /// Of all rules together, of which those with the same names share one.
-    public static let maximumHostSets = Ruleset.maximumHostSets
     /// Rules to host names times their port ranges.
     public static let maximumHostBoxes = 1024
 

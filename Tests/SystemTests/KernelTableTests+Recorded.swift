@@ -59,6 +59,21 @@ extension KernelTests.Table {
         map named_3 {
         type mark . ipv4_addr : mark
         }
+        map named_4 {
+        type mark . ipv4_addr : mark
+        }
+        map named_5 {
+        type mark . ipv4_addr : mark
+        }
+        map named_6 {
+        type mark . ipv4_addr : mark
+        }
+        map named_7 {
+        type mark . ipv4_addr : mark
+        }
+        map named_8 {
+        type mark . ipv4_addr : mark
+        }
         set pools {
         type ipv4_addr
         flags interval
@@ -100,6 +115,21 @@ extension KernelTests.Table {
         type mark . ipv6_addr : mark
         }
         map named6_3 {
+        type mark . ipv6_addr : mark
+        }
+        map named6_4 {
+        type mark . ipv6_addr : mark
+        }
+        map named6_5 {
+        type mark . ipv6_addr : mark
+        }
+        map named6_6 {
+        type mark . ipv6_addr : mark
+        }
+        map named6_7 {
+        type mark . ipv6_addr : mark
+        }
+        map named6_8 {
         type mark . ipv6_addr : mark
         }
         set pools6 {
