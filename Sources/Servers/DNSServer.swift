@@ -42,7 +42,7 @@ public struct DNSServer: Service {
                     return NIOLoopBound(resolver, eventLoop: loop)
                 }.get()
                 resolvers.append(resolver)
-                for address in settings.listen {
+                for address in try settings.places {
                     channels.append(try await bindDatagrams(address, resolver, on: loop))
                     channels.append(try await bindStreams(address, resolver, on: loop))
                 }
@@ -80,7 +80,7 @@ public struct DNSServer: Service {
     }
 
     private func bindDatagrams(
-        _ address: IPAddress, _ resolver: NIOLoopBound<Resolver>, on loop: any EventLoop
+        _ address: SocketAddress, _ resolver: NIOLoopBound<Resolver>, on loop: any EventLoop
     ) async throws -> any Channel {
         try await DatagramBootstrap(group: loop)
             .channelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
@@ -98,11 +98,11 @@ public struct DNSServer: Service {
                         DNSDatagramHandler(resolver: resolver.value, logger: logger))
                 }
             }
-            .bind(to: SocketAddress(address, port: settings.port)).get()
+            .bind(to: address).get()
     }
 
     private func bindStreams(
-        _ address: IPAddress, _ resolver: NIOLoopBound<Resolver>, on loop: any EventLoop
+        _ address: SocketAddress, _ resolver: NIOLoopBound<Resolver>, on loop: any EventLoop
     ) async throws -> any Channel {
         try await ServerBootstrap(group: loop, childGroup: loop)
             .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
@@ -116,6 +116,16 @@ public struct DNSServer: Service {
                     try channel.pipeline.syncOperations.addHandler(DNSStreamHandler(resolver: resolver.value))
                 }
             }
-            .bind(to: SocketAddress(address, port: settings.port)).get()
+            .bind(to: address).get()
+    }
+}
+
+extension DNSSettings {
+    fileprivate var places: [SocketAddress] {
+        get throws {
+            try listen.flatMap { address in
+                try [port, redirectedPort].compactMap { $0 }.map { try SocketAddress(address, port: $0) }
+            }
+        }
     }
 }

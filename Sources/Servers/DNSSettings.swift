@@ -6,6 +6,8 @@ public import Domain
 public struct DNSSettings: Sendable {
     public var listen: [IPAddress]
     public var port: UInt16
+    /// Where queries come in that devices sent to other resolvers, on the same addresses.
+    public var redirectedPort: UInt16?
     /// Asked in this order, for devices whose tenant has none of its own.
     public var upstreams: [Upstream]
     /// Which addresses answers may give.

@@ -54,21 +54,20 @@ struct Composition {
             settings: APIServer.Settings(
                 socketPath: configuration.apiSocket, address: configuration.apiListen.map { ($0.host, $0.port) }),
             logger: logger)
-        // TODO(#5): names are served once ControlPlane has `names`. unbound goes before `surfaces` in the group's services,
-        // the server into those of `surfaces`:
-        //     let pools = try await control.pools(by: .system).map(\.pool.prefix)
-        //     let dns = resolver(names: control.names, pools: pools, group: group)
-        //     services: [radius] + (dns.map { [$0.server] } ?? []) + api.services
-        //     … [disconnecting] + (dns?.unbound.map { [$0] } ?? []) + [surfaces]
-        if configuration.resolver != nil { logger.warning("names are not served yet: dns.listen is ignored") }
+        let pools = try await control.pools(by: .system).map(\.pool.prefix)
+        let dns = resolver(names: control.nameService, pools: pools, group: group)
+        let (names, unbound): ([any Service], [any Service]) = (
+            dns.map { [$0.server] } ?? [], dns?.unbound.map { [$0] } ?? []
+        )
         let surfaces = Surfaces(
             firstStart: FirstStart(control: control, configuration: configuration, logger: logger),
-            services: [radius] + api.services, logger: logger)
+            services: [radius] + names + api.services, logger: logger)
 
         // Shut down from the end: first nothing new comes in, then what is under way ends.
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: control.services + (exporter.hasCollectors ? [exporter] : []) + [disconnecting, surfaces],
+                services: control.services + (exporter.hasCollectors ? [exporter] : [])
+                    + [disconnecting] + unbound + [surfaces],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         ).run()
         try await store.close()

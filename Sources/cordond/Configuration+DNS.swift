@@ -1,6 +1,7 @@
 import Control
 import DNS
 import Domain
+import LinuxNet
 import Servers
 
 /// The resolver that devices see, and the unbound behind it.
@@ -22,6 +23,7 @@ struct ResolverConfiguration {
         var settings = DNSSettings(
             listen: listen, port: port, upstreams: upstreams ?? [own],
             guarding: AddressGuard(devices: pools, protected: protected))
+        settings.redirectedPort = place?.redirectedPort
         settings.limits = limits
         settings.cacheOctets = cacheOctets
         settings.blockSeconds = blockSeconds
@@ -29,12 +31,28 @@ struct ResolverConfiguration {
     }
 }
 
+extension ResolverConfiguration {
+    /// Where the kernel lets devices' queries in, and sends those that are for other resolvers. IPv4 sessions are all that
+    /// there is, so an address of theirs is needed.
+    var place: GatewayLayout.Resolver? {
+        var (address, address6): (IPv4Address?, IPv6Address?)
+        for one in listen.reversed() {
+            switch one {
+            case .v4(let one): address = one
+            case .v6(let one): address6 = one
+            }
+        }
+        return address.map { GatewayLayout.Resolver(address: $0, address6: address6) }
+    }
+}
+
 extension Configuration {
     /// - Returns: the resolvers that devices are given, and ours; `nil`: there is none.
     static func dns(
         _ root: inout ConfigurationSection, radiusAddress: IPv4Address
-    ) throws(ConfigurationError) -> (servers: [IPv4Address], resolver: ResolverConfiguration?) {
+    ) throws(ConfigurationError) -> (servers: [IPv4Address], resolver: ResolverConfiguration?, names: NameLimits) {
         var section = try root.section("dns")
+        let names = try names(&section)
         let listen = try section.list("listen", or: []) { try IPAddress(parsing: $0) }
         let own = listen.compactMap { address -> IPv4Address? in
             if case .v4(let address) = address { address } else { nil }
@@ -52,13 +70,25 @@ extension Configuration {
         let limits = try limits(&section)
         let unbound = try unbound(&section)
         try section.finish()
-        guard !listen.isEmpty else { return (servers, nil) }
+        guard !listen.isEmpty else { return (servers, nil, names) }
         return (
             servers,
             ResolverConfiguration(
                 listen: listen, port: port, upstreams: upstreams.isEmpty ? nil : upstreams, unbound: unbound,
-                limits: limits, cacheOctets: cacheMegabytes << 20, blockSeconds: blockSeconds)
+                limits: limits, cacheOctets: cacheMegabytes << 20, blockSeconds: blockSeconds),
+            names
         )
+    }
+
+    private static func names(_ dns: inout ConfigurationSection) throws(ConfigurationError) -> NameLimits {
+        var section = try dns.section("names")
+        var names = NameLimits()
+        names.leastSeconds = try section.number("least-seconds", or: names.leastSeconds, in: 1...86_400)
+        names.mostSeconds = try section.number("most-seconds", or: names.mostSeconds, in: 1...31_536_000)
+        names.addressesPerName = try section.number("addresses-per-name", or: names.addressesPerName, in: 10...65_536)
+        names.factsPerPolicy = try section.number("addresses-per-policy", or: names.factsPerPolicy, in: 10...1_000_000)
+        try section.finish()
+        return names
     }
 
     private static func limits(

@@ -74,7 +74,8 @@ struct Configuration {
         let queueCapacity = try radius.number("queue-capacity", or: 8192, in: 1...1_000_000)
         try radius.finish()
 
-        (dnsServers, resolver) = try Self.dns(&root, radiusAddress: radiusAddress)
+        let nameLimits: NameLimits
+        (dnsServers, resolver, nameLimits) = try Self.dns(&root, radiusAddress: radiusAddress)
 
         var blocklists = try root.section("blocklists")
         self.blocklists = Blocklists(
@@ -109,15 +110,19 @@ struct Configuration {
         var nat = try root.section("nat")
         let publicPrefixes = try nat.list("public", or: []) { try IPv4Prefix(parsing: $0) }
         layout.publicPrefixes = Set(publicPrefixes)
+        layout.resolver = resolver?.place
         self.layout = layout
         let ports = try nat.number("ports-per-device", or: UInt16(512), in: 1...32_768)
         let firstPort = try nat.number("first-port", or: UInt16(1024), in: 1024...32_768)
         try nat.finish()
         do {
-            control = ControlSettings(
+            var control = ControlSettings(
                 natPlan: try NATPlan(publicPrefixes: publicPrefixes, portsPerDevice: ports, firstPort: firstPort),
                 protectedPrefixes: Set(protected), gatewayInterfaces: [sgiInterface, wanInterface],
                 queueCapacity: queueCapacity)
+            control.names = nameLimits
+            control.isResolving = layout.resolver != nil
+            self.control = control
         } catch let failure {
             throw ConfigurationError(file: file, line: nil, key: "nat", message: "\(failure)")
         }
