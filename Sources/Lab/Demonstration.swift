@@ -19,6 +19,13 @@ public struct Demonstration: Sendable {
         case rejection
         case resumption
         case policyChange
+        case allowedName
+        case deniedName
+        case aliasOfDeniedName
+        case untoldAddress
+        case othersAddress
+        case publicResolver
+        case explainedName
     }
 
     // MARK: Preparation
@@ -110,6 +117,13 @@ public struct Demonstration: Sendable {
             case .rejection: try await rejection()
             case .resumption: try await resumption()
             case .policyChange: try await policyChange()
+            case .allowedName: try await allowedName()
+            case .deniedName: try await refusedName("ads.tracker.example", code: "17 (Filtered)")
+            case .aliasOfDeniedName: try await refusedName("helper.example.com", code: "17 (Filtered)")
+            case .untoldAddress: try await untoldAddress()
+            case .othersAddress: try await othersAddress()
+            case .publicResolver: try await publicResolver()
+            case .explainedName: try await explainedName()
             }
         }
     }
@@ -147,6 +161,13 @@ extension Demonstration.Scene {
         case .rejection: "a suspended SIM asks for access"
         case .resumption: "a SIM is resumed and attaches again"
         case .policyChange: "a policy is changed during downloads"
+        case .allowedName: "a name that a rule has"
+        case .deniedName: "a name that the policy denies"
+        case .aliasOfDeniedName: "an alias of a denied name"
+        case .untoldAddress: "an address of an allowed name, before and after a device was told"
+        case .othersAddress: "an address that another tenant's device was told"
+        case .publicResolver: "a public resolver, asked directly"
+        case .explainedName: "explain, after a name was looked up"
         }
     }
 
@@ -162,6 +183,12 @@ extension Demonstration.Scene {
         case .rejection: "Access-Reject, while another SIM gets its Access-Accept"
         case .resumption: "the same address again, and an answer from the allowed destination"
         case .policyChange: "the bytes stop within a second; two other devices' downloads go on"
+        case .allowedName: "an address, through three aliases, and an answer from there to the first packet"
+        case .deniedName, .aliasOfDeniedName: "NXDOMAIN with the reason, though the internet has an address for it"
+        case .untoldAddress: "nothing arrives, then the first packet does"
+        case .othersAddress: "nothing, though the server answers others there and the device may look the name up"
+        case .publicResolver: "the gateway's resolver answers, and the public one has heard nothing"
+        case .explainedName: "the rule, the name, and until when the address stands for it"
         }
     }
 }

@@ -35,6 +35,19 @@ public struct Fleet: Sendable {
             protocol: udp
             ports: [123]
             action: block
+          - name: shop
+            to: [shop.example.com, brief.example.com]
+            protocol: tcp
+            ports: [443]
+            route: internet
+          - name: many
+            to: ["*.many.example.com"]
+            protocol: udp
+            ports: [\(reportPort)]
+            route: internet
+        dns:
+          allow: [example.com, "*.example.com"]
+          deny: [tracker.example, "*.tracker.example"]
 
         """
 
@@ -55,6 +68,8 @@ public struct Fleet: Sendable {
             protocol: udp
             ports: [\(reportPort)]
             route: internet
+        dns:
+          allow: [shop.example.com, tracker.example]
 
         """
 

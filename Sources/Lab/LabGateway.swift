@@ -8,7 +8,10 @@ struct LabGateway: Sendable {
         state: \(layout.stateDirectory)
         api: {socket: \(layout.apiSocket)}
         radius: {listen: "\(LabLayout.gatewaySGi)", authentication-port: 1812, accounting-port: 1813}
-        dns: {servers: ["\(LabLayout.gatewaySGi)"]}
+        dns:
+          listen: ["\(LabLayout.gatewaySGi)"]
+          names: {least-seconds: \(layout.nameSeconds)}
+          unbound: {directory: \(layout.resolverDirectory), forward: ["\(LabLayout.authority)"], dnssec: false}
         gateway:
           sgi: {interface: sgi, peer: \(LabLayout.packetGateway)}
           wan: {interface: wan, next-hop: \(LabLayout.edgeInside)}

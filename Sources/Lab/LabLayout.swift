@@ -12,6 +12,8 @@ public struct LabLayout: Sendable {
     public let natPublic: String
     /// Who is told of NAT 1's port blocks, as `cordon.yaml` names them.
     public let natCollectors: [String]
+    /// How long an address stands for a name at least, in seconds.
+    public let nameSeconds: Int
     /// The directory that holds `cordon` and `cordond`.
     public let programs: String
 
@@ -21,7 +23,7 @@ public struct LabLayout: Sendable {
     ///   It becomes part of paths that are removed, so nothing else is let in.
     public init(
         prefix: String = "cordon", apiPort: UInt16 = 8080, natPublic: String = "198.19.0.0/28",
-        natCollectors: [String] = [], programs: String? = nil
+        natCollectors: [String] = [], nameSeconds: Int = 300, programs: String? = nil
     ) throws(LabError) {
         let isAllowed = { (byte: UInt8) in (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
         guard
@@ -37,6 +39,7 @@ public struct LabLayout: Sendable {
         self.apiPort = apiPort
         self.natPublic = natPublic
         self.natCollectors = natCollectors
+        self.nameSeconds = nameSeconds
         self.programs =
             programs ?? ProcessInfo.processInfo.environment["CORDON_BIN_DIR"] ?? Self.directoryOfRunningProgram
     }
@@ -56,6 +59,8 @@ public struct LabLayout: Sendable {
     public var stateDirectory: String { "/var/lib/\(prefix)-lab" }
     var processDirectory: String { runDirectory + "/processes" }
     var sessionDirectory: String { runDirectory + "/sessions" }
+    /// Where `cordond` makes the files of its unbound, which runs as a user without privileges.
+    var resolverDirectory: String { runDirectory + "/resolver" }
     var logDirectory: String { runDirectory + "/log" }
     /// Written when everything is up, so its presence separates a whole laboratory from an interrupted one.
     var markerFile: String { runDirectory + "/up" }
@@ -91,12 +96,19 @@ public struct LabLayout: Sendable {
     public static let edgeOutside = "203.0.113.1"
     public static let internetRouter = "203.0.113.2"
     public static let pool = "100.64.0.0/10"
-    /// Two web servers, an address that no policy of the demo allows, a UDP sink, a name server, a time server.
+    /// Two web servers, an address that no policy of the demo allows, one that many names share as in a CDN, a UDP sink, a
+    /// resolver that answers anybody, the authority of the laboratory's zones, a time server.
     public static let web = "192.0.2.10"
     public static let otherWeb = "198.51.100.10"
     public static let forbiddenWeb = "192.0.2.66"
+    public static let sharedWeb = "192.0.2.77"
     public static let sink = "192.0.2.20"
-    public static let nameServer = "192.0.2.53"
+    public static let publicResolver = "192.0.2.53"
+    public static let authority = "192.0.2.54"
     public static let timeServer = "192.0.2.123"
-    static let internetAddresses = [web, otherWeb, forbiddenWeb, sink, nameServer, timeServer]
+    static let internetAddresses = [
+        web, otherWeb, forbiddenWeb, sharedWeb, sink, publicResolver, authority, timeServer,
+    ]
+    /// Addresses of names that are there to be many, each with its own: all of them are the sink's.
+    public static let manyAddresses = "11.0.0.0/16"
 }

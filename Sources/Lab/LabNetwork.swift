@@ -33,6 +33,7 @@ package struct LabNetwork: Sendable {
                 "addr add \(LabLayout.internetRouter)/24 dev internet",
                 "link set edge up",
                 "link set internet up",
+                "route add local \(LabLayout.manyAddresses) dev lo",
             ] + LabLayout.internetAddresses.map { "addr add \($0)/32 dev lo" }, in: .inet)
     }
 

@@ -6,7 +6,7 @@ struct LabPeers: Sendable {
     /// Starts all of them and returns when those that something waits for answer.
     func start() async throws(LabError) {
         try await startWeb()
-        try await startNames()
+        try await LabNames(layout: layout, records: records).start()
         try await startTime()
         try await startDisconnectListener()
         let inet = layout.name(of: .inet)
@@ -31,7 +31,8 @@ struct LabPeers: Sendable {
         let root = layout.runDirectory + "/web"
         try LabFiles.makeDirectory(root)
         try await Command(["truncate", "-s", "4G", root + "/endless"]).run()
-        let listens = [LabLayout.web, LabLayout.otherWeb, LabLayout.forbiddenWeb].flatMap { address in
+        let listens = [LabLayout.web, LabLayout.otherWeb, LabLayout.forbiddenWeb, LabLayout.sharedWeb].flatMap {
+            address in
             ["80", "443", "2222", "8000-8100"].map { "        listen \(address):\($0);" }
         }
         let configuration = """
@@ -68,33 +69,6 @@ struct LabPeers: Sendable {
         let path = layout.runDirectory + "/nginx.conf"
         try LabFiles.write(configuration + "\n", to: path)
         try await records.start("nginx", ["nginx", "-c", path, "-p", root], in: layout.name(of: .inet))
-    }
-
-    private func startNames() async throws(LabError) {
-        let path = layout.runDirectory + "/unbound.conf"
-        try LabFiles.write(
-            """
-            server:
-                directory: "\(layout.runDirectory)"
-                chroot: ""
-                username: ""
-                pidfile: "\(layout.runDirectory)/unbound.pid"
-                use-syslog: no
-                do-daemonize: no
-                interface: \(LabLayout.nameServer)
-                access-control: 0.0.0.0/0 allow
-                num-threads: 1
-                module-config: "iterator"
-                local-zone: "example.com." static
-                local-data: "telemetry.example.com. 60 IN A \(LabLayout.web)"
-                local-data: "updates.example.com. 300 IN A \(LabLayout.otherWeb)"
-                local-data: "other.example.com. 60 IN A \(LabLayout.forbiddenWeb)"
-                local-data: "time.example.com. 3600 IN A \(LabLayout.timeServer)"
-            remote-control:
-                control-enable: no
-
-            """, to: path)
-        try await records.start("unbound", ["unbound", "-d", "-p", "-c", path], in: layout.name(of: .inet))
     }
 
     private func startTime() async throws(LabError) {

@@ -50,6 +50,8 @@ public struct Laboratory: Sendable {
         for directory in [layout.processDirectory, layout.sessionDirectory, layout.logDirectory] {
             try LabFiles.makeDirectory(directory)
         }
+        // The gateway's unbound finds its files through here, without seeing what else there is.
+        chmod(layout.runDirectory, 0o711)
         try LabFiles.write(Self.randomSecret() + "\n", to: layout.secretFile)
         try await network.create()
         try await LabPeers(layout: layout, records: records).start()
@@ -118,7 +120,9 @@ public struct Laboratory: Sendable {
             && running.filter { Self.programs.contains($0.name) }.allSatisfy(ProcessRecords.isRunning)
     }
 
-    private static let programs: Set = ["cordond", "socat", "nginx", "unbound", "chronyd", "freeradius"]
+    private static let programs: Set = [
+        "cordond", "socat", "nginx", "authority", "public-resolver", "chronyd", "freeradius",
+    ]
 
     private static func randomSecret() -> String {
         var random = SystemRandomNumberGenerator()
