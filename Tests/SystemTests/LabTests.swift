@@ -114,11 +114,14 @@ import Testing
 struct LaboratoryTrait: SuiteTrait, TestScoping {
     @TaskLocal static var demonstration: Demonstration?
     @TaskLocal static var preparation: [Observation] = []
+    /// Few, so that a test can wait for the end of a name.
+    static let nameSeconds = 5
 
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
-        let lab = Laboratory(layout: try testLayout(prefix: "cordontest", apiPort: 18080))
+        let lab = Laboratory(
+            layout: try testLayout(prefix: "cordontest", apiPort: 18080, nameSeconds: Self.nameSeconds))
         try await lab.down()
         _ = try await lab.up()
         do {
@@ -142,10 +145,12 @@ extension Trait where Self == LaboratoryTrait {
 
 /// The programs under test are the built ones beside the test program, unless the caller says where.
 func testLayout(
-    prefix: String, apiPort: UInt16, natPublic: String = "198.19.0.0/28", natCollectors: [String] = []
+    prefix: String, apiPort: UInt16, natPublic: String = "198.19.0.0/28", natCollectors: [String] = [],
+    nameSeconds: Int = 300
 ) throws -> LabLayout {
     let named = getenv("CORDON_BIN_DIR").map { String(cString: $0) }
     let directory = named ?? "\(String(cString: getcwd(nil, 0)))/.build/release"
     return try LabLayout(
-        prefix: prefix, apiPort: apiPort, natPublic: natPublic, natCollectors: natCollectors, programs: directory)
+        prefix: prefix, apiPort: apiPort, natPublic: natPublic, natCollectors: natCollectors,
+        nameSeconds: nameSeconds, programs: directory)
 }
