@@ -18,6 +18,9 @@ struct FleetStore: AsyncParsableCommand {
     @Option(help: "Tenants, each with one policy.") var policies = 1000
     @Option(help: "Rules in each policy, 20 at least.") var rules = 20
     @Option(help: "Host names in each policy, all in rules beyond the first 20.") var hostnames = 0
+    @Option(help: "A file whose text each policy's document ends with: more rules, then other parts.") var ending:
+        String?
+    @Option(help: "The name of a blocklist of the operator's, which has no text yet.") var blocklist: String?
     @Option(help: "SIMs with an active session.") var sessions = 100_000
     @Option(help: "SIMs without one.") var idle = 4000
     @Option(help: "The NAS's address.") var nas = "198.18.0.2"
@@ -40,23 +43,29 @@ struct FleetStore: AsyncParsableCommand {
         let now = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
         let secret = try String(contentsOfFile: secretFile, encoding: .utf8).trimmingCharacters(
             in: .whitespacesAndNewlines)
+        let list = try blocklist.map { try Name(parsing: $0) }
         let (address, apn) = (try IPv4Address(parsing: nas), try APN(parsing: "iot"))
         let pgw = try await store.write { store in
             _ = try store.insertPool(
                 prefix: IPv4Prefix(containing: IPv4Address(bits: 100 << 24 | 64 << 16), length: 10), blockLength: 24)
+            if let list {
+                _ = try store.putBlocklist(
+                    name: list, of: nil, settings: Blocklist.Settings(format: .plain), author: "benchmark", at: now)
+            }
             return try store.insertNAS(
                 name: Name(parsing: "pgw"), address: address, secret: Secret(bytes: Array(secret.utf8)),
                 requiresMessageAuthenticator: true, disconnectPort: 3799, disconnectKey: .imsiAndNSAPI)
         }
 
         let (count, length, names) = (policies, rules, hostnames)
+        let ending = try ending.map { try String(contentsOfFile: $0, encoding: .utf8) } ?? ""
         let owners = try await store.write { store in
             try (0..<count).map { number in
                 let tenant = try store.insertTenant(name: Name(parsing: "tenant-\(number)"), at: now)
                 let policy = try store.putPolicy(
                     name: Name(parsing: "fleet"), of: tenant.id,
-                    document: FleetPolicy(tenant: number, rules: length, names: names).document, author: "benchmark",
-                    comment: "", at: now)
+                    document: FleetPolicy(tenant: number, rules: length, names: names).document + ending,
+                    author: "benchmark", comment: "", at: now)
                 let group = try store.insertGroup(name: Name(parsing: "all"), of: tenant.id, policy: policy.id)
                 return (tenant: tenant.id, policy: policy.id, group: group.id)
             }

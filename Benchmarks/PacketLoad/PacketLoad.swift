@@ -4,6 +4,7 @@ import ArgumentParser
 @main
 struct PacketLoad: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "packet-load", abstract: "Sends 60-byte UDP packets of many devices through a gateway.",
-        subcommands: [Send.self, Respond.self])
+        commandName: "packet-load",
+        abstract: "Sends 60-byte UDP packets of many devices through a gateway, and answers what comes of that.",
+        subcommands: [Send.self, Respond.self, Names.self])
 }

@@ -22,3 +22,9 @@ int cload_open_link(const char *interface);
 /// @return how many were taken, -1 with errno when none was
 int cload_send_from(int descriptor, const uint32_t *sources, const uint32_t *destinations, uint16_t port,
                     const uint8_t *payload, int length, int count);
+
+/// Answers DNS queries that come to a bound UDP socket, until that fails: every name exists and has one IPv4 address, in
+/// 11.0.0.0/8, always the same; a name that begins with n has another at each answer.
+/// @param seconds how long answers may be kept
+/// @return -1 with errno
+int cload_answer_names(int descriptor, uint32_t seconds);
