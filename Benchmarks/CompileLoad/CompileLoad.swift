@@ -41,7 +41,10 @@ struct CompileLoad: AsyncParsableCommand {
         let ruleset = compile(try PolicyDocument(parsing: text, file: "large.yaml").validated())
         let set =
             "set observed { type ipv4_addr . ipv4_addr . inet_proto . inet_service . mark; flags dynamic,timeout; }"
-        try "table inet cordon {\n\(set)\n\(ruleset.nft(chain: 1, marks: [.internet: 0x8000_0001]))}\n"
+        let maps = (0..<Ruleset.HostBit.words).map { word in
+            "map named_\(word) { type mark . ipv4_addr : mark; }\nmap named6_\(word) { type mark . ipv6_addr : mark; }\n"
+        }
+        try "table inet cordon {\n\(set)\n\(maps.joined())\(ruleset.nft(chain: 1, marks: [.internet: 0x8000_0001]))}\n"
             .write(toFile: chain, atomically: true, encoding: .utf8)
         let names = ["parse", "validate", "compile", "batch", "all"]
         let line = zip(names, times).map { "\($0)_ms=\(Self.rounded(Self.median($1)))" }.joined(separator: " ")

@@ -111,6 +111,10 @@ struct Configuration {
         let publicPrefixes = try nat.list("public", or: []) { try IPv4Prefix(parsing: $0) }
         layout.publicPrefixes = Set(publicPrefixes)
         layout.resolver = resolver?.place
+        var time = try root.section("time")
+        layout.timeServer = try time.optional("server") { try IPv4Address(parsing: $0) }
+        layout.timeServer6 = try time.optional("server6") { try IPv6Address(parsing: $0) }
+        try time.finish()
         self.layout = layout
         let ports = try nat.number("ports-per-device", or: UInt16(512), in: 1...32_768)
         let firstPort = try nat.number("first-port", or: UInt16(1024), in: 1024...32_768)
@@ -122,6 +126,7 @@ struct Configuration {
                 queueCapacity: queueCapacity)
             control.names = nameLimits
             control.isResolving = layout.resolver != nil
+            control.hasTimeServer = layout.timeServer != nil
             self.control = control
         } catch let failure {
             throw ConfigurationError(file: file, line: nil, key: "nat", message: "\(failure)")

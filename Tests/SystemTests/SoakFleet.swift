@@ -124,6 +124,10 @@ struct SoakFleet {
         var rules: [String] = []
         if random.oneIn(4) { rules.append("{name: no, to: [192.0.2.\(10 + randomByte(16))], action: block}") }
         if !random.oneIn(5) { rules.append("{name: servers, to: [192.0.2.0/26], services: [soak], route: internet}") }
+        if !random.oneIn(3) {
+            let names = random.pick("\"*.many.example.com\"", "telemetry.example.com, n7.many.example.com")
+            rules.append("{name: names, to: [\(names)], services: [soak], route: internet}")
+        }
         if random.oneIn(2) { rules.append("{name: office, to: [\"list:office\"], route: internet, log: true}") }
         if random.oneIn(3) {
             let minute = Int(Date().timeIntervalSince1970) / 60 % 1440
@@ -137,7 +141,8 @@ struct SoakFleet {
                 "{name: more-\(number), to: [\(to)], protocol: tcp, ports: [\(1 + randomByte(256))], route: internet}")
         }
         let mode = random.oneIn(4) ? "monitor" : "enforce"
-        return "policy: \(name)\nmode: \(mode)\nrules:\n  - {name: always, to: [198.51.100.9], action: block}\n"
+        let dns = random.pick("", "dns: {default: allow, deny: [\"*.tracker.example\"]}\n")
+        return "policy: \(name)\nmode: \(mode)\n\(dns)rules:\n  - {name: always, to: [198.51.100.9], action: block}\n"
             + rules.map { "  - \($0)\n" }.joined()
     }
 

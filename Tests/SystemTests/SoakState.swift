@@ -5,6 +5,10 @@ import Testing
 /// What there is, one thing a line: in the gateway's kernel, in the store, and open in the daemon.
 struct SoakState {
     private let lines: [String]
+    private let sockets: Int
+
+    /// The resolver gives those towards upstreams up after half a minute, one after the other, and takes others.
+    private static let socketsInTurn = 16
 
     /// The state as soon as it is like the one given, or after some seconds in any case: connections to the API end, and
     /// the kernel frees what it has taken out, a little after the last answer.
@@ -23,7 +27,9 @@ struct SoakState {
     /// What is there and was not, and the other way round.
     func differences(from first: SoakState) -> [String] {
         let change = lines.difference(from: first.lines)
+        let sockets = self.sockets - first.sockets
         return change.insertions.map { "now: \(Self.text($0))" } + change.removals.map { "before: \(Self.text($0))" }
+            + (sockets > Self.socketsInTurn ? ["now: \(sockets) sockets more"] : [])
     }
 
     private static func text(_ change: CollectionDifference<String>.Change) -> String {
@@ -46,7 +52,9 @@ struct SoakState {
             ),
             try Self.rows(layout.stateDirectory + "/cordon.sqlite"),
         ]
-        lines = sections.flatMap { $0.split(separator: "\n").map(String.init) }
+        let all = sections.flatMap { $0.split(separator: "\n").map(String.init) }
+        lines = all.filter { $0 != "open: socket:" }
+        sockets = all.count - lines.count
     }
 
     /// The table without what only counts, without notes (`observed` keeps them for an hour by design) and the rates of

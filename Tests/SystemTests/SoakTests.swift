@@ -46,6 +46,7 @@ import Testing
             try traffic.start(fleet.addresses)
             let end = ContinuousClock.now + each
             while ContinuousClock.now < end { await fleet.change(&tally) }
+            tally.answers += try traffic.answers()
             traffic.pause()
             tally.connections += try SoakState.trackedConnections(layout)
             try await fleet.takeBack()
@@ -62,6 +63,7 @@ import Testing
         #expect(growth <= Self.memoryGrowth, "cordond has grown by \(growth) KiB: \(memory)")
         #expect(tally.done > Self.seconds && tally.done > 3 * tally.refused.count, "\(tally)")
         #expect(tally.connections > 100, "there was no traffic")
+        #expect(tally.answers > 100, "nobody was told an address")
     }
 }
 
@@ -72,10 +74,12 @@ struct SoakTally: CustomStringConvertible {
     var refused: [String] = []
     /// Tracked connections of devices at the end of each cycle.
     var connections = 0
+    /// Addresses that a device was told.
+    var answers = 0
 
     var description: String {
         let kinds = Dictionary(grouping: refused, by: { $0 }).map { "\($0.value.count) \($0.key)" }.sorted()
         return "\(done) changes done, \(refused.count) refused (\(kinds.joined(separator: ", "))), "
-            + "\(connections) tracked connections"
+            + "\(connections) tracked connections, \(answers) answers"
     }
 }
