@@ -258,22 +258,22 @@ ticks() {
     } | awk '{ n += $1 } END { print n }'
 }
 
-# perf SERVER FILE ARGUMENT...: the others have the first store's devices, so that packets are the same.
-perf() {
+# load SERVER FILE ARGUMENT...: the others have the first store's devices, so that packets are the same.
+load() {
     local devices_of=$1
     [[ -e $run/$1.addresses ]] || devices_of=${ours[0]:-}
     [[ -z $devices_of || $asking == "$devices_of" ]] || { ask_as "$run/$devices_of.addresses"; asking=$devices_of; }
     in_ns "$devices" taskset -c 1 dnsperf -s "${address[$1]}" -a "198.18.${number[$1]}.2" -d "$2" -f inet -T 1 -t 2 "${@:3}"
 }
 
-warm() { perf "$1" "$run/each" -n 1 -q 50 -c 4 >"$run/warm"; }
+warm() { load "$1" "$run/each" -n 1 -q 50 -c 4 >"$run/warm"; }
 
 # measure KIND SERVER FILE ARGUMENT...: as fast as it goes, in queries a second; and what the resolver's core would answer
 # in a second: dnsperf costs more than some that it asks, and they wait for it.
 measure() {
     local before after
     before=$(ticks "$2")
-    perf "$2" "$3" -c 2 -q 500 "${@:4}" >"$run/said" 2>&1
+    load "$2" "$3" -c 2 -q 500 "${@:4}" >"$run/said" 2>&1
     after=$(ticks "$2")
     awk '/Queries per second/ { printf "%d\n", $4 }' "$run/said" >>"$run/$1.$2"
     awk '/Queries sent/ { sent = $3 } /Queries lost/ { print sent, $3 }' "$run/said" >>"$run/lost.$2"
@@ -282,7 +282,7 @@ measure() {
 
 # time_each KIND SERVER FILE ARGUMENT...: at a rate that all of them bear.
 time_each() {
-    perf "$2" "$3" -c 8 -q 500 -Q "$rate" -v "${@:4}" >"$run/said" 2>&1
+    load "$2" "$3" -c 8 -q 500 -Q "$rate" -v "${@:4}" >"$run/said" 2>&1
     # > NOERROR name A 0.000123
     awk '$1 == ">" && NF >= 4 { printf "%.3f\n", $NF * 1000 }' "$run/said" | sort -g >"$run/times"
     awk '{ v[NR] = $1 } END { print v[int(NR * 0.5) + 1] }' "$run/times" >>"$run/$1.p50.$2"
