@@ -207,7 +207,7 @@ extension OpenAPI {
           },
           "Explanation": {
             "type": "object",
-            "required": ["imsi", "packet", "verdict", "would_block", "passed", "vpns", "text"],
+            "required": ["imsi", "packet", "verdict", "would_block", "passed", "vpns", "learned", "text"],
             "properties": {
               "imsi": {"$ref": "#/components/schemas/IMSI"},
               "packet": {"type": "string"},
@@ -234,6 +234,11 @@ extension OpenAPI {
                   "required": ["name", "state"],
                   "properties": {"name": {"$ref": "#/components/schemas/Name"}, "state": {"enum": ["up", "down"]}}
                 }
+              },
+              "learned": {
+                "description": "To a name: the addresses that the policy's devices were told. To an address: its names.",
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/LearnedAddress"}
               },
               "text": {"description": "The same in words.", "type": "string"}
             }

@@ -175,6 +175,8 @@ struct ExplanationAnswer: Encodable {
     let passed: [PassedRule]
     /// The VPNs that it may take, in their order.
     let vpns: [VPNState]
+    /// Of a packet to a name, the addresses that the policy's devices were told; of one to an address, its names.
+    let learned: [LearnedAnswer]
     /// The same in words.
     let text: String
 
@@ -193,6 +195,7 @@ struct ExplanationAnswer: Encodable {
         imsi = "\(explained.imsi)"
         self.packet = explanation.map { "\($0.packet)" } ?? packet
         vpns = explained.vpns.map { VPNState(name: "\($0.name)", state: $0.isUp ? "up" : "down") }
+        learned = explained.learned.map(LearnedAnswer.init)
         route = explanation?.route
         wouldBlock = explanation?.decision.wouldBlock ?? false
         verdict = (explanation?.decision.verdict ?? .block) == .block ? "block" : "allow"
@@ -206,8 +209,13 @@ struct ExplanationAnswer: Encodable {
 
     private static func words(_ explained: ControlPlane.PolicyExplanation) -> [String] {
         var lines: [String] = []
-        if let name = explained.explanation?.packet.name {
+        if let name = explained.explanation?.packet.name, explained.learned.isEmpty {
             lines.append("  \(name) has no address at this gateway yet: packets to addresses match by those alone")
+        }
+        if let refusal = explained.refusal { lines.append("  a device cannot look it up: the name is \(refusal)") }
+        lines += explained.learned.map { learned in
+            "  \(learned.name) is \(learned.address) until \(learned.until)"
+                + (learned.imsi.map { ", told to SIM \($0) first" } ?? "")
         }
         guard !explained.vpns.isEmpty else { return lines }
         if let first = explained.vpns.first(where: \.isUp) {

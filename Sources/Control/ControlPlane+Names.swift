@@ -22,10 +22,17 @@ extension ControlPlane {
         of name: Name, _ tenant: Name, by principal: Principal
     ) async throws(ControlError) -> [LearnedAddress] {
         let policy = try await policy(name, of: tenant, by: principal)
-        guard let mark = policy.mark else { return [] }
-        let facts = names.book.facts(of: mark)
-        let (present, time) = (names.seconds, now())
         let rules = try await compiled(policy, named: "\(policy.name)").policy.rules
+        return try await learned(of: policy, rules) { _ in true }
+    }
+
+    /// Those that are wanted.
+    func learned(
+        of policy: Policy, _ rules: [ValidatedPolicy.Rule], _ isWanted: (NameBook.Fact) -> Bool
+    ) async throws(ControlError) -> [LearnedAddress] {
+        guard let mark = policy.mark else { return [] }
+        let facts = names.book.facts(of: mark).filter(isWanted)
+        let (present, time) = (names.seconds, now())
         let sims = try await sims(at: facts.compactMap(\.device), of: policy.tenant)
         return facts.sorted { ($0.name, $0.address) < ($1.name, $1.address) }.map { fact in
             LearnedAddress(
@@ -34,6 +41,14 @@ extension ControlPlane {
                 imsi: fact.device.flatMap { sims[$0] },
                 rules: rules.filter { $0.hosts.contains { $0.matches(fact.name) } }.map(\.name))
         }
+    }
+
+    /// Why a device of the policy may not look the name up, in a few words; `nil` when it may.
+    func refusal(of name: DomainName, for policy: Policy) -> String? {
+        guard let mark = policy.mark, case .refused(let reason) = names.verdict(on: WireName(name), for: mark) else {
+            return nil
+        }
+        return reason.words
     }
 
     /// A name that devices have asked for and may not look up.

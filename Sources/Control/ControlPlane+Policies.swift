@@ -258,6 +258,10 @@ extension ControlPlane {
         public let explanation: Explanation?
         /// The VPNs that the packet may take, in their order, and whether each is up.
         public let vpns: [(name: Name, isUp: Bool)]
+        /// Of a packet to a name, the addresses that the policy's devices were told; of one to an address, its names.
+        public var learned: [LearnedAddress] = []
+        /// Of a packet to a name: why a device may not look that up; `nil` when it may.
+        public var refusal: String?
     }
 
     public func explain(
@@ -282,7 +286,13 @@ extension ControlPlane {
                 taken.append((name, number.flatMap { lines.state(of: $0)?.isUp } ?? false))
             }
         }
-        return PolicyExplanation(imsi: imsi, policy: policy, explanation: explanation, vpns: taken)
+        var explained = PolicyExplanation(imsi: imsi, policy: policy, explanation: explanation, vpns: taken)
+        guard query.direction == .fromDevice else { return explained }
+        explained.learned = try await learned(of: policy, validated.rules) { fact in
+            query.name.map { $0 == fact.name } ?? (query.destination == fact.address)
+        }
+        explained.refusal = query.name.flatMap { refusal(of: $0, for: policy) }
+        return explained
     }
 
     /// The same for a packet that comes to the SIM's device through a VPN, to its address of this moment.

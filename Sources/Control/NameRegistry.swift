@@ -74,6 +74,12 @@ final class NameRegistry: NameService {
         if isWork { wake() }
     }
 
+    /// What holds for a name, were the policy not in monitor mode.
+    func verdict(on name: WireName, for policy: PolicyMark) -> NameFilter.Verdict {
+        let names = policies.withLock { $0.known[policy] } ?? PolicyNames.unknown
+        return (names.strict ?? names.filter).judged(name)
+    }
+
     func note(_ record: QueryRecord) {
         var wouldBe: NameFilter.Reason?
         if case .refused = record.outcome {

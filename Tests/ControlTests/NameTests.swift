@@ -99,6 +99,11 @@ import Testing
                 by: .system)
             #expect(explained.explanation?.decision.rule == Self.name("mqtt"))
             #expect(explained.explanation.map { "\($0)" }?.contains("mqtt.acme.example") == true)
+            #expect(explained.learned.map(\.name.description) == ["lb.cdn.example", "mqtt.acme.example"])
+            #expect(explained.learned.allSatisfy { $0.imsi == sim })
+            let denied = try await bench.control.explain(
+                PacketQuery(name: Self.host("ads.acme.example"), protocol: 6, port: 8883), sim: sim, by: .system)
+            #expect(denied.learned.isEmpty && denied.refusal == "denied by the policy")
         }
     }
 
