@@ -93,24 +93,19 @@ final class NameBook: Sendable {
 
     init(limits: NameLimits) { self.limits = limits }
 
-    /// - Parameters:
-    ///   - mustWait: whether a rule has one of the lesson's names; others are remembered for versions to come, and nobody
-    ///     waits for that.
     /// - Returns: whether there is something for the kernel; `then` has been called when not.
     func learn(
-        _ lesson: NameLesson, at time: Int64, mustWait: ([DomainName]) -> Bool,
-        then: @escaping @Sendable (NameLessonResult) -> Void
+        _ lesson: NameLesson, at time: Int64, then: @escaping @Sendable (NameLessonResult) -> Void
     ) -> Bool {
         let life = min(max(Int64(lesson.timeToLive), limits.leastSeconds), limits.mostSeconds)
-        let (isWork, isWaiting) = state.withLock { state in
-            var (isNew, isMissing) = (false, false)
+        let isMissing = state.withLock { state in
+            var isMissing = false
             for address in lesson.addresses {
                 let key = Key(policy: lesson.policy, address: address)
                 for name in lesson.names
                 where state.policies[lesson.policy, default: Names()].note(
                     name, at: address, by: lesson.device, until: time + life)
                 {
-                    isNew = true
                     state.unsaved.insert(FactKey(policy: lesson.policy, address: address, name: name))
                     enforceLimits(lesson.policy, name, at: time, &state)
                 }
@@ -121,12 +116,11 @@ final class NameBook: Sendable {
                 isMissing = true
                 if entry.standing == .due { state.due.insert(key) }
             }
-            let isWaiting = isMissing && mustWait(lesson.names)
-            if isWaiting { state.waiting.append(then) }
-            return (isNew || isMissing, isWaiting)
+            if isMissing { state.waiting.append(then) }
+            return isMissing
         }
-        if !isWaiting { then(.inForce) }
-        return isWork
+        if !isMissing { then(.inForce) }
+        return isMissing
     }
 
     /// Drops the oldest facts of a name or a policy that has too many: a tenth of them, so that this is not done for each.

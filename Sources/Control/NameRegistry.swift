@@ -65,13 +65,11 @@ final class NameRegistry: NameService {
     }
 
     func learn(_ lesson: NameLesson, then: @escaping @Sendable (NameLessonResult) -> Void) {
-        let isWork = book.learn(
-            lesson, at: seconds,
-            mustWait: { names in
-                let hosts = policies.withLock { $0.known[lesson.policy]?.source.hosts ?? [] }
-                return hosts.contains { pattern in names.contains { pattern.matches($0) } }
-            }, then: then)
-        if isWork { wake() }
+        // What no rule has opens nothing, and there is a lot of it.
+        guard policies.withLock({ $0.known[lesson.policy] })?.source.hosts.hasOne(of: lesson.names) == true else {
+            return then(.inForce)
+        }
+        if book.learn(lesson, at: seconds, then: then) { wake() }
     }
 
     /// What holds for a name, were the policy not in monitor mode.
@@ -178,7 +176,7 @@ extension NameRegistry {
         var isMonitored = false
         var blockAnswer = NameClient.BlockAnswer.nxdomain
         /// All that its rules have.
-        var hosts: [HostPattern] = []
+        var hosts = HostSet([])
 
         init() {}
 
@@ -193,7 +191,7 @@ extension NameRegistry {
                 let said = rules.allow + rules.reachable
                 rules.deny += ResolverGuard.standard.names.filter { name in !said.contains { $0.covers(name) } }
             }
-            hosts = Array(Set(policy.rules.flatMap(\.hosts)))
+            hosts = HostSet(policy.rules.flatMap(\.hosts))
             blockAnswer =
                 switch policy.dns.answer {
                 case .nxdomain: .nxdomain
@@ -202,5 +200,33 @@ extension NameRegistry {
                 case .address(let address): .address(address)
                 }
         }
+    }
+}
+
+/// Patterns, asked at a cost that does not grow with their number.
+struct HostSet: Sendable {
+    private var exact: Set<DomainName> = []
+    private var above: Set<DomainName> = []
+
+    init(_ patterns: [HostPattern]) {
+        for pattern in patterns {
+            switch pattern {
+            case .exact(let name): exact.insert(name)
+            case .below(let name): above.insert(name)
+            }
+        }
+    }
+
+    func hasOne(of names: [DomainName]) -> Bool { names.contains(where: contains) }
+
+    private func contains(_ name: DomainName) -> Bool {
+        if exact.contains(name) { return true }
+        guard !above.isEmpty else { return false }
+        var parent = name.parent
+        while let one = parent {
+            if above.contains(one) { return true }
+            parent = one.parent
+        }
+        return false
     }
 }

@@ -60,10 +60,17 @@ final class QueryBook: Sendable {
     /// Entries of one tenant's log.
     static let logLimit = 10_000
 
-    private let state = Mutex(State())
+    /// What a tenant's devices ask is in one of these, so that event loops seldom meet.
+    private let shards = (0..<16).map { _ in Shard() }
+
+    private final class Shard: Sendable {
+        let state = Mutex(State())
+    }
+
+    private func shard(of tenant: Tenant.ID) -> Shard { shards[Int(truncatingIfNeeded: tenant.rawValue) & 15] }
 
     func note(_ record: QueryRecord, wouldBeRefused: NameFilter.Reason?, at time: () -> Timestamp) {
-        state.withLock { state in
+        shard(of: record.tenant).state.withLock { state in
             var counters = state.counters[record.tenant] ?? Counters()
             counters.questions += 1
             var refusal = wouldBeRefused
@@ -89,7 +96,7 @@ final class QueryBook: Sendable {
     }
 
     func setLog(_ settings: TenantDNS, of tenant: Tenant.ID) {
-        state.withLock { state in
+        shard(of: tenant).state.withLock { state in
             guard settings.log != .off else {
                 state.logs[tenant] = nil
                 return
@@ -98,23 +105,29 @@ final class QueryBook: Sendable {
         }
     }
 
-    func counters(of tenant: Tenant.ID) -> Counters { state.withLock { $0.counters[tenant] ?? Counters() } }
+    func counters(of tenant: Tenant.ID) -> Counters {
+        shard(of: tenant).state.withLock { $0.counters[tenant] ?? Counters() }
+    }
 
     /// Most asked first.
     func seen(of policies: Set<PolicyMark>) -> [SeenName] {
-        state.withLock { state in
-            state.seen.filter { policies.contains($0.key.policy) }.values.flatMap(\.values)
+        shards.flatMap { shard in
+            shard.state.withLock { state in
+                state.seen.filter { policies.contains($0.key.policy) }.values.flatMap(\.values)
+            }
         }.sorted { ($0.count, $1.name.description) > ($1.count, $0.name.description) }
     }
 
     func forget(_ policies: some Sequence<PolicyMark>) {
         let gone = Set(policies)
-        state.withLock { state in state.seen = state.seen.filter { !gone.contains($0.key.policy) } }
+        for shard in shards {
+            shard.state.withLock { state in state.seen = state.seen.filter { !gone.contains($0.key.policy) } }
+        }
     }
 
     /// Oldest first.
     func log(of tenant: Tenant.ID, after number: UInt64, limit: Int) -> [LogEntry] {
-        state.withLock { state in
+        shard(of: tenant).state.withLock { state in
             guard let log = state.logs[tenant] else { return [] }
             return Array(
                 (log.entries[log.oldest...] + log.entries[..<log.oldest]).filter { $0.number > number }.prefix(limit))
