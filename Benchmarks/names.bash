@@ -96,13 +96,14 @@ new_names() {
     }' >"$run/uncached"
 }
 
-# learned_names TAG: questions for names that have an address which no device has been told: $run/learned, of names that a
-# rule has, and $run/unruled, of names that none has.
+# learned_names TAG: each name is asked by every device, one after the other: in the cache for all but the first, and an
+# address that the next one's policy does not have yet. $run/learned: of names that a rule has; $run/unruled: that none has.
 learned_names() {
-    awk -v tag="$1" -v with="$run/learned" -v without="$run/unruled" -v n=$((rate * (seconds + 1))) 'BEGIN {
+    awk -v tag="$1" -v with="$run/learned" -v without="$run/unruled" -v n=$((rate * (seconds + 1))) \
+        -v devices="$devices_count" 'BEGIN {
         for (k = 0; k < n; k++) {
-            print "n" k "-" tag ".learned.example A" > with
-            print "n" k "-" tag ".unruled.example A" > without
+            print "n" int(k / devices) "-" tag ".learned.example A" > with
+            print "n" int(k / devices) "-" tag ".unruled.example A" > without
         }
     }'
 }

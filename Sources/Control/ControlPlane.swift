@@ -55,6 +55,7 @@ public final class ControlPlane: Sendable {
         names = NameRegistry(limits: settings.names, blocklists: self.blocklists, now: now)
         book = PolicyBook(names: names)
         self.dataPlane = ObservedDataPlane(base: dataPlane, devices: names.devices)
+        names.setDataPlane(self.dataPlane)
         self.wallClock = wallClock
         self.disconnecting = disconnecting
         blocklistSupport = blocklists

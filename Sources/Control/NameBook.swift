@@ -68,9 +68,14 @@ final class NameBook: Sendable {
         /// What the store does not have as it is.
         var unsaved: Set<FactKey> = []
         var alarms: [Alarm] = []
+
+        mutating func setDue(_ change: NamedAddress) {
+            policies[change.policy]?.addresses[change.address]?.standing = .due
+            due.insert(Key(policy: change.policy, address: change.address))
+        }
     }
 
-    private struct Key: Hashable {
+    fileprivate struct Key: Hashable {
         let policy: PolicyMark
         let address: IPAddress
     }
@@ -163,6 +168,16 @@ final class NameBook: Sendable {
         }
     }
 
+    /// The batch was not given; it is part of the next.
+    func putBack(_ batch: Batch) {
+        state.withLock { state in
+            for change in batch.changes { state.setDue(change) }
+            state.waiting += batch.waiting
+        }
+    }
+
+    var isWork: Bool { state.withLock { !$0.due.isEmpty || !$0.waiting.isEmpty } }
+
     /// - Parameter isTaken: whether the kernel has the batch. When not, it is given again.
     func finish(_ batch: Batch, isTaken: Bool) {
         state.withLock { state in
@@ -170,8 +185,7 @@ final class NameBook: Sendable {
                 let key = Key(policy: change.policy, address: change.address)
                 // One that has another name by now is due again already.
                 guard isTaken else {
-                    state.policies[key.policy]?.addresses[key.address]?.standing = .due
-                    state.due.insert(key)
+                    state.setDue(change)
                     continue
                 }
                 if state.policies[key.policy]?.addresses[key.address]?.standing == .given {

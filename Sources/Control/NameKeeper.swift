@@ -34,18 +34,16 @@ struct NameKeeper: Service {
 
     private func keepKernel() async {
         for await _ in control.names.wakeUps {
-            while let batch = control.names.book.takeBatch() {
+            while control.names.isWork {
                 let started = ContinuousClock.now
                 do {
-                    if !batch.changes.isEmpty { try control.dataPlane.setNames(batch.changes) }
-                    control.names.book.finish(batch, isTaken: true)
+                    try control.names.give()
                     batchTime.recordNanoseconds((ContinuousClock.now - started).nanoseconds)
                 } catch {
-                    control.names.book.finish(batch, isTaken: false)
                     failures.increment()
                     control.logger.error(
                         "the kernel did not take addresses of names; they are given again",
-                        metadata: ["error": "\(error)", "addresses": "\(batch.changes.count)"])
+                        metadata: ["error": "\(error)"])
                     // Whatever is learned meanwhile wakes this up sooner.
                     do { try await Task.sleep(for: .milliseconds(500)) } catch { return }
                 }

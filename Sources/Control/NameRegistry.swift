@@ -9,6 +9,9 @@ final class NameRegistry: NameService {
     let book: NameBook
     let queries = QueryBook()
     private let policies = Mutex(Policies())
+    private let dataPlane = Mutex<(any DataPlane)?>(nil)
+    /// Batches are given one after the other.
+    private let giving = Mutex(())
     /// Where ``book``'s seconds are counted from.
     private let start = ContinuousClock.now
     /// Told that there is something for the kernel.
@@ -47,6 +50,48 @@ final class NameRegistry: NameService {
 
     var seconds: Int64 { (ContinuousClock.now - start).components.seconds }
 
+    /// - Returns: whether there is nothing left to give.
+    private func giveAtOnce() -> Bool {
+        let isDone = giving.withLockIfAvailable { _ in
+            guard let dataPlane = dataPlane.withLock({ $0 }), let batch = book.takeBatch() else { return false }
+            do throws(DataPlaneError) {
+                if !batch.changes.isEmpty {
+                    guard try dataPlane.setNamesAtOnce(batch.changes) else {
+                        book.putBack(batch)
+                        return false
+                    }
+                }
+            } catch {
+                // Whoever gives it again tells why.
+                book.putBack(batch)
+                return false
+            }
+            book.finish(batch, isTaken: true)
+            return true
+        }
+        return isDone ?? false
+    }
+
+    /// Gives the kernel what it does not have.
+    /// - Throws: what the kernel said. What was to be given is given again.
+    func give() throws(DataPlaneError) {
+        try giving.withLock { _ throws(DataPlaneError) in
+            guard let dataPlane = dataPlane.withLock({ $0 }), let batch = book.takeBatch() else { return }
+            do throws(DataPlaneError) {
+                if !batch.changes.isEmpty { try dataPlane.setNames(batch.changes) }
+            } catch {
+                book.finish(batch, isTaken: false)
+                throw error
+            }
+            book.finish(batch, isTaken: true)
+        }
+    }
+
+    /// Whether there is something to give.
+    var isWork: Bool { book.isWork }
+
+    func setDataPlane(_ new: any DataPlane) { dataPlane.withLock { $0 = new } }
+
     func wake() { wakeUp.yield() }
     func stop() { wakeUp.finish() }
 
@@ -69,7 +114,9 @@ final class NameRegistry: NameService {
         guard policies.withLock({ $0.known[lesson.policy] })?.source.hosts.hasOne(of: lesson.names) == true else {
             return then(.inForce)
         }
-        if book.learn(lesson, at: seconds, then: then) { wake() }
+        guard book.learn(lesson, at: seconds, then: then) else { return }
+        // From here where the kernel is free, which saves the way to another thread and back.
+        if !giveAtOnce() { wake() }
     }
 
     /// What holds for a name, were the policy not in monitor mode.

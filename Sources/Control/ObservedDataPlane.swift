@@ -73,6 +73,7 @@ struct ObservedDataPlane: DataPlane {
     }
 
     func setNames(_ changes: [NamedAddress]) throws(DataPlaneError) { try base.setNames(changes) }
+    func setNamesAtOnce(_ changes: [NamedAddress]) throws(DataPlaneError) -> Bool { try base.setNamesAtOnce(changes) }
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { try base.setNAS(addresses) }
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { try base.setPools(prefixes) }
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) { try base.setVPNs(vpns) }

@@ -52,6 +52,10 @@ public final class Kernel: DataPlane {
         try core.withLock { core throws(DataPlaneError) in try core.setNames(changes) }
     }
 
+    public func setNamesAtOnce(_ changes: [NamedAddress]) throws(DataPlaneError) -> Bool {
+        try core.withLockIfAvailable { core throws(DataPlaneError) in try core.setNames(changes) } != nil
+    }
+
     public func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) {
         try core.withLock { core throws(DataPlaneError) in try core.setNAS(addresses) }
     }

@@ -20,6 +20,10 @@ public protocol DataPlane: Sendable {
     /// the policy has a name are remembered, for versions to come. Those of policies that are not there are ignored.
     func setNames(_ changes: [NamedAddress]) throws(DataPlaneError)
 
+    /// The same when nothing else is being changed; it takes some ten microseconds then.
+    /// - Returns: `false`, and nothing done, when something is.
+    func setNamesAtOnce(_ changes: [NamedAddress]) throws(DataPlaneError) -> Bool
+
     /// The addresses that RADIUS may come from.
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError)
 

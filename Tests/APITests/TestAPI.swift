@@ -144,6 +144,7 @@ struct WillingKernel: DataPlane {
     func apply(_ changes: [DeviceChange]) {}
     func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) {}
     func setNames(_ changes: [NamedAddress]) {}
+    func setNamesAtOnce(_ changes: [NamedAddress]) -> Bool { true }
     func setNAS(_ addresses: Set<IPv4Address>) {}
     func setPools(_ prefixes: Set<IPv4Prefix>) {}
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) {}

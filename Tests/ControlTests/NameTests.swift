@@ -110,9 +110,21 @@ import Testing
     @Test func `what the kernel refuses is told as late, and given again`() async throws {
         try await Bench.run { bench in
             let (device, mark) = try await Self.device(bench)
-            bench.kernel.change { $0.nameRefusals = 1 }
+            // At once, and by the keeper.
+            bench.kernel.change { $0.nameRefusals = 2 }
             #expect(
                 await Self.learn(Self.lesson(mark, ["a.acme.example"], ["192.0.2.1"], device: device), bench) == .late)
+            #expect(
+                await Self.learn(Self.lesson(mark, ["a.acme.example"], ["192.0.2.1"], device: device), bench)
+                    == .inForce)
+            #expect(bench.kernel.now.names[mark]?.count == 1)
+        }
+    }
+
+    @Test func `while the kernel is busy, whoever keeps names gives them`() async throws {
+        try await Bench.run { bench in
+            let (device, mark) = try await Self.device(bench)
+            bench.kernel.change { $0.isBusy = true }
             #expect(
                 await Self.learn(Self.lesson(mark, ["a.acme.example"], ["192.0.2.1"], device: device), bench)
                     == .inForce)

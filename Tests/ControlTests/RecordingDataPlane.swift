@@ -21,6 +21,7 @@ final class RecordingDataPlane: DataPlane {
         var vpns: [VPNNumber: VPNEntry] = [:]
         var names: [PolicyMark: [IPAddress: [DomainName]]] = [:]
         var nameRefusals = 0
+        var isBusy = false
         var nameBatches = 0
         var upInterfaces: Set<InterfaceName> = []
 
@@ -98,6 +99,12 @@ final class RecordingDataPlane: DataPlane {
                 state.names[one.policy, default: [:]][one.address] = one.names.isEmpty ? nil : one.names
             }
         }
+    }
+
+    func setNamesAtOnce(_ changes: [NamedAddress]) throws(DataPlaneError) -> Bool {
+        guard !now.isBusy else { return false }
+        try setNames(changes)
+        return true
     }
 
     func routeMark(of vpn: VPNNumber) -> UInt32 { 1 << 31 | vpn.rawValue }
