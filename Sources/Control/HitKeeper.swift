@@ -55,6 +55,7 @@ struct HitKeeper: Service {
     let control: ControlPlane
     /// 200 chains take the kernel some milliseconds.
     private static let policiesASecond = 200
+    private static let pause: Duration = .milliseconds(2)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -69,6 +70,8 @@ struct HitKeeper: Service {
                     rest = rulesets.filter { $0.value.layers.allSatisfy { $0.count < 4096 } }.map(\.key)
                 }
                 for policy in rest.suffix(Self.policiesASecond) {
+                    // Each takes the kernel for a part of a millisecond: others, such as an answer's addresses, come between.
+                    try? await Task.sleep(for: Self.pause)
                     // A kernel that does not answer is the watch's to report.
                     guard let hits = try? control.dataPlane.hits(of: policy) else { break }
                     _ = control.hitBook.note(hits, of: policy, at: control.now())

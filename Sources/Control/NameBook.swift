@@ -255,10 +255,13 @@ final class NameBook: Sendable {
     // MARK: The store
 
     /// Facts that the store does not have, and those that it is to forget.
-    func takeUnsaved() -> (new: [Fact], gone: [FactKey]) {
+    /// - Parameter limit: how many at most.
+    func takeUnsaved(limit: Int) -> (new: [Fact], gone: [FactKey]) {
         state.withLock { state in
             var (new, gone): ([Fact], [FactKey]) = ([], [])
-            for key in state.unsaved {
+            let some = Array(state.unsaved.prefix(limit))
+            state.unsaved.subtract(some)
+            for key in some {
                 if let until = state.policies[key.policy]?.until(of: key.name, at: key.address) {
                     new.append(
                         Fact(policy: key.policy, address: key.address, name: key.name, device: nil, until: until))
@@ -266,7 +269,6 @@ final class NameBook: Sendable {
                     gone.append(key)
                 }
             }
-            state.unsaved = []
             return (new, gone)
         }
     }

@@ -13,9 +13,11 @@ struct NameKeeper: Service {
     private let failures = Counter(label: "cordon_names_kernel_failures_total")
     private let alarms = Counter(label: "cordon_names_dropped_total")
 
-    private static let savingInterval: Duration = .milliseconds(200)
+    private static let savingInterval: Duration = .milliseconds(20)
+    /// In one transaction: the store's work must not keep answers from leaving.
+    fileprivate static let savedAtOnce = 128
     /// Conntrack is read for what is over: seldom, since there may be a million flows.
-    private static let endingTurns = 75
+    private static let endingTurns = 750
 
     init(control: ControlPlane) { self.control = control }
 
@@ -57,7 +59,7 @@ struct NameKeeper: Service {
             while !Task.isCancelled {
                 do { try await Task.sleep(for: Self.savingInterval) } catch { break }
                 turn += 1
-                await control.saveNames()
+                _ = await control.saveNames()
                 if turn % Self.endingTurns == 0 {
                     do {
                         try control.endNames()
@@ -70,7 +72,7 @@ struct NameKeeper: Service {
                 noteAlarms()
             }
         }
-        await control.saveNames()
+        while await control.saveNames() {}
     }
 
     private func noteAlarms() {
@@ -91,9 +93,10 @@ extension ControlPlane {
     /// What the resolver that devices get asks, and tells.
     public var nameService: any NameService { names }
 
-    func saveNames() async {
-        let (new, gone) = names.book.takeUnsaved()
-        guard !new.isEmpty || !gone.isEmpty else { return }
+    /// - Returns: whether there may be more.
+    func saveNames() async -> Bool {
+        let (new, gone) = names.book.takeUnsaved(limit: NameKeeper.savedAtOnce)
+        guard !new.isEmpty || !gone.isEmpty else { return false }
         let (present, time) = (names.seconds, now())
         do {
             try await store.write { store in
@@ -116,7 +119,9 @@ extension ControlPlane {
                 new.map { NameBook.FactKey(policy: $0.policy, address: $0.address, name: $0.name) } + gone)
             logger.warning(
                 "learned addresses of names could not be stored; tried again", metadata: ["error": "\(error)"])
+            return false
         }
+        return true
     }
 
     /// At a start: what devices may still hold for true.
