@@ -36,6 +36,9 @@ final class NameBook: Sendable {
     struct Batch {
         var changes: [NamedAddress] = []
         fileprivate(set) var waiting: [@Sendable (NameLessonResult) -> Void] = []
+
+        /// Under no lock: what is called is others'.
+        func tell(_ result: NameLessonResult) { for waiter in waiting { waiter(result) } }
     }
 
     fileprivate struct Entry {
@@ -112,7 +115,7 @@ final class NameBook: Sendable {
                     name, at: address, by: lesson.device, until: time + life)
                 {
                     state.unsaved.insert(FactKey(policy: lesson.policy, address: address, name: name))
-                    enforceLimits(lesson.policy, name, at: time, &state)
+                    enforceLimits(lesson.policy, name, &state)
                 }
                 guard let entry = state.policies[lesson.policy]?.addresses[address], entry.standing != .current else {
                     continue
@@ -129,7 +132,7 @@ final class NameBook: Sendable {
     }
 
     /// Drops the oldest facts of a name or a policy that has too many: a tenth of them, so that this is not done for each.
-    private func enforceLimits(_ policy: PolicyMark, _ name: DomainName, at time: Int64, _ state: inout State) {
+    private func enforceLimits(_ policy: PolicyMark, _ name: DomainName, _ state: inout State) {
         guard let names = state.policies[policy] else { return }
         let isNameFull = names.counts[name] ?? 0 > limits.addressesPerName
         guard isNameFull || names.facts > limits.factsPerPolicy else { return }
@@ -178,6 +181,7 @@ final class NameBook: Sendable {
 
     var isWork: Bool { state.withLock { !$0.due.isEmpty || !$0.waiting.isEmpty } }
 
+    /// Whoever waits is still to be told.
     /// - Parameter isTaken: whether the kernel has the batch. When not, it is given again.
     func finish(_ batch: Batch, isTaken: Bool) {
         state.withLock { state in
@@ -193,7 +197,6 @@ final class NameBook: Sendable {
                 }
             }
         }
-        for waiter in batch.waiting { waiter(isTaken ? .inForce : .late) }
     }
 
     /// All that is known, as the kernel is given it at a start.
@@ -244,11 +247,10 @@ final class NameBook: Sendable {
     /// Of policies that are gone. The kernel has forgotten them with those.
     func forget(_ policies: some Sequence<PolicyMark>) {
         state.withLock { state in
-            for policy in policies {
-                state.policies[policy] = nil
-                state.due = state.due.filter { $0.policy != policy }
-                state.unsaved = state.unsaved.filter { $0.policy != policy }
-            }
+            let gone = Set(policies)
+            for policy in gone { state.policies[policy] = nil }
+            state.due = state.due.filter { !gone.contains($0.policy) }
+            state.unsaved = state.unsaved.filter { !gone.contains($0.policy) }
         }
     }
 

@@ -46,7 +46,7 @@ struct NameKeeper: Service {
                     control.logger.error(
                         "the kernel did not take addresses of names; they are given again",
                         metadata: ["error": "\(error)"])
-                    // Whatever is learned meanwhile wakes this up sooner.
+                    // What is learned meanwhile is given from where it is learned, with all of this.
                     do { try await Task.sleep(for: .milliseconds(500)) } catch { return }
                 }
             }

@@ -52,39 +52,37 @@ final class NameRegistry: NameService {
 
     /// - Returns: whether there is nothing left to give.
     private func giveAtOnce() -> Bool {
-        let isDone = giving.withLockIfAvailable { _ in
-            guard let dataPlane = dataPlane.withLock({ $0 }), let batch = book.takeBatch() else { return false }
-            do throws(DataPlaneError) {
-                if !batch.changes.isEmpty {
-                    guard try dataPlane.setNamesAtOnce(batch.changes) else {
-                        book.putBack(batch)
-                        return false
-                    }
-                }
-            } catch {
-                // Whoever gives it again tells why.
+        let given = giving.withLockIfAvailable { _ -> NameBook.Batch? in
+            guard let dataPlane = dataPlane.withLock({ $0 }), let batch = book.takeBatch() else { return nil }
+            // A refusal is told by whoever gives it again.
+            guard batch.changes.isEmpty || (try? dataPlane.setNamesAtOnce(batch.changes)) == true else {
                 book.putBack(batch)
-                return false
+                return nil
             }
             book.finish(batch, isTaken: true)
-            return true
+            return batch
         }
-        return isDone ?? false
+        guard let batch = given ?? nil else { return false }
+        batch.tell(.inForce)
+        return true
     }
 
     /// Gives the kernel what it does not have.
     /// - Throws: what the kernel said. What was to be given is given again.
     func give() throws(DataPlaneError) {
-        try giving.withLock { _ throws(DataPlaneError) in
-            guard let dataPlane = dataPlane.withLock({ $0 }), let batch = book.takeBatch() else { return }
+        let (batch, error) = giving.withLock { _ -> (NameBook.Batch?, DataPlaneError?) in
+            guard let dataPlane = dataPlane.withLock({ $0 }), let batch = book.takeBatch() else { return (nil, nil) }
             do throws(DataPlaneError) {
                 if !batch.changes.isEmpty { try dataPlane.setNames(batch.changes) }
+                book.finish(batch, isTaken: true)
+                return (batch, nil)
             } catch {
                 book.finish(batch, isTaken: false)
-                throw error
+                return (batch, error)
             }
-            book.finish(batch, isTaken: true)
         }
+        batch?.tell(error == nil ? .inForce : .late)
+        if let error { throw error }
     }
 
     /// Whether there is something to give.
