@@ -41,8 +41,16 @@ public struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     /// The name without its first label; `nil` when it has only one.
     public var parent: DomainName? {
-        description.firstIndex(of: ".").map { DomainName(known: description[description.index(after: $0)...]) }
+        description.utf8.firstIndex(of: UInt8(ascii: ".")).map {
+            DomainName(known: description[description.utf8.index(after: $0)...])
+        }
     }
+
+    /// Where the gateways' identities at VPNs are, unless the operator has a domain for them. `.internal` is nobody's on the
+    /// internet.
+    public static let vpnIdentities = DomainName(known: "vpn.cordon.internal")
+
+    var hasParent: Bool { description.utf8.contains(UInt8(ascii: ".")) }
 
     private init(known text: Substring) { description = String(text) }
 

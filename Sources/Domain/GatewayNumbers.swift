@@ -12,6 +12,9 @@ public struct VPNNumber: Hashable, Comparable, Sendable, CustomStringConvertible
         self.rawValue = rawValue
     }
 
+    /// The interface of its tunnel: `vpn17`. No line has such a name.
+    public var tunnelInterface: InterfaceName { InterfaceName(tunnel: rawValue) }
+
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
     public var description: String { String(rawValue) }
 }

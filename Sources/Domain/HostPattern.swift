@@ -9,16 +9,17 @@ public enum HostPattern: Hashable, Comparable, Sendable, CustomStringConvertible
     /// it is nearly always a slip of the pen, and no resolver would complete it.
     public init(parsing text: some StringProtocol) throws(ParseError) {
         let wrong = { (expected: String) in ParseError(kind: "a host name", text: text, expected: expected) }
-        let isWildcard = text.hasPrefix("*.")
-        guard isWildcard || !text.utf8.contains(UInt8(ascii: "*")) else {
+        let octets = Array(text.utf8)
+        let isWildcard = octets.starts(with: "*.".utf8)
+        guard isWildcard || !octets.contains(UInt8(ascii: "*")) else {
             throw wrong("* may only stand for whole labels in front, as in *.acme.example")
         }
-        guard let name = DomainName(utf8: Array((isWildcard ? text.dropFirst(2) : text[...]).utf8.prefix(255))) else {
+        guard let name = DomainName(utf8: Array(octets.dropFirst(isWildcard ? 2 : 0).prefix(255))) else {
             throw wrong(
                 "write labels of letters, digits, hyphens and underscores with dots between them, "
                     + "\(DomainName.maximumOctets) characters at most, and other scripts as xn--")
         }
-        guard isWildcard || name.parent != nil else {
+        guard isWildcard || name.hasParent else {
             throw wrong("write the whole name with its domain, as in mqtt.acme.example")
         }
         self = isWildcard ? .below(name) : .exact(name)

@@ -7,9 +7,13 @@ public struct IPv4Address: Hashable, Comparable, Sendable, CustomStringConvertib
 
     /// Parses dotted-decimal notation: four numbers from 0 to 255, no leading zeros (`010` is octal to some programs).
     public init(parsing text: some StringProtocol) throws(ParseError) {
-        guard let bits = Self.parse(text.utf8) else {
+        try self.init(utf8: Array(text.utf8)[...])
+    }
+
+    init(utf8 octets: ArraySlice<UInt8>) throws(ParseError) {
+        guard let bits = Self.parse(octets) else {
             throw ParseError(
-                kind: "an IPv4 address", text: text,
+                kind: "an IPv4 address", text: String(decoding: octets, as: UTF8.self),
                 expected: "write four numbers from 0 to 255 with dots between them")
         }
         self.bits = bits
@@ -21,7 +25,7 @@ public struct IPv4Address: Hashable, Comparable, Sendable, CustomStringConvertib
         "\(bits >> 24).\(bits >> 16 & 0xff).\(bits >> 8 & 0xff).\(bits & 0xff)"
     }
 
-    static func parse(_ text: some Sequence<UInt8>) -> UInt32? {
+    static func parse(_ text: ArraySlice<UInt8>) -> UInt32? {
         var bits: UInt32 = 0
         var octets = 1
         var digits = 0

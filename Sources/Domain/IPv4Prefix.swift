@@ -20,15 +20,16 @@ public struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     /// Parses `a.b.c.d/n`, or `a.b.c.d` as a /32. Host bits that are set are an error: they hide typing mistakes.
     public init(parsing text: some StringProtocol) throws(ParseError) {
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        let address = try IPv4Address(parsing: parts[0])
-        guard parts.count == 2 else {
+        let octets = Array(text.utf8)
+        let end = octets.firstIndex(of: UInt8(ascii: "/")) ?? octets.endIndex
+        let address = try IPv4Address(utf8: octets[..<end])
+        guard end < octets.endIndex else {
             self.init(bits: address.bits, length: 32)
             return
         }
-        let digits = parts[1]
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), digits.utf8.count <= 2,
-            digits.utf8.count == 1 || digits.utf8.first != UInt8(ascii: "0"), let length = UInt8(digits), length <= 32
+        let written = octets[(end + 1)...]
+        guard let digits = Digits(written, count: 1...2), digits.count == 1 || written.first != UInt8(ascii: "0"),
+            let length = UInt8(exactly: digits.value), length <= 32
         else {
             throw ParseError(
                 kind: "an IPv4 prefix", text: text, expected: "the length after the slash is a number from 0 to 32")

@@ -8,9 +8,13 @@ public struct IPv6Address: Hashable, Comparable, Sendable, CustomStringConvertib
     /// Parses the text forms of RFC 4291 §2.2, IPv4 at the end among them. A zone (`%eth0`, RFC 4007) means something on
     /// one machine only and is refused.
     public init(parsing text: some StringProtocol) throws(ParseError) {
-        guard let bits = Self.parse(text.utf8) else {
+        try self.init(utf8: Array(text.utf8)[...])
+    }
+
+    init(utf8 octets: ArraySlice<UInt8>) throws(ParseError) {
+        guard let bits = Self.parse(octets) else {
             throw ParseError(
-                kind: "an IPv6 address", text: text,
+                kind: "an IPv6 address", text: String(decoding: octets, as: UTF8.self),
                 expected: "write eight groups of up to four hex digits with colons between them, "
                     + "and :: once for groups of zeros")
         }
@@ -46,7 +50,7 @@ public struct IPv6Address: Hashable, Comparable, Sendable, CustomStringConvertib
         return longest.count > 1 ? longest : nil
     }
 
-    private static func parse(_ text: some Sequence<UInt8>) -> UInt128? {
+    private static func parse(_ text: ArraySlice<UInt8>) -> UInt128? {
         // The longest form has 45 octets: six groups and an IPv4 address.
         let bytes = Array(text.prefix(46))
         guard bytes.count <= 45 else { return nil }

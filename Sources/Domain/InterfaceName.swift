@@ -16,4 +16,13 @@ public struct InterfaceName: Hashable, Sendable, CustomStringConvertible {
         }
         description = String(text)
     }
+
+    /// `vpn` and the number. The gateway makes these; see ``isOfTunnel``.
+    init(tunnel number: UInt32) { description = "vpn\(number)" }
+
+    /// Whether the gateway gives such names to the interfaces of tunnels.
+    public var isOfTunnel: Bool {
+        let digits = description.utf8.dropFirst(3)
+        return description.hasPrefix("vpn") && !digits.isEmpty && digits.allSatisfy { (0x30...0x39).contains($0) }
+    }
 }

@@ -1,4 +1,4 @@
-/// A tenant's way to its own network. So far the line behind it is the operator's: an interface of the gateway's host.
+/// A tenant's way to its own network, or to a partner's.
 public struct VPN: Hashable, Sendable {
     public typealias ID = Identifier<VPN>
     public let id: ID
@@ -6,10 +6,17 @@ public struct VPN: Hashable, Sendable {
     public let name: Name
     /// Its place at the gateway.
     public let number: VPNNumber
-    public let line: Line
+    public let way: Way
     public let createdAt: Timestamp
 
-    /// Where it leads.
+    public enum Way: Hashable, Sendable {
+        /// The operator's: an interface of the gateway's host.
+        case line(Line)
+        /// IPsec, which the gateway makes by itself.
+        case tunnel(Tunnel)
+    }
+
+    /// Where a line leads.
     public struct Line: Hashable, Sendable {
         public let interface: InterfaceName
         /// `nil` where the interface leads to one peer only.
@@ -34,12 +41,43 @@ public struct VPN: Hashable, Sendable {
         }
     }
 
-    public init(id: ID, tenant: Tenant.ID, name: Name, number: VPNNumber, line: Line, createdAt: Timestamp) {
+    public init(id: ID, tenant: Tenant.ID, name: Name, number: VPNNumber, way: Way, createdAt: Timestamp) {
         self.id = id
         self.tenant = tenant
         self.name = name
         self.number = number
-        self.line = line
+        self.way = way
         self.createdAt = createdAt
+    }
+
+    /// Where its packets leave and come in: a line's own, or the one that the gateway makes for a tunnel.
+    public var interface: InterfaceName {
+        switch way {
+        case .line(let line): line.interface
+        case .tunnel: number.tunnelInterface
+        }
+    }
+
+    /// What devices see behind it.
+    public var networks: [IPv4Prefix] {
+        switch way {
+        case .line(let line): line.networks
+        case .tunnel(let tunnel): tunnel.networks.map(\.seenAs)
+        }
+    }
+
+    public var networks6: [IPv6Prefix] {
+        switch way {
+        case .line(let line): line.networks6
+        case .tunnel: []
+        }
+    }
+
+    public var line: Line? {
+        if case .line(let line) = way { line } else { nil }
+    }
+
+    public var tunnel: Tunnel? {
+        if case .tunnel(let tunnel) = way { tunnel } else { nil }
     }
 }
