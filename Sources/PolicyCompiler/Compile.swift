@@ -22,29 +22,20 @@ public func compile(_ policy: ValidatedPolicy, isOpen: (Schedule) -> Bool = { _ 
         default: policy.mode == .monitor ? .monitored : Ruleset.Action(nil))
 }
 
-private func layers<Prefix>(_ all: [Box<Prefix>]) -> [[BoxEntry<Prefix>]] {
-    let boxes = withoutShadowed(all)
+/// Boxes inside one box of an earlier rule are left out.
+private func layers<Prefix>(_ boxes: [Box<Prefix>]) -> [[BoxEntry<Prefix>]] {
     var index = BoxIndex(for: boxes)
     var layers: [[BoxEntry<Prefix>]] = []
-    for box in boxes {
+    for (box, node) in zip(boxes, index.nodes) where !index.contains(box.shape, at: node) {
         // Boxes of one rule do not overlap, so those inserted before this one are of earlier rules where it matters.
-        let layer = index.highestLayer(overlapping: box).map { $0 + 1 } ?? 0
-        index.insert(box, layer: layer)
+        let layer = index.highestLayer(overlapping: box.shape, at: node).map { $0 + 1 } ?? 0
+        index.insert(box.shape, at: node, layer: layer)
         if layer == layers.count { layers.append([]) }
         layers[layer].append(
             BoxEntry(
                 destination: box.destination, protocols: box.shape.protocols, ports: box.shape.ports, rule: box.rule))
     }
     return layers.map { $0.sorted(by: BoxEntry.isOrdered) }
-}
-
-private func withoutShadowed<Prefix>(_ boxes: [Box<Prefix>]) -> [Box<Prefix>] {
-    var index = BoxIndex(for: boxes)
-    return boxes.filter { box in
-        guard !index.contains(box) else { return false }
-        index.insert(box, layer: 0)
-        return true
-    }
 }
 
 private func groupEntries(

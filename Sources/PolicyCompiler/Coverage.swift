@@ -45,6 +45,7 @@ struct Coverage {
         }
         // A rule that takes nothing new has nothing to add.
         guard !isCovered else { return true }
+        let own = TakenPorts(pieces)
         for (way, place) in places {
             switch place {
             case .ipv4(let prefix): ipv4Lengths.insert(prefix.length)
@@ -52,7 +53,12 @@ struct Coverage {
             case .host, .group: break
             }
             let key = Key(way: way, place: place, schedule: rule.schedule)
-            for (number, ports) in pieces { taken[key, default: TakenPorts()].add(number, ports) }
+            if let known = taken.index(forKey: key) {
+                taken.values[known].add(pieces)
+            } else {
+                // Places that no rule has taken before share one.
+                taken[key] = own
+            }
         }
         return false
     }
@@ -114,23 +120,32 @@ struct Coverage {
 /// The ports that are taken at one place, of each protocol.
 private struct TakenPorts {
     private var isAll = false
-    private var ranges: [UInt8: [ClosedRange<UInt16>]] = [:]
+    /// Few protocols: they are sooner looked through than hashed.
+    private var protocols: [(number: UInt8, ranges: [ClosedRange<UInt16>])] = []
 
-    mutating func add(_ number: UInt8?, _ ports: ClosedRange<UInt16>) {
-        guard let number else {
-            isAll = true
+    init(_ pieces: [(UInt8?, ClosedRange<UInt16>)]) { add(pieces) }
+
+    mutating func add(_ pieces: [(UInt8?, ClosedRange<UInt16>)]) {
+        for (number, ports) in pieces {
+            if let number { add(number, ports) } else { isAll = true }
+        }
+    }
+
+    private mutating func add(_ number: UInt8, _ ports: ClosedRange<UInt16>) {
+        guard let place = protocols.firstIndex(where: { $0.number == number }) else {
+            protocols.append((number, [ports]))
             return
         }
         guard !contains(number, ports) else { return }
         // None lies inside another, so both ends ascend.
-        var known = (ranges[number] ?? []).filter { !ports.contains($0) }
-        known.insert(ports, at: known.firstIndex { $0.lowerBound > ports.lowerBound } ?? known.endIndex)
-        ranges[number] = known
+        protocols[place].ranges.removeAll { ports.contains($0) }
+        let next = protocols[place].ranges.firstIndex { $0.lowerBound > ports.lowerBound }
+        protocols[place].ranges.insert(ports, at: next ?? protocols[place].ranges.endIndex)
     }
 
     func contains(_ number: UInt8?, _ ports: ClosedRange<UInt16>) -> Bool {
         if isAll { return true }
-        guard let number, let known = ranges[number] else { return false }
+        guard let number, let known = protocols.first(where: { $0.number == number })?.ranges else { return false }
         // The last that begins in time ends last.
         var (low, high) = (0, known.count)
         while low < high {

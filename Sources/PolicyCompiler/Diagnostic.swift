@@ -11,11 +11,11 @@ public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
     /// What is wrong and what would be right. One line, without a full stop.
     public let message: String
 
-    init(file: String, place: SourcePlace, field: String, message: String) {
+    init(file: String, place: SourcePlace, field: FieldPath, message: String) {
         self.file = file
         line = place.line
         column = place.column
-        self.field = field.onOneLine
+        self.field = field.description.onOneLine
         self.message = message.onOneLine
     }
 
@@ -40,7 +40,7 @@ public struct PolicyError: Error, Hashable, CustomStringConvertible {
             let next = sorted[Self.limit]
             listed.append(
                 Diagnostic(
-                    file: next.file, place: SourcePlace(line: next.line, column: next.column), field: "",
+                    file: next.file, place: SourcePlace(line: next.line, column: next.column), field: .document,
                     message: "\(sorted.count - Self.limit) more errors from here on"))
         }
         diagnostics = listed

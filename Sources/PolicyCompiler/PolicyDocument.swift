@@ -19,7 +19,7 @@ public struct PolicyDocument: Hashable, Sendable {
     public init(parsing text: String, file: String) throws(PolicyError) {
         self.file = file
         let failure = { (place: SourcePlace, message: String) in
-            PolicyError([Diagnostic(file: file, place: place, field: "", message: message)])
+            PolicyError([Diagnostic(file: file, place: place, field: .document, message: message)])
         }
         guard text.utf8.count <= Self.maximumOctets else {
             throw failure(

@@ -4,7 +4,7 @@ import Domain
 struct DNSPart {
     var policy = DNSPolicy.standard
     /// Where each item of ``DNSPolicy/allow`` stands.
-    var allowPlaces: [(place: SourcePlace, field: String)] = []
+    var allowPlaces: [(place: SourcePlace, field: FieldPath)] = []
 }
 
 extension PolicyReader {
@@ -25,7 +25,7 @@ extension PolicyReader {
     }
 
     private mutating func hostPatterns(
-        _ node: SourceNode, field: String
+        _ node: SourceNode, field: FieldPath
     ) -> [(pattern: HostPattern, item: ListedText)] {
         let items = list(
             node, field: field, atMost: ValidatedPolicy.maximumListItems,
@@ -40,7 +40,7 @@ extension PolicyReader {
         return patterns
     }
 
-    private mutating func blocklists(_ node: SourceNode, field: String) -> [Name] {
+    private mutating func blocklists(_ node: SourceNode, field: FieldPath) -> [Name] {
         let items = list(
             node, field: field, atMost: ValidatedPolicy.maximumLists, example: "names of blocklists",
             empty: nil)
@@ -54,7 +54,7 @@ extension PolicyReader {
         return names
     }
 
-    private mutating func answer(_ node: SourceNode, field: String) -> DNSPolicy.Answer? {
+    private mutating func answer(_ node: SourceNode, field: FieldPath) -> DNSPolicy.Answer? {
         let example = "nxdomain, nodata, refused or an address"
         guard let text = text(node, field: field, example: example) else { return nil }
         switch text {

@@ -43,7 +43,7 @@ extension PolicyReader {
     /// `nil` after something was reported.
     /// - Parameter isToDevice: `nil` when that could not be read.
     mutating func destinations(
-        isToDevice: Bool?, _ entries: [String: SourceNode], of rule: SourceNode, field: String
+        isToDevice: Bool?, _ entries: MappingEntries, of rule: SourceNode, field: FieldPath
     ) -> Places? {
         if isToDevice != false, entries["to"] == nil { return .any }
         guard let node = required("to", in: entries, of: rule, field: field, example: "to: [198.51.100.0/24]") else {
@@ -52,7 +52,7 @@ extension PolicyReader {
         let before = diagnostics.count
         var places = Places()
         var firstOther: ListedText?
-        for item in items(of: node, field: "\(field).to", example: Self.destinationsExample) {
+        for item in items(of: node, field: field["to"], example: Self.destinationsExample) {
             places.written.append(item.text)
             if item.text == "any" {
                 places = .any
@@ -78,12 +78,12 @@ extension PolicyReader {
                 "\(other.text.quoted) and groups may not stand in one rule, for groups need action: allow: "
                     + "write two rules")
         }
-        checkCount(places, "destinations", node, field: "\(field).to")
+        checkCount(places, "destinations", node, field: field["to"])
         return diagnostics.count == before ? places : nil
     }
 
     /// Everything, when the rule does not say. `nil` after something was reported.
-    mutating func sources(_ node: SourceNode?, field: String) -> ValidatedPolicy.Sources? {
+    mutating func sources(_ node: SourceNode?, field: FieldPath) -> ValidatedPolicy.Sources? {
         let before = diagnostics.count
         var places = node == nil ? Places.any : Places()
         if let node {
@@ -109,7 +109,7 @@ extension PolicyReader {
     }
 
     /// The texts of the list; `any` must stand alone.
-    private mutating func items(of node: SourceNode, field: String, example: String) -> [ListedText] {
+    private mutating func items(of node: SourceNode, field: FieldPath, example: String) -> [ListedText] {
         guard let items = list(node, field: field, atMost: ValidatedPolicy.maximumDestinations, example: example)
         else { return [] }
         if let any = items.first(where: { $0.text == "any" }), items.count > 1 {
@@ -120,8 +120,9 @@ extension PolicyReader {
 
     /// What an item stands for: one place, or those of a list.
     private mutating func resolved(_ item: ListedText) -> [ListItem] {
-        let word = item.text.prefix { $0 != ":" }
-        if word == "list" { return items(ofList: String(item.text.dropFirst(5)), item) ?? [] }
+        let end = item.text.utf8.firstIndex(of: UInt8(ascii: ":")) ?? item.text.endIndex
+        let word = item.text[..<end]
+        if word == "list" { return items(ofList: String(item.text.unicodeScalars[end...].dropFirst()), item) ?? [] }
         if word == "group" {
             report(item.node.place, item.field, "\(item.text.quoted): a group cannot stand here: write addresses")
             return []
@@ -132,7 +133,7 @@ extension PolicyReader {
                 "\(item.text.quoted): a VPN is a way, not a place: write route: \(item.text)")
             return []
         }
-        let rest = item.text.dropFirst(word.count)
+        let rest = item.text[end...]
         let hint = rest.isEmpty ? "" : Suggestion.text(for: item.text, among: ["list\(rest)", "group\(rest)"])
         if !hint.isEmpty {
             report(item.node.place, item.field, "\(item.text.quoted) is not a destination\(hint)")
@@ -141,7 +142,7 @@ extension PolicyReader {
         return parsed(item.text, item.node, field: item.field, by: ListItem.init(parsing:)).map { [$0] } ?? []
     }
 
-    private mutating func checkCount(_ places: Places, _ what: String, _ node: SourceNode, field: String) {
+    private mutating func checkCount(_ places: Places, _ what: String, _ node: SourceNode, field: FieldPath) {
         guard places.count > ValidatedPolicy.maximumDestinations else { return }
         report(
             node.place, field,

@@ -4,7 +4,7 @@ import Domain
 struct DocumentList {
     let items: [ListItem]
     let place: SourcePlace
-    let field: String
+    let field: FieldPath
     /// Whether a rule names it.
     var isUsed = false
 }
@@ -21,10 +21,10 @@ extension PolicyReader {
             report(node.place, "lists", "\(nodes.count) lists; at most \(ValidatedPolicy.maximumLists) are allowed")
             return
         }
-        for (index, node) in nodes.enumerated() { readList(node, field: "lists[\(index)]") }
+        for (index, node) in nodes.enumerated() { readList(node, field: FieldPath("lists")[index]) }
     }
 
-    private mutating func readList(_ node: SourceNode, field: String) {
+    private mutating func readList(_ node: SourceNode, field: FieldPath) {
         guard let entries = entries(of: node, field: field, known: PolicyKeys.list) else { return }
         var items: [ListItem] = []
         let example =
@@ -32,18 +32,18 @@ extension PolicyReader {
             + "mqtt.acme.example"
         if let list = required("items", in: entries, of: node, field: field, example: "items: [10.0.0.0/24]") {
             let texts = self.list(
-                list, field: "\(field).items", atMost: ValidatedPolicy.maximumListItems, example: example,
+                list, field: field["items"], atMost: ValidatedPolicy.maximumListItems, example: example,
                 empty: "so a rule that names it could never match")
             for item in texts ?? [] {
                 if let item = listItem(item) { items.append(item) }
             }
         }
         guard let nameNode = required("name", in: entries, of: node, field: field, example: "name: head-office"),
-            let name = name(nameNode, field: "\(field).name")
+            let name = name(nameNode, field: field["name"])
         else { return }
         if let earlier = lists[name] {
             report(
-                nameNode.place, "\(field).name",
+                nameNode.place, field["name"],
                 "\"\(name)\" is the name of \(earlier.field) already: give each list a name of its own")
             return
         }

@@ -12,12 +12,12 @@ extension PolicyReader {
 
     /// The rule, `nil` after something was reported, and the name whenever that can be read.
     mutating func rule(
-        _ node: SourceNode, field: String
+        _ node: SourceNode, field: FieldPath
     ) -> (rule: ValidatedPolicy.Rule?, name: (Name, SourcePlace)?) {
         guard let entries = entries(of: node, field: field, known: PolicyKeys.rule) else { return (nil, nil) }
         var name: (Name, SourcePlace)?
         if let node = required("name", in: entries, of: node, field: field, example: "name: telemetry"),
-            let parsed = self.name(node, field: "\(field).name")
+            let parsed = self.name(node, field: field["name"])
         {
             name = (parsed, node.place)
         }
@@ -31,15 +31,15 @@ extension PolicyReader {
         }
         let action = self.action(
             route: entries["route"], action: entries["action"], kind: kind, of: node, field: field)
-        let schedule = entries["schedule"].map { self.schedule($0, field: "\(field).schedule") } ?? .some(nil)
-        let log = entries["log"].map { choice($0, field: "\(field).log", kind: "a choice", of: Switch.self) }
+        let schedule = entries["schedule"].map { self.schedule($0, field: field["schedule"]) } ?? .some(nil)
+        let log = entries["log"].map { choice($0, field: field["log"], kind: "a choice", of: Switch.self) }
         guard let name, let direction, let destinations, let matches, let action, let schedule else {
             return (nil, name)
         }
         guard action != .route([.timeServer]) || Self.isTime(matches.matches) else {
             let place = entries["route"]?.place ?? node.place
             report(
-                place, "\(field).route",
+                place, field["route"],
                 "time-server takes NTP only: write services: ntp, or protocol: udp and ports: [123]")
             return (nil, name)
         }
@@ -67,33 +67,33 @@ extension PolicyReader {
     }
 
     /// `nil` after something was reported.
-    private mutating func isToDevice(_ entries: [String: SourceNode], field: String) -> Bool? {
+    private mutating func isToDevice(_ entries: MappingEntries, field: FieldPath) -> Bool? {
         guard let node = entries["direction"] else { return false }
-        let word = choice(node, field: "\(field).direction", kind: "a direction", of: DirectionWord.self)
+        let word = choice(node, field: field["direction"], kind: "a direction", of: DirectionWord.self)
         return word.map { $0 == .toDevice }
     }
 
     private mutating func direction(
-        isToDevice: Bool, _ entries: [String: SourceNode], of rule: SourceNode, field: String
+        isToDevice: Bool, _ entries: MappingEntries, of rule: SourceNode, field: FieldPath
     ) -> ValidatedPolicy.Direction? {
         guard isToDevice else {
             for key in ["via", "from"] {
                 guard let node = entries[key] else { continue }
                 report(
-                    node.place, "\(field).\(key)",
+                    node.place, field[key],
                     "\(key) is for packets to devices: write direction: to-device, or leave it out")
             }
             return entries["via"] == nil && entries["from"] == nil ? .fromDevice : nil
         }
         let via = required(
             "via", in: entries, of: rule, field: field, example: "via: vpn:NAME, the VPN that the packets come through"
-        ).flatMap { self.via($0, field: "\(field).via") }
-        let sources = self.sources(entries["from"], field: "\(field).from")
+        ).flatMap { self.via($0, field: field["via"]) }
+        let sources = self.sources(entries["from"], field: field["from"])
         guard let via, let sources else { return nil }
         return .toDevice(via: via, from: sources)
     }
 
-    private mutating func via(_ node: SourceNode, field: String) -> Name? {
+    private mutating func via(_ node: SourceNode, field: FieldPath) -> Name? {
         guard let text = text(node, field: field, example: "vpn:NAME") else { return nil }
         guard text.hasPrefix("vpn:") else {
             let hint = text == "internet" ? ": nothing reaches devices from the internet" : ""
@@ -104,7 +104,7 @@ extension PolicyReader {
     }
 
     /// The VPN that `vpn:NAME` names.
-    private mutating func vpn(_ text: String, _ node: SourceNode, field: String) -> Name? {
+    private mutating func vpn(_ text: String, _ node: SourceNode, field: FieldPath) -> Name? {
         let known = scope.vpns
         return reference(
             String(text.dropFirst(4)), kind: "VPN", among: known.keys, isKnown: { known[$0] != nil }, node,
@@ -119,7 +119,7 @@ extension PolicyReader {
 
     /// - Parameter kind: `nil` when that could not be read; then only the words are looked at.
     private mutating func action(
-        route: SourceNode?, action: SourceNode?, kind: RuleKind?, of rule: SourceNode, field: String
+        route: SourceNode?, action: SourceNode?, kind: RuleKind?, of rule: SourceNode, field: FieldPath
     ) -> RuleAction? {
         switch (route, action) {
         case (nil, nil):
@@ -131,37 +131,37 @@ extension PolicyReader {
             report(rule.place, field, "the rule does not say what happens: write \(choice)")
             return nil
         case (let route?, nil):
-            let routes = self.routes(route, field: "\(field).route")
+            let routes = self.routes(route, field: field["route"])
             switch kind {
             case .betweenDevices:
                 report(
-                    route.place, "\(field).route",
+                    route.place, field["route"],
                     "devices reach each other without a route: write action: allow instead")
             case .toDevice:
                 report(
-                    route.place, "\(field).route",
+                    route.place, field["route"],
                     "a rule for packets to devices has no route: write action: allow instead")
             case .outward, nil: break
             }
             return routes.map { .route($0) }
         case (nil, let action?):
-            let word = choice(action, field: "\(field).action", kind: "an action", of: ActionWord.self)
+            let word = choice(action, field: field["action"], kind: "an action", of: ActionWord.self)
             if word == .allow, kind == .outward {
                 report(
-                    action.place, "\(field).action",
+                    action.place, field["action"],
                     "\"allow\" does not say which way: write route: internet or route: vpn:NAME instead")
             }
             return word.map { $0 == .allow ? .allow : .block }
         case (let route?, let action?):
-            _ = routes(route, field: "\(field).route")
-            _ = choice(action, field: "\(field).action", kind: "an action", of: ActionWord.self)
+            _ = routes(route, field: field["route"])
+            _ = choice(action, field: field["action"], kind: "an action", of: ActionWord.self)
             report(
                 max(route.place, action.place), field, "route and action contradict each other: write one of the two")
             return nil
         }
     }
 
-    private mutating func routes(_ node: SourceNode, field: String) -> [Route]? {
+    private mutating func routes(_ node: SourceNode, field: FieldPath) -> [Route]? {
         let example = "internet, vpn:NAME, or a list of VPNs in the order of preference"
         guard
             let items = list(

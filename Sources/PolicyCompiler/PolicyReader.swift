@@ -17,9 +17,9 @@ struct PolicyReader {
 
     /// `nil` only after something was reported.
     mutating func policy(_ root: SourceNode) -> ValidatedPolicy? {
-        guard let entries = entries(of: root, field: "", known: PolicyKeys.document) else { return nil }
+        guard let entries = entries(of: root, field: .document, known: PolicyKeys.document) else { return nil }
         var name: Name?
-        if let node = required("policy", in: entries, of: root, field: "", example: "policy: meters") {
+        if let node = required("policy", in: entries, of: root, field: .document, example: "policy: meters") {
             name = self.name(node, field: "policy")
         }
         let mode = entries["mode"].map { choice($0, field: "mode", kind: "a mode", of: ValidatedPolicy.Mode.self) }
@@ -31,7 +31,8 @@ struct PolicyReader {
         if let node = entries["lists"] { readLists(node) }
         let dns = entries["dns"].map { dnsPart($0) } ?? DNSPart()
         guard
-            let list = required("rules", in: entries, of: root, field: "", example: "rules: [] to block everything"),
+            let list = required(
+                "rules", in: entries, of: root, field: .document, example: "rules: [] to block everything"),
             let rules = self.rules(list), let name, diagnostics.isEmpty
         else { return nil }
         guard checkBoxes(rules, list) else { return nil }
@@ -95,12 +96,12 @@ struct PolicyReader {
         var rules: [PlacedRule] = []
         var indexes: [Name: Int] = [:]
         for (index, item) in items.enumerated() {
-            let field = "rules[\(index)]"
+            let field = FieldPath("rules")[index]
             let named = self.rule(item, field: field)
             if let (name, place) = named.name {
                 if let earlier = indexes[name] {
                     report(
-                        place, "\(field).name",
+                        place, field["name"],
                         "\"\(name)\" is the name of rules[\(earlier)] already: give each rule a name of its own")
                 } else {
                     indexes[name] = index
@@ -113,54 +114,49 @@ struct PolicyReader {
 
     // MARK: Pieces
 
-    mutating func report(_ place: SourcePlace, _ field: String, _ message: String) {
+    mutating func report(_ place: SourcePlace, _ field: FieldPath, _ message: String) {
         diagnostics.append(Diagnostic(file: file, place: place, field: field, message: message))
     }
 
     /// The values of a mapping by key; keys that do not belong are reported.
-    mutating func entries(of node: SourceNode, field: String, known: [String]) -> [String: SourceNode]? {
+    mutating func entries(of node: SourceNode, field: FieldPath, known: [String]) -> MappingEntries? {
         guard case .mapping(let pairs) = node.content else {
             report(node.place, field, "expected keys and values, found \(node.kind): write \(known[0]): ...")
             return nil
         }
-        var entries: [String: SourceNode] = [:]
-        for pair in pairs {
-            guard !known.contains(pair.key) else {
-                entries[pair.key] = pair.value
-                continue
-            }
+        for pair in pairs where !known.contains(pair.key) {
             report(
-                pair.place, field.path(to: pair.key),
+                pair.place, field[pair.key],
                 "unknown key \(pair.key.quoted)\(Suggestion.text(for: pair.key, among: known)): "
                     + "known here are \(known.joined(separator: ", "))")
         }
-        return entries
+        return MappingEntries(pairs: pairs)
     }
 
     mutating func required(
-        _ key: String, in entries: [String: SourceNode], of node: SourceNode, field: String, example: String
+        _ key: String, in entries: MappingEntries, of node: SourceNode, field: FieldPath, example: String
     ) -> SourceNode? {
         if let value = entries[key] { return value }
         report(node.place, field, "\"\(key)\" is missing: write \(example)")
         return nil
     }
 
-    mutating func text(_ node: SourceNode, field: String, example: String) -> String? {
+    mutating func text(_ node: SourceNode, field: FieldPath, example: @autoclosure () -> String) -> String? {
         guard case .scalar(let text) = node.content, !text.isEmpty else {
-            report(node.place, field, "expected one value, found \(node.kind): write \(example)")
+            report(node.place, field, "expected one value, found \(node.kind): write \(example())")
             return nil
         }
         return text
     }
 
-    mutating func name(_ node: SourceNode, field: String) -> Name? {
+    mutating func name(_ node: SourceNode, field: FieldPath) -> Name? {
         guard let text = text(node, field: field, example: "a name") else { return nil }
         return parsed(text, node, field: field, by: Name.init(parsing:))
     }
 
     /// The value of the text; what its reader throws is reported.
     mutating func parsed<Value>(
-        _ text: String, _ node: SourceNode, field: String, by read: (String) throws(ParseError) -> Value
+        _ text: String, _ node: SourceNode, field: FieldPath, by read: (String) throws(ParseError) -> Value
     ) -> Value? {
         do throws(ParseError) {
             return try read(text)
@@ -172,10 +168,10 @@ struct PolicyReader {
 
     /// One of a few words.
     mutating func choice<Value: RawRepresentable<String> & CaseIterable>(
-        _ node: SourceNode, field: String, kind: String, of type: Value.Type
+        _ node: SourceNode, field: FieldPath, kind: String, of type: Value.Type
     ) -> Value? {
-        let words = Value.allCases.map(\.rawValue)
-        let example = words.joined(separator: " or ")
+        var words: [String] { Value.allCases.map(\.rawValue) }
+        var example: String { words.joined(separator: " or ") }
         guard let text = text(node, field: field, example: example) else { return nil }
         if let value = Value(rawValue: text) { return value }
         report(
@@ -185,13 +181,13 @@ struct PolicyReader {
     }
 
     /// A name of something that exists. Everything but a name that is known is reported.
-    mutating func reference(
-        _ text: String, kind: String, among known: some Collection<Name>, isKnown: (Name) -> Bool, _ node: SourceNode,
-        field: String
+    mutating func reference<Known: Collection<Name>>(
+        _ text: String, kind: String, among known: @autoclosure () -> Known, isKnown: (Name) -> Bool,
+        _ node: SourceNode, field: FieldPath
     ) -> Name? {
         guard let name = parsed(text, node, field: field, by: Name.init(parsing:)) else { return nil }
         if isKnown(name) { return name }
-        let names = known.map(\.description).sorted()
+        let names = known().map(\.description).sorted()
         let listing =
             switch names.count {
             case 0: ": none is known here"
@@ -206,7 +202,7 @@ struct PolicyReader {
     /// The items of a list; a single value is a list of one.
     /// - Parameter empty: what follows from a list without items; `nil` when that is no mistake.
     mutating func list(
-        _ node: SourceNode, field: String, atMost limit: Int, example: String,
+        _ node: SourceNode, field: FieldPath, atMost limit: Int, example: String,
         empty: String? = "so the rule could never match"
     ) -> [ListedText]? {
         let items: [SourceNode]
@@ -228,7 +224,7 @@ struct PolicyReader {
         }
         var result: [ListedText] = []
         for (index, item) in items.enumerated() {
-            let path = isList ? "\(field)[\(index)]" : field
+            let path = isList ? field[index] : field
             if let text = text(item, field: path, example: example) {
                 result.append(ListedText(text: text, node: item, field: path))
             }
@@ -237,18 +233,26 @@ struct PolicyReader {
     }
 }
 
+/// The pairs of a mapping, of which only those with known keys are asked for. Few: they are sooner looked through than
+/// hashed.
+struct MappingEntries {
+    let pairs: [SourceNode.Pair]
+
+    subscript(key: String) -> SourceNode? { pairs.last { $0.key == key }?.value }
+}
+
 /// One item of a list in the document.
 struct ListedText {
     let text: String
     let node: SourceNode
-    let field: String
+    let field: FieldPath
 }
 
 /// A rule and where it stands.
 struct PlacedRule {
     let rule: ValidatedPolicy.Rule
     let place: SourcePlace
-    let field: String
+    let field: FieldPath
 }
 
 extension ValidatedPolicy.Rule {

@@ -88,7 +88,6 @@ extension Ruleset {
     private func segments<Prefix>(of layers: [[BoxEntry<Prefix>]]) -> [Form<Prefix>.Step] {
         var steps: [Form<Prefix>.Step] = []
         var key = LookupKey.protocol
-        var first = 0
         let add = { (boxes: [Box<Prefix>], steps: inout [Form<Prefix>.Step]) in
             steps += boxes.map { box in
                 var box = box
@@ -96,10 +95,8 @@ extension Ruleset {
                 return .box(box)
             }
         }
-        let addLayers = { (rules: Range<Int>, steps: inout [Form<Prefix>.Step]) in
-            let parts =
-                rules == 0..<self.actions.count
-                ? layers : layers.map { $0.filter { rules.contains($0.rule) } }.filter { !$0.isEmpty }
+        var rest = hosts[...]
+        for parts in between(hosts.map(\.rule), layers) {
             if parts.reduce(0, { $0 + $1.count }) <= Self.maximumRules {
                 add(boxes(of: parts.flatMap { $0 }), &steps)
             } else {
@@ -108,17 +105,38 @@ extension Ruleset {
                     steps.append(.lookup(Lookup(key: key, entries: layer)))
                 }
             }
-        }
-        var rest = hosts[...]
-        while let next = rest.first?.rule {
-            addLayers(first..<next, &steps)
+            guard let next = rest.first?.rule else { break }
             let ofRule = rest.prefix { $0.rule == next }
             add(hostBoxes(of: ofRule), &steps)
             rest = rest.dropFirst(ofRule.count)
-            first = next
         }
-        addLayers(first..<actions.count, &steps)
         return steps
+    }
+
+    /// The layers in front of the first of these rules, those between it and the next, and so on: its own boxes are behind
+    /// a rule's names. Each entry is looked at once, however many the rules are.
+    /// - Parameter rules: ascending; the same several times counts once.
+    private func between<Prefix>(_ rules: [Int], _ layers: [[BoxEntry<Prefix>]]) -> [[[BoxEntry<Prefix>]]] {
+        guard !rules.isEmpty else { return [layers] }
+        var segment = 0
+        let bounds = Set(rules)
+        let segments = actions.indices.map { rule in
+            if bounds.contains(rule) { segment += 1 }
+            return segment
+        }
+        var parts = Array(repeating: [[BoxEntry<Prefix>]](), count: segment + 1)
+        var last = Array(repeating: -1, count: segment + 1)
+        for (number, layer) in layers.enumerated() {
+            for entry in layer {
+                let segment = segments[entry.rule]
+                if last[segment] != number {
+                    last[segment] = number
+                    parts[segment].append([])
+                }
+                parts[segment][parts[segment].count - 1].append(entry)
+            }
+        }
+        return parts
     }
 
     /// What the kernel looks up for one layer: a map whose key has only the parts that its boxes need, and all

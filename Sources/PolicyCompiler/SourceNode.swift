@@ -64,7 +64,7 @@ struct SourceReader {
 
     init(file: String) { self.file = file }
 
-    mutating func read(_ node: Node, field: String = "", depth: Int = 0) -> SourceNode {
+    mutating func read(_ node: Node, field: FieldPath = .document, depth: Int = 0) -> SourceNode {
         let place = SourcePlace(node.mark)
         guard depth < Self.maximumDepth else {
             report(place, field, Self.tooDeep)
@@ -77,7 +77,7 @@ struct SourceReader {
         case .sequence(let sequence):
             var items: [SourceNode] = []
             for (index, item) in sequence.enumerated() {
-                items.append(read(item, field: "\(field)[\(index)]", depth: depth + 1))
+                items.append(read(item, field: field[index], depth: depth + 1))
             }
             return SourceNode(place: place, content: .sequence(items))
         case .mapping(let mapping):
@@ -89,7 +89,7 @@ struct SourceReader {
                     continue
                 }
                 let name = text(of: scalar, field: field)
-                let value = read(value, field: field.path(to: name), depth: depth + 1)
+                let value = read(value, field: field[name], depth: depth + 1)
                 pairs.append(.init(key: name, place: keyPlace, value: value))
             }
             return SourceNode(place: place, content: .mapping(pairs))
@@ -99,14 +99,14 @@ struct SourceReader {
         }
     }
 
-    private mutating func text(of scalar: Node.Scalar, field: String) -> String {
+    private mutating func text(of scalar: Node.Scalar, field: FieldPath) -> String {
         if scalar.style == .plain, let first = scalar.string.unicodeScalars.first, YAMLText.isVeil(first) {
             report(SourcePlace(scalar.mark), field, YAMLText.noIndirection)
         }
         return YAMLText.unveiled(scalar.string)
     }
 
-    private mutating func report(_ place: SourcePlace, _ field: String, _ message: String) {
+    private mutating func report(_ place: SourcePlace, _ field: FieldPath, _ message: String) {
         diagnostics.append(Diagnostic(file: file, place: place, field: field, message: message))
     }
 }

@@ -5,19 +5,36 @@
 /// replaced by one from the private-use area, which to YAML is a letter. Quoted text gets its characters back, and
 /// plain text that begins with one is where an anchor, an alias or a tag stood.
 enum YAMLText {
-    private static let veils: [(plain: Unicode.Scalar, veil: Unicode.Scalar)] = [
-        ("&", "\u{E026}"), ("*", "\u{E02A}"), ("!", "\u{E021}"),
-    ]
+    /// What a character is replaced by, `nil` for one that stays.
+    private static func veil(of plain: Unicode.Scalar) -> Unicode.Scalar? {
+        switch plain {
+        case "&": "\u{E026}"
+        case "*": "\u{E02A}"
+        case "!": "\u{E021}"
+        default: nil
+        }
+    }
+
+    private static func plain(of veil: Unicode.Scalar) -> Unicode.Scalar? {
+        switch veil {
+        case "\u{E026}": "&"
+        case "\u{E02A}": "*"
+        case "\u{E021}": "!"
+        default: nil
+        }
+    }
 
     static let noIndirection =
         "YAML anchors (&), aliases (*) and tags (!) are not supported: write the value itself, "
         + "in quotation marks if it starts so"
 
-    static func isVeil(_ scalar: Unicode.Scalar) -> Bool { veils.contains { $0.veil == scalar } }
+    static func isVeil(_ scalar: Unicode.Scalar) -> Bool { plain(of: scalar) != nil }
 
     static func unveiled(_ text: String) -> String {
+        // The first octet of every veil.
+        guard text.utf8.contains(0xee) else { return text }
         var result = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars { result.append(veils.first { $0.veil == scalar }?.plain ?? scalar) }
+        for scalar in text.unicodeScalars { result.append(plain(of: scalar) ?? scalar) }
         return String(result)
     }
 
@@ -27,34 +44,40 @@ enum YAMLText {
     }
 
     static func veiled(_ text: String) throws(BadCharacter) -> String {
-        let scalars = Array(text.unicodeScalars)
+        // A byte order mark is allowed where files have it.
+        let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+        let scalars = text.unicodeScalars
         var result = ""
-        result.reserveCapacity(text.utf8.count + 64)
-        var (line, column) = (1, 1)
-        for (index, scalar) in scalars.enumerated() {
-            // A byte order mark is allowed where files have it.
-            if index == 0 && scalar == "\u{FEFF}" { continue }
+        var rest = text.startIndex
+        var next = rest
+        // Nearly all of a document is ASCII that stays as it is, and passed over without a look at each character.
+        while let index = text.utf8[next...].firstIndex(where: { !isHarmless($0) }) {
+            let scalar = scalars[index]
+            next = scalars.index(after: index)
             guard isPrintable(scalar), !isVeil(scalar) else {
                 throw BadCharacter(
-                    place: SourcePlace(line: line, column: column),
+                    place: place(of: index, in: text),
                     message: "the character U+\(hexadecimal(scalar)) may not stand in a policy document: "
                         + "remove it, and save the document as UTF-8")
             }
-            guard scalar != "\\" || !isZeroEscape(scalars[(index + 1)...]) else {
+            guard scalar != "\\" || !isZeroEscape(scalars[next...]) else {
                 throw BadCharacter(
-                    place: SourcePlace(line: line, column: column),
+                    place: place(of: index, in: text),
                     message: "the character U+0000 may not stand in a policy document, nor be escaped in it")
             }
-            result.unicodeScalars.append(veils.first { $0.plain == scalar }?.veil ?? scalar)
-            if isBreak(scalar) {
-                let isSecondHalf = scalar == "\n" && index > 0 && scalars[index - 1] == "\r"
-                (line, column) = (isSecondHalf ? line : line + 1, 1)
-            } else {
-                column += 1
-            }
+            guard let veil = veil(of: scalar) else { continue }
+            result += text[rest..<index]
+            result.unicodeScalars.append(veil)
+            rest = next
         }
+        result += text[rest...]
         result.makeContiguousUTF8()
         return result
+    }
+
+    private static func place(of index: String.Index, in text: String) -> SourcePlace {
+        let lines = lines(of: String(text[..<index]))
+        return SourcePlace(line: lines.count, column: (lines.last?.count ?? 0) + 1)
     }
 
     /// The lines as the YAML library counts them (YAML 1.1 §5.5), without what ends them.
@@ -84,6 +107,15 @@ enum YAMLText {
         }
     }
 
+    /// An octet of ASCII that may stand anywhere and is left alone.
+    private static func isHarmless(_ octet: UInt8) -> Bool {
+        switch octet {
+        case UInt8(ascii: "&"), UInt8(ascii: "*"), UInt8(ascii: "!"), UInt8(ascii: "\\"): false
+        case 0x09, 0x0a, 0x0d, 0x20...0x7e: true
+        default: false
+        }
+    }
+
     /// YAML 1.2 §5.1, without the byte order mark.
     private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
@@ -94,7 +126,7 @@ enum YAMLText {
     }
 
     /// The YAML library hands out text as C strings: what follows an escaped zero would be lost without a word.
-    private static func isZeroEscape(_ rest: ArraySlice<Unicode.Scalar>) -> Bool {
+    private static func isZeroEscape(_ rest: Substring.UnicodeScalarView) -> Bool {
         guard let kind = rest.first else { return false }
         let digits =
             switch kind {
