@@ -65,6 +65,14 @@ extension SQLiteTransaction {
         }
     }
 
+    func ensureBlock(of tenant: Tenant.ID) throws(StoreError) {
+        guard try !exists("SELECT 1 FROM blocks WHERE tenant = ?", [tenant.sql]) else { return }
+        guard try exists("SELECT 1 FROM tenants WHERE id = ?", [tenant.sql]) else {
+            throw .notFound("there is no such tenant")
+        }
+        try giveBlock(to: tenant)
+    }
+
     func takeLease(sim: SIM.ID, tenant: Tenant.ID, apn: APN) throws(StoreError) -> AddressLease {
         if let lease = try lease(of: sim, on: apn) { return lease }
         let address = try takeAddress(for: sim, of: tenant)

@@ -37,10 +37,8 @@ extension SQLiteTransaction {
         name: Name, address: IPv4Address, secret: Secret, requiresMessageAuthenticator: Bool, disconnectPort: UInt16,
         disconnectKey: NAS.DisconnectKey
     ) throws(StoreError) -> NAS {
-        // The secret is sealed for its row's number, which AUTOINCREMENT would give only after the insert.
-        let next = try row("SELECT max(seq) + 1 FROM sqlite_sequence WHERE name = 'nas'") { $0.optionalInteger(0) ?? 1 }
         let nas = NAS(
-            id: NAS.ID(next ?? 1), name: name, address: address,
+            id: NAS.ID(try nextRow(of: "nas")), name: name, address: address,
             requiresMessageAuthenticator: requiresMessageAuthenticator, disconnectPort: disconnectPort,
             disconnectKey: disconnectKey)
         try execute(

@@ -118,7 +118,14 @@ extension SQLiteTransaction {
         return database.lastInsertedRowID
     }
 
-    /// The same for a change of one row that must be there.
+    /// The number that the next row of a table with AUTOINCREMENT is to have. A secret is sealed for its row's number, which
+    /// SQLite would give only after the insert.
+    func nextRow(of table: String) throws(StoreError) -> Int64 {
+        try row("SELECT max(seq) + 1 FROM sqlite_sequence WHERE name = ?", [table.sql]) { $0.optionalInteger(0) ?? 1 }
+            ?? 1
+    }
+
+    /// Changes one row that must be there.
     func change(
         _ sql: String, _ arguments: [SQLValue], missing: String,
         refusal: (ConstraintViolation) -> StoreError? = { _ in nil }

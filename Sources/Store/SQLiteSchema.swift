@@ -25,6 +25,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611280330-vpns") { db in try db.execute(sql: vpns) }
         migrator.registerMigration("202611282330-blocklists") { db in try db.execute(sql: blocklists) }
         migrator.registerMigration("202611290030-names") { db in try db.execute(sql: names) }
+        migrator.registerMigration("202611290230-tunnels") { db in try db.execute(sql: tunnels) }
         return migrator
     }
 
@@ -329,24 +330,6 @@ package enum SQLiteSchema {
             author TEXT NOT NULL,
             created_at INTEGER NOT NULL,
             PRIMARY KEY (tenant, pattern)
-        ) STRICT;
-        """
-
-    private static let vpns = """
-        CREATE TABLE vpns (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            tenant INTEGER NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
-            name TEXT NOT NULL,
-            -- Its place at the gateway.
-            number INTEGER NOT NULL UNIQUE CHECK (number BETWEEN 0 AND 4095),
-            -- What comes in there is the tenant's alone.
-            interface TEXT NOT NULL UNIQUE,
-            next_hop TEXT,
-            next_hop6 TEXT,
-            -- One a line.
-            networks TEXT NOT NULL,
-            created_at INTEGER NOT NULL,
-            UNIQUE (tenant, name)
         ) STRICT;
         """
 

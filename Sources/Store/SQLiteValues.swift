@@ -165,6 +165,30 @@ struct Columns {
             packetsDown: try count(index + 3), seconds: try count(index + 4))
     }
 
+    /// A value from its text.
+    func parsed<Value>(
+        _ index: Int, _ parse: (Substring) throws(ParseError) -> Value
+    ) throws(StoreError) -> Value {
+        let text = try text(index)
+        do { return try parse(text[...]) } catch { throw damage(index) }
+    }
+    func optionalParsed<Value>(
+        _ index: Int, _ parse: (Substring) throws(ParseError) -> Value
+    ) throws(StoreError) -> Value? {
+        optionalText(index) == nil ? nil : try parsed(index, parse)
+    }
+    /// Values from a text with one a line.
+    func lines<Value>(
+        _ index: Int, _ parse: (Substring) throws(ParseError) -> Value
+    ) throws(StoreError) -> [Value] {
+        var values: [Value] = []
+        // By octets: text is slow to take apart by characters.
+        for line in try text(index).utf8.split(separator: UInt8(ascii: "\n")) {
+            do { values.append(try parse(Substring(line))) } catch { throw damage(index) }
+        }
+        return values
+    }
+
     func need<Value>(_ value: Value?, _ index: Int) throws(StoreError) -> Value {
         guard let value else { throw damage(index) }
         return value

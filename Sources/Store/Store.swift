@@ -21,7 +21,7 @@ public protocol Store: Sendable {
 
 /// Reads of one consistent state. Lists are ordered by their key and read in pages: `after` is the last key of the
 /// page before, `nil` for the first.
-public protocol StoreReader {
+public protocol StoreReader: VPNReader {
     func tenant(named name: Name) throws(StoreError) -> Tenant?
     func tenant(_ id: Tenant.ID) throws(StoreError) -> Tenant?
     func tenants() throws(StoreError) -> [Tenant]
@@ -31,11 +31,6 @@ public protocol StoreReader {
     func groups(of tenant: Tenant.ID) throws(StoreError) -> [SIMGroup]
     /// Every group of every tenant.
     func allGroups() throws(StoreError) -> [SIMGroup]
-
-    func vpn(named name: Name, of tenant: Tenant.ID) throws(StoreError) -> VPN?
-    func vpns(of tenant: Tenant.ID) throws(StoreError) -> [VPN]
-    /// Every VPN of every tenant.
-    func allVPNs() throws(StoreError) -> [VPN]
 
     func policy(named name: Name, of tenant: Tenant.ID) throws(StoreError) -> Policy?
     func policy(_ id: Policy.ID) throws(StoreError) -> Policy?
@@ -143,7 +138,7 @@ public protocol StoreReader {
 }
 
 /// A transaction under way. Everything a reader sees, it sees with the changes made so far.
-public protocol StoreTransaction: StoreReader {
+public protocol StoreTransaction: StoreReader, VPNTransaction {
     /// Runs `body` in a savepoint: when it throws, its changes are undone and the transaction goes on.
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value
 
@@ -156,11 +151,6 @@ public protocol StoreTransaction: StoreReader {
     func setPolicy(_ policy: Policy.ID?, ofGroup group: SIMGroup.ID) throws(StoreError)
     /// Throws `.conflict` while SIMs are in it.
     func deleteGroup(_ id: SIMGroup.ID) throws(StoreError)
-
-    /// With the lowest number that is free. Throws `.conflict` when the name or the interface is another's, `.exhausted` when
-    /// no number is left.
-    func insertVPN(name: Name, of tenant: Tenant.ID, line: VPN.Line, at time: Timestamp) throws(StoreError) -> VPN
-    func deleteVPN(_ id: VPN.ID) throws(StoreError)
 
     /// Creates the policy, or makes `document` its next version in force.
     func putPolicy(
@@ -200,6 +190,8 @@ public protocol StoreTransaction: StoreReader {
     func insertPool(prefix: IPv4Prefix, blockLength: UInt8) throws(StoreError) -> AddressPool
     /// Throws `.conflict` while a block of it is given to a tenant.
     func deletePool(_ id: AddressPool.ID) throws(StoreError)
+    /// Gives the tenant a block when it has none: others' networks are routed to it before there is a device.
+    func ensureBlock(of tenant: Tenant.ID) throws(StoreError)
     /// The SIM's lease on the APN, made from the tenant's blocks when there is none, from a new block of a pool when
     /// those are full. Throws `.exhausted` when no pool has a block left.
     func takeLease(sim: SIM.ID, tenant: Tenant.ID, apn: APN) throws(StoreError) -> AddressLease
@@ -235,150 +227,4 @@ public protocol StoreTransaction: StoreReader {
     func deleteToken(named name: Name) throws(StoreError)
     func appendAudit(actor: String, action: String, target: String, detail: String, at time: Timestamp)
         throws(StoreError)
-}
-
-/// That an address has a name for a policy's devices.
-public struct LearnedName: Hashable, Sendable {
-    public let policy: Policy.ID
-    public let address: IPAddress
-    public let name: DomainName
-    public let until: Timestamp
-
-    public init(policy: Policy.ID, address: IPAddress, name: DomainName, until: Timestamp) {
-        self.policy = policy
-        self.address = address
-        self.name = name
-        self.until = until
-    }
-}
-
-/// A session with what the kernel needs to know about it.
-public struct EnforcedSession: Hashable, Sendable {
-    public let session: Session.ID
-    public let address: IPv4Address
-    public let natIndex: Int64
-    public let policy: Policy.ID?
-    public let group: SIMGroup.ID?
-    public init(
-        session: Session.ID, address: IPv4Address, natIndex: Int64, policy: Policy.ID?, group: SIMGroup.ID? = nil
-    ) {
-        self.session = session
-        self.address = address
-        self.natIndex = natIndex
-        self.policy = policy
-        self.group = group
-    }
-}
-
-/// Who may use the API. The secret itself is not kept, only its digest.
-public struct APIToken: Hashable, Sendable {
-    public let name: Name
-    public let role: Role
-    public let createdAt: Timestamp
-
-    public enum Role: Hashable, Sendable {
-        /// Sees and changes everything.
-        case `operator`
-        /// Sees and changes only this tenant's things.
-        case tenant(Tenant.ID)
-    }
-
-    public init(name: Name, role: Role, createdAt: Timestamp) {
-        self.name = name
-        self.role = role
-        self.createdAt = createdAt
-    }
-}
-
-/// One change that somebody made.
-public struct AuditRecord: Hashable, Sendable {
-    public let id: Int64
-    public let time: Timestamp
-    public let actor: String
-    public let action: String
-    public let target: String
-    public let detail: String
-    public init(id: Int64, time: Timestamp, actor: String, action: String, target: String, detail: String) {
-        self.id = id
-        self.time = time
-        self.actor = actor
-        self.action = action
-        self.target = target
-        self.detail = detail
-    }
-}
-
-/// A service of the operator's.
-public struct ServiceRecord: Hashable, Sendable {
-    public let name: Name
-    /// Which packets are meant, as text: `tcp 8883, udp 5684`.
-    public let definition: String
-    public let author: String
-    public let updatedAt: Timestamp
-    public init(name: Name, definition: String, author: String, updatedAt: Timestamp) {
-        self.name = name
-        self.definition = definition
-        self.author = author
-        self.updatedAt = updatedAt
-    }
-}
-
-public struct StoreCounts: Hashable, Sendable {
-    public let tenants: Int
-    public let sims: Int
-    public let activeSessions: Int
-    public let policies: Int
-    public init(tenants: Int, sims: Int, activeSessions: Int, policies: Int) {
-        self.tenants = tenants
-        self.sims = sims
-        self.activeSessions = activeSessions
-        self.policies = policies
-    }
-}
-
-/// The store refused or could not be reached.
-public struct StoreError: Error, CustomStringConvertible {
-    public let code: Code
-    /// What is wrong and what to do, one sentence.
-    public let message: String
-
-    public enum Code: Hashable, Sendable {
-        /// What was named does not exist.
-        case notFound
-        /// The change contradicts what is stored.
-        case conflict
-        /// No address block is left.
-        case exhausted
-        /// The disk is full, the file read-only, locked or damaged, or the store closed.
-        case unavailable
-    }
-
-    public init(code: Code, message: String) {
-        self.code = code
-        self.message = message
-    }
-
-    public var description: String { message }
-}
-
-/// A SIM as an admission sees it.
-public struct Subscriber: Hashable, Sendable {
-    public let id: SIM.ID
-    public let imsi: IMSI
-    public let tenant: Tenant.ID
-    public let state: SIM.State
-    /// The group's policy, else the tenant's default, else none.
-    public let policy: Policy.ID?
-    public let group: SIMGroup.ID?
-
-    public init(
-        id: SIM.ID, imsi: IMSI, tenant: Tenant.ID, state: SIM.State, policy: Policy.ID?, group: SIMGroup.ID? = nil
-    ) {
-        self.group = group
-        self.id = id
-        self.imsi = imsi
-        self.tenant = tenant
-        self.state = state
-        self.policy = policy
-    }
 }

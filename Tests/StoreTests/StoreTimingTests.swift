@@ -53,6 +53,42 @@ import Testing
         }
     }
 
+    @Test func `times of 2,000 tunnels of 100 tenants, their keys, one more and a change`() async throws {
+        try await StoreUnderTest.sqlite.withStore { store in
+            let count = 2000
+            let tunnel = try Tunnel.test("10.0.0.0/24=192.168.7.0/24", "10.1.0.0/16", peer: "vpn.acme.example")
+            let tenants = try await store.write { store in
+                try (0..<100).map { try store.insertTenant(name: .test("t\($0)"), at: noon).id }
+            }
+            let insert: @Sendable (Int, any StoreTransaction) throws -> VPN = { number, store in
+                let vpn = try store.insertVPN(
+                    name: .test("v\(number)"), of: tenants[number % 100], tunnel: tunnel, at: noon)
+                _ = try store.insertVPNKey(Secret(bytes: [UInt8](repeating: 7, count: 32)), of: vpn.id, at: noon)
+                return vpn
+            }
+            try await time("tunnels, the first, with its key", 1) { _ = try await store.write { try insert(0, $0) } }
+            try await time("tunnels with a key each, one transaction", count - 1) {
+                try await store.write { store in for number in 1..<count { _ = try insert(number, store) } }
+            }
+            for round in 1...3 {
+                try await time("VPNs read, round \(round)", count) {
+                    let vpns = try await store.read { try $0.allVPNs() }
+                    #expect(vpns.count == count)
+                }
+                try await time("keys read, round \(round)", count) {
+                    let keys = try await store.read { try $0.allVPNKeys() }
+                    #expect(keys.count == count)
+                }
+                try await time("tunnels, one more with its key", 1) {
+                    let vpn = try await store.write { try insert(count + round, $0) }
+                    try await store.write { try $0.deleteVPN(vpn.id) }
+                }
+            }
+            let last = try #require(try await store.read { try $0.allVPNs() }.last?.id)
+            try await time("changes of a tunnel", 1) { try await store.write { try $0.updateTunnel(last, to: tunnel) } }
+        }
+    }
+
     private func time(_ what: String, _ count: Int, _ body: () async throws -> Void) async throws {
         let duration = try await ContinuousClock().measure(body)
         let seconds = Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18

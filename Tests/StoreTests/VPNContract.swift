@@ -18,7 +18,7 @@ struct VPNContract {
             let globex = try store.insertTenant(name: .test("globex"), at: noon)
             let hq = try store.insertVPN(
                 name: .test("hq"), of: acme.id, line: Self.line("line1", ["10.1.0.0/16", "10.0.0.0/24"]), at: noon)
-            #expect(hq.number == VPNNumber(0) && hq.line.networks.map(\.description) == ["10.0.0.0/24", "10.1.0.0/16"])
+            #expect(hq.number == VPNNumber(0) && hq.networks.map(\.description) == ["10.0.0.0/24", "10.1.0.0/16"])
             #expect(try store.vpn(named: .test("hq"), of: acme.id) == hq)
             #expect(try store.vpn(named: .test("hq"), of: globex.id) == nil)
             let theirs = try store.insertVPN(name: .test("hq"), of: globex.id, line: Self.line("line2"), at: noon)
@@ -53,6 +53,42 @@ struct VPNContract {
             #expect(next.number == VPNNumber(1))
             try store.deleteTenant(acme.id)
             #expect(try store.allVPNs() == [all[3], next])
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.allCases)
+    func `lines and tunnels stand side by side, and are counted together`(_ kind: StoreUnderTest) async throws {
+        try await kind.withTransaction { store in
+            let acme = try store.insertTenant(name: .test("acme"), at: noon)
+            let globex = try store.insertTenant(name: .test("globex"), at: noon)
+            let line = try store.insertVPN(name: .test("b"), of: acme.id, line: Self.line("line1"), at: noon)
+            let tunnel = try store.insertVPN(name: .test("a"), of: acme.id, tunnel: .test(), at: noon)
+            let theirs = try store.insertVPN(name: .test("a"), of: globex.id, tunnel: .test(), at: noon)
+            #expect([line, tunnel, theirs].map(\.number.rawValue) == [0, 1, 2])
+            #expect(try store.vpns(of: acme.id) == [tunnel, line])
+            #expect(try store.allVPNs() == [line, tunnel, theirs])
+            for vpn in [line, tunnel, theirs] {
+                #expect(try store.vpn(vpn.id) == vpn && store.vpn(numbered: vpn.number) == vpn)
+            }
+            #expect(try store.vpn(VPN.ID(999)) == nil && store.vpn(numbered: #require(VPNNumber(4095))) == nil)
+            #expect(try store.vpnCount(of: acme.id) == 2 && store.vpnCount(of: globex.id) == 1)
+            #expect(try store.vpnCount(of: Tenant.ID(999)) == 0)
+            try store.deleteVPN(line.id)
+            #expect(try store.vpn(numbered: line.number) == nil && store.vpnCount(of: acme.id) == 1)
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.allCases)
+    func `a tenant's limit is what the operator said last`(_ kind: StoreUnderTest) async throws {
+        try await kind.withTransaction { store in
+            let acme = try store.insertTenant(name: .test("acme"), at: noon)
+            let globex = try store.insertTenant(name: .test("globex"), at: noon)
+            #expect(try store.vpnLimit(of: acme.id) == nil)
+            for limit in [0, 5, .max, nil, nil, 7] as [UInt32?] {
+                try store.setVPNLimit(limit, of: acme.id)
+                #expect(try store.vpnLimit(of: acme.id) == limit && store.vpnLimit(of: globex.id) == nil)
+            }
+            #expect(refusal { try store.setVPNLimit(1, of: Tenant.ID(999)) }?.code == .notFound)
         }
     }
 }
