@@ -1,5 +1,5 @@
 public import Domain
-import PolicyCompiler
+public import PolicyCompiler
 
 /// How this gateway is connected, and the numbers it uses in the kernel.
 public struct GatewayLayout: Hashable, Sendable {
@@ -63,6 +63,13 @@ public struct GatewayLayout: Hashable, Sendable {
     /// The operator's time server, towards the internet. Without one of IPv6, no packet of that goes to one.
     public var timeServer: IPv4Address?
     public var timeServer6: IPv6Address?
+
+    /// Whether there may be IPsec tunnels: then the gateway can be called by IKE from the internet.
+    public var hasTunnels = false
+    /// Who encrypts; `nil`: the kernel where it can.
+    public var tunnelPath: TunnelPath?
+    /// Of tunnels, in octets. With it, ESP in UDP (some 100 octets at most) is within Ethernet's 1,500.
+    public var tunnelMTU: UInt32 = 1400
 
     /// Whether IPv6 is forwarded.
     public var hasIPv6: Bool { sgiPeer6 != nil && wanNextHop6 != nil }

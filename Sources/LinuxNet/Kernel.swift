@@ -68,6 +68,22 @@ public final class Kernel: DataPlane {
         try core.withLock { core throws(DataPlaneError) in try core.setVPNs(vpns) }
     }
 
+    public func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) {
+        _ = try core.withLock { core throws(DataPlaneError) in try core.changeVPNs(changes) }
+    }
+
+    public func tunnelPath() throws(DataPlaneError) -> TunnelPath {
+        try core.withLock { core throws(DataPlaneError) in try core.tunnelPath() }
+    }
+
+    public func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.attachTunnels(to: interface) }
+    }
+
+    public func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] {
+        try core.withLock { core throws(DataPlaneError) in try core.tunnelCounters() }
+    }
+
     public func routeMark(of vpn: VPNNumber) -> UInt32 { RouteMark.of(vpn) }
 
     public func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
@@ -143,7 +159,9 @@ public final class Kernel: DataPlane {
     /// The table's own counters, and `nat_ports_exhausted`: packets dropped since the namespace was made because the
     /// connection they would have opened could not be entered, its translated address and port being taken. That is
     /// what happens when a device has as many connections to one destination as its block has ports. (Conntrack's
-    /// `insert_failed`: octets are not counted, and the rare clash of two connections without NAT is in it too.)
+    /// `insert_failed`: octets are not counted, and the rare clash of two connections without NAT is in it too.) And
+    /// `vpn_unassigned` where the IKE daemon encrypts: what came from it, and is for no tenant's device, or from no network
+    /// behind its peers.
     public func counters() throws(DataPlaneError) -> [DataPlaneCounter] {
         try core.withLock { core throws(DataPlaneError) in try core.counters() }
     }

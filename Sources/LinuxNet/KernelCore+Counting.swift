@@ -85,7 +85,7 @@ extension TableReader {
     }
 
     /// By the elements' first keys.
-    fileprivate func counters(ofElements map: String) throws(DataPlaneError) -> [[UInt8]: RuleHits] {
+    func counters(ofElements map: String) throws(DataPlaneError) -> [[UInt8]: RuleHits] {
         var found: [[UInt8]: RuleHits] = [:]
         try eachElement(of: map, reset: { found = [:] }) { element in
             guard let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue),

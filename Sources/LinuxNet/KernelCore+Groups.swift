@@ -19,8 +19,13 @@ extension KernelCore {
         self.groups.formUnion(new)
     }
 
-    /// Deletes the sets of groups that no rule names any more.
-    func removeGroups(except named: Set<GroupNumber>, _ link: Link) throws(DataPlaneError) {
+    /// Deletes the sets of groups that neither a rule nor a VPN's limit names any more.
+    func removeUnnamedGroups(_ link: Link) throws(DataPlaneError) {
+        let named = chains.rulesets.values.reduce(into: chains.limitedGroups) { $0.formUnion($1.namedGroups) }
+        try removeGroups(except: named, link)
+    }
+
+    private func removeGroups(except named: Set<GroupNumber>, _ link: Link) throws(DataPlaneError) {
         let old = groups.subtracting(named)
         guard !old.isEmpty else { return }
         let elements = groupElements(of: old)

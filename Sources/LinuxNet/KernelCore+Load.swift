@@ -9,15 +9,17 @@ extension KernelCore {
         for entry in state.devices { devices[entry.address] = entry }
         var devices6: [IPv6Prefix: DeviceEntry6] = [:]
         for entry in state.devices6 { devices6[entry.prefix] = entry }
+        let before = try startTunnels(state.vpns)
         let report = try load(
             Contents(
                 rulesets: rulesets, devices: devices, devices6: devices6, nas: state.nas, pools: state.pools,
                 vpns: state.vpns, names: state.names))
         if isHostPrepared {
-            prepare(state.vpns.values.map(\.interface))
+            prepare(state.vpns.values)
             _ = try ensureRoutes()
             _ = try startForwarding()
         }
+        try removeTunnels(before)
         return report
     }
 
@@ -98,6 +100,7 @@ extension KernelCore {
             var commits: UInt32 = 1
             (self.devices, devices6) = (contents.devices, contents.devices6)
             groups = contents.rulesets.values.reduce(into: []) { $0.formUnion($1.namedGroups) }
+            for vpn in contents.vpns.values { groups.formUnion(vpn.tunnel?.groups ?? []) }
             commits += try loadGroups(present: sets, link)
             let first = layout.firstChain ?? UInt32.random(in: PolicyChains.firstNumbers)
             var chains = PolicyChains(
@@ -125,6 +128,7 @@ extension KernelCore {
 
             interfaces = present
             (self.chains, self.names) = (chains, names)
+            vpnNumbers = VPNNumberSet(contents.vpns.keys)
             flowNumbers.loseTrack()
             (nas, pools) = (contents.nas, contents.pools)
             let after = try reader.generation()
@@ -162,12 +166,14 @@ extension KernelCore {
         _ names: (present: [String: [[UInt8]: UInt32]?], wanted: NamedAddresses), found: [String], sets: Set<String>,
         _ link: Link
     ) throws(DataPlaneError) -> Bool {
-        let inUse = chains.chainNames
+        let limits = chains.limitChains
+        let inUse = chains.chainNames.union(limits.map(\.name))
         let serials = chains.serialsInUse
         var batch = TableBatch(socket: link.nftables)
         if !present.areDecisionsKnown { try batch.flush(Leads.decisionsName) }
         for (map, words) in names.present where words == nil { try batch.flush(map) }
         try Self.difference(from: names.present.compactMapValues { $0 }, to: names.wanted).put(in: &batch)
+        try batch.set(limits)
         try batch.delete(present.leads.subtracting(chains.leads))
         try batch.add(chains.leads.subtracting(present.leads))
         let unused = found.filter { !TableText.chains.contains($0) && !inUse.contains($0) }
@@ -228,7 +234,8 @@ extension KernelCore {
     private func clearing(_ found: TableSnapshot) -> String {
         guard found.hasTable else { return "" }
         // Foreign chains are emptied too, so that nothing hangs on another.
-        let names = Set(found.chains.filter { ChainPlace(chain: $0) == nil }).union(TableText.chains).sorted()
+        let names = Set(found.chains.filter { ChainPlace(chain: $0) == nil && !VPNLimits.isLimit($0) })
+            .union(TableText.chains).sorted()
         return names.map { "flush chain inet cordon \($0)\n" }.joined()
             + "flush set inet cordon nas\nflush set inet cordon pools\n"
             + (found.parts[.set("pools6")] == nil ? "" : "flush set inet cordon pools6\n")
@@ -248,6 +255,7 @@ extension KernelCore {
             findings += try check() ?? []
         }
         findings += try takeUpInterfaces()
+        findings += try verifyTunnels()
         if hasLostSockets {
             hasLostSockets = false
             findings.insert("the netlink socket was lost; a new one is open", at: 0)
@@ -322,7 +330,9 @@ extension KernelCore {
         let parts = [
             (Leads.vpnsName, present.vpns == chains.leads.vpns),
             (Leads.interfacesName, present.interfaces == chains.leads.interfaces),
+            (Leads.refusalsName, present.refusals == chains.leads.refusals),
             (Leads.marksName, present.marks == chains.leads.marks),
+            (Leads.limitsName, present.limits == chains.leads.limits),
             (Leads.timeServerName, present.toTimeServer == chains.leads.toTimeServer),
         ]
         for (name, isRight) in parts where found.parts[.set(name)] != nil && !isRight {

@@ -32,6 +32,9 @@ final class KernelCore {
     var isHostPrepared = false
     /// Set when the sockets were lost, until ``verify()`` has reported it.
     var hasLostSockets = false
+    var tunnels = Tunnels()
+    /// Of the VPNs that there are.
+    var vpnNumbers = VPNNumberSet([])
     private var openLink: Link?
 
     /// The sockets, all in the gateway's namespace.
@@ -49,7 +52,7 @@ final class KernelCore {
         openLink = try Self.open(in: namespace)
     }
 
-    var text: TableText { TableText(layout: layout) }
+    var text: TableText { TableText(layout: layout, tunnelPath: tunnels.path) }
 
     private static func open(in namespace: NetworkNamespace) throws(DataPlaneError) -> Link {
         try namespace.run { () throws(DataPlaneError) in
@@ -192,22 +195,27 @@ final class KernelCore {
             // Those of other policies are not asked for where no group has lost a rule that names it.
             let lost = Set(change.unmapped.flatMap { before.rulesets[$0.mark]?.namedGroups ?? [] }).subtracting(named)
             guard !lost.isEmpty else { return }
-            try removeGroups(except: chains.rulesets.values.reduce(into: []) { $0.formUnion($1.namedGroups) }, link)
+            try removeUnnamedGroups(link)
         }
     }
 
     /// Takes the new chains for what is ours, and the removed ones not any more.
-    private func noteChains(_ change: PolicyChains.Change, _ link: Link) throws(DataPlaneError) {
+    func noteChains(_ change: PolicyChains.Change, _ link: Link) throws(DataPlaneError) {
         for name in change.removedChains {
             snapshot?.parts[.chain(name)] = nil
             snapshot?.parts[.rules(name)] = nil
         }
         for addition in change.additions {
             for name in PolicyChains.names(addition.serial, addition.ruleset, withIPv6: layout.hasIPv6).chains {
-                snapshot?.parts[.chain(name)] = TableSnapshot.plainChain
-                snapshot?.parts.merge(try link.reader.rules(of: name)) { $1 }
+                try note(name, link)
             }
         }
+        for limit in change.limits { try note(limit.name, link) }
+    }
+
+    private func note(_ chain: String, _ link: Link) throws(DataPlaneError) {
+        snapshot?.parts[.chain(chain)] = TableSnapshot.plainChain
+        snapshot?.parts.merge(try link.reader.rules(of: chain)) { $1 }
     }
 
     /// Adds policies' chains, to which nothing leads yet, in transactions of some size: the kernel goes through what a
@@ -234,34 +242,11 @@ final class KernelCore {
     ) throws(DataPlaneError) {
         var batch = TableBatch(socket: link.nftables)
         try names.put(in: &batch)
+        try batch.set(change.limits)
         try batch.delete(change.removed)
         try batch.add(change.added)
         try batch.remove(chains: change.removedChains, maps: change.removedMaps)
         try batch.commit()
-    }
-
-    func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) {
-        guard vpns != chains.vpns else { return }
-        var chains = chains
-        let change = chains.change(vpns: vpns)
-        if !change.isEmpty {
-            try linked { link throws(DataPlaneError) in
-                try committing(link) { () throws(DataPlaneError) in try swap(change, link) }
-            }
-        }
-        let changed = vpns.filter { self.chains.vpns[$0.key] != $0.value }.values
-        self.chains = chains
-        guard isHostPrepared else { return }
-        prepare(changed.map(\.interface))
-        _ = try ensureRoutes()
-    }
-
-    /// Of VPNs, as far as they are there.
-    func prepare(_ interfaces: [InterfaceName]) {
-        // Settings that were not made show as packets that do not pass.
-        _ = try? namespace.run { () throws(DataPlaneError) in
-            for interface in interfaces { Sysctls(layout: layout).apply(to: interface) }
-        }
     }
 
     func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
@@ -335,9 +320,10 @@ final class KernelCore {
                 try Routing(layout: layout, socket: link.routes).remove()
             }
         }
+        try removeTunnels()
         (snapshot, generation, isHostPrepared, unverified) = (nil, nil, false, [])
         (devices, devices6, groups, nas, pools) = ([:], [:], [], [], [])
-        names = NamedAddresses()
+        (names, vpnNumbers) = (NamedAddresses(), VPNNumberSet([]))
         (chains, flowNumbers) = (PolicyChains(withIPv6: layout.hasIPv6), FlowNumbers())
     }
 
@@ -348,6 +334,7 @@ final class KernelCore {
             let failed = try Conntrack(socket: link.conntrack).failedInsertions()
             return try link.reader.counters().sorted { $0.name < $1.name }
                 + [DataPlaneCounter(name: "nat_ports_exhausted", packets: failed, octets: 0)]
+                + tunnels.unassigned()
         }
     }
 }

@@ -14,6 +14,9 @@ struct PolicyChains {
     /// Chains that are in the kernel already, with what they do, and the policies that they were led to from.
     private var adoptable: [PolicyMark: (serial: UInt32, form: PolicyForm)] = [:]
     private(set) var vpns: [VPNNumber: VPNEntry] = [:]
+    /// The policies that name a VPN, and the VPNs that have an interface: so that a change of one VPN concerns no others.
+    private var namers: [VPNNumber: Set<PolicyMark>] = [:]
+    private var interfaceUsers: [InterfaceName: Int] = [:]
     private let withIPv6: Bool
     /// What leads to the chains, and on from there.
     private(set) var leads = Leads()
@@ -72,8 +75,13 @@ struct PolicyChains {
         /// Chains to which nothing leads after that, and their maps.
         var removedChains: [String] = []
         var removedMaps: [String] = []
+        /// Chains of VPNs' limits that are made, or get other rules.
+        var limits: [VPNLimits.Chain] = []
 
-        var isEmpty: Bool { additions.isEmpty && unmapped.isEmpty && removed.isEmpty && added.isEmpty }
+        var isEmpty: Bool {
+            additions.isEmpty && unmapped.isEmpty && removed.isEmpty && added.isEmpty && limits.isEmpty
+                && removedChains.isEmpty
+        }
 
         struct Addition {
             let serial: UInt32
@@ -93,6 +101,7 @@ struct PolicyChains {
             assignBits(mark, ruleset)
             serials[mark] = newSerial(of: mark, for: ruleset, &change)
             rulesets[mark] = ruleset
+            for vpn in ruleset.vpns { namers[vpn, default: []].insert(mark) }
             move(from: old, to: leads(of: mark), &change)
         }
         for mark in removed.sorted() where new[mark] == nil {
@@ -101,20 +110,6 @@ struct PolicyChains {
             (retired[mark], bits[mark]) = (nil, nil)
             move(from: old, to: leads(of: mark), &change)
         }
-        leads.apply(change)
-        return change
-    }
-
-    /// The VPNs that packets can take, and the policies' ways with that.
-    mutating func change(vpns new: [VPNNumber: VPNEntry]) -> Change {
-        var change = Change()
-        let differing = Set(new.keys).union(vpns.keys).filter { new[$0] != vpns[$0] }
-        let affected = rulesets.filter { !$0.value.vpns.isDisjoint(with: differing) }.keys
-        let before = affected.map { ($0, leads(of: $0)) }
-        let interfaces = vpnLeads
-        vpns = new
-        for (mark, old) in before { move(from: old, to: leads(of: mark), &change) }
-        move(from: interfaces, to: vpnLeads, &change)
         leads.apply(change)
         return change
     }
@@ -201,6 +196,10 @@ struct PolicyChains {
         guard let old = rulesets.removeValue(forKey: mark), let serial = serials.removeValue(forKey: mark) else {
             return
         }
+        for vpn in old.vpns {
+            namers[vpn]?.remove(mark)
+            if namers[vpn]?.isEmpty == true { namers[vpn] = nil }
+        }
         change.unmapped.append((mark, serial))
         let (chains, maps) = Self.names(serial, old, withIPv6: withIPv6)
         change.removedChains += chains
@@ -227,57 +226,114 @@ struct PolicyChains {
             switch way {
             case .internet, .timeServer, .vpns: continue
             case .group, .access:
-                pairs[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way)
+                pairs[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way) { vpns[$0] }
             }
         }
         guard !pairs.isEmpty else { return }
         retired[mark] = (retired[mark] ?? []).suffix(Self.maximumRetired - 1) + [pairs]
     }
 
+    // MARK: VPNs
+
+    /// The VPNs that packets can take, and the policies' ways with that.
+    mutating func change(vpns new: [VPNNumber: VPNEntry]) -> Change {
+        var difference: [VPNNumber: VPNEntry?] = new.mapValues { $0 }
+        for number in vpns.keys where new[number] == nil { difference[number] = .some(nil) }
+        let change = self.change(of: difference)
+        apply(difference, change)
+        return change
+    }
+
+    /// What there would be to change with these. It takes time for them and the policies that name them only, and
+    /// copies nothing.
+    func change(of difference: [VPNNumber: VPNEntry?]) -> Change {
+        var change = Change()
+        let differing = difference.filter { vpns[$0.key] != $0.value }
+        var affected: Set<PolicyMark> = []
+        for number in differing.keys { affected.formUnion(namers[number] ?? []) }
+        for mark in affected { move(from: leads(of: mark), to: leads(of: mark, differing), &change) }
+        var users: [InterfaceName: Int] = [:]
+        for (number, entry) in differing {
+            let old = vpns[number]
+            move(from: Self.leads(of: number, old), to: Self.leads(of: number, entry), &change)
+            if let old { users[old.interface, default: interfaceUsers[old.interface] ?? 0] -= 1 }
+            if let entry { users[entry.interface, default: interfaceUsers[entry.interface] ?? 0] += 1 }
+            let (was, limits) = (VPNLimits.chains(of: number, old), VPNLimits.chains(of: number, entry))
+            if was != limits { change.limits += limits }
+            change.removedChains += was.map(\.name).filter { name in !limits.contains { $0.name == name } }
+        }
+        for (interface, count) in users {
+            let hasBeen = interfaceUsers[interface] != nil
+            guard hasBeen != (count > 0) else { continue }
+            var leads = Leads()
+            (leads.interfaces, leads.refusals) = ([interface.octets], [interface.octets])
+            if hasBeen { change.removed.insert(leads) } else { change.added.insert(leads) }
+        }
+        return change
+    }
+
+    mutating func apply(_ difference: [VPNNumber: VPNEntry?], _ change: Change) {
+        for (number, entry) in difference {
+            if let old = vpns[number] {
+                let count = (interfaceUsers[old.interface] ?? 0) - 1
+                interfaceUsers[old.interface] = count > 0 ? count : nil
+            }
+            if let entry { interfaceUsers[entry.interface, default: 0] += 1 }
+            vpns[number] = entry
+        }
+        leads.apply(change)
+    }
+
+    /// The groups that VPNs are limited to.
+    var limitedGroups: Set<GroupNumber> { vpns.values.reduce(into: []) { $0.formUnion($1.tunnel?.groups ?? []) } }
+
+    private static func leads(of number: VPNNumber, _ entry: VPNEntry?) -> Leads {
+        var leads = Leads()
+        guard let entry else { return leads }
+        leads.marks.insert(RouteMark.of(number).nativeOctets + entry.interface.octets)
+        leads.limits[entry.interface.octets] = VPNLimits.chains(of: number, entry).first?.name
+        return leads
+    }
+
     // MARK: What leads where
 
-    private func routeMark(of way: Ruleset.Way) -> UInt32 {
+    private func routeMark(of way: Ruleset.Way, _ vpn: (VPNNumber) -> VPNEntry?) -> UInt32 {
         switch way {
         case .internet, .timeServer: RouteMark.internet
-        case .vpns(let numbers): numbers.first { vpns[$0]?.isUp == true }.map(RouteMark.of) ?? RouteMark.down
+        case .vpns(let numbers): numbers.first { vpn($0)?.isUp == true }.map(RouteMark.of) ?? RouteMark.down
         case .group(let number): RouteMark.of(number)
         // Answers.
-        case .access(let number): vpns[number] == nil ? RouteMark.down : RouteMark.of(number)
+        case .access(let number): vpn(number) == nil ? RouteMark.down : RouteMark.of(number)
         }
     }
 
-    private func leads(of mark: PolicyMark) -> Leads {
+    /// - Parameter difference: VPNs that are otherwise.
+    private func leads(of mark: PolicyMark, _ difference: [VPNNumber: VPNEntry?] = [:]) -> Leads {
+        let vpn = { (number: VPNNumber) -> VPNEntry? in
+            if let changed = difference[number] { changed } else { vpns[number] }
+        }
         var leads = Leads()
         for pairs in retired[mark] ?? [] { leads.decisions.merge(pairs) { $1 } }
         guard let ruleset = rulesets[mark], let serial = serials[mark], let number = Self.number(serial) else {
             return leads
         }
         for (index, way) in ruleset.ways.enumerated() {
-            leads.decisions[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way)
+            leads.decisions[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way, vpn)
             if way == .timeServer { leads.toTimeServer.insert((number &+ UInt32(index)).nativeOctets) }
         }
         for place in PolicyForm.places(of: ruleset, withIPv6: withIPv6) {
             let name = place.name(serial: serial)
             switch place {
             case .outward(let family): leads.chains[.init(map: .policy(family), key: mark.rawValue.nativeOctets)] = name
-            case .access(let vpn, let family):
-                guard let interface = vpns[vpn]?.interface else { continue }
+            case .access(let number, let family):
+                guard let interface = vpn(number)?.interface else { continue }
                 let key = mark.rawValue.nativeOctets + interface.octets
                 leads.chains[.init(map: .access(family), key: key)] = name
             }
         }
-        for vpn in ruleset.vpns {
-            guard let interface = vpns[vpn]?.interface else { continue }
-            leads.vpns[mark.rawValue.nativeOctets + interface.octets] = RouteMark.of(vpn)
-        }
-        return leads
-    }
-
-    private var vpnLeads: Leads {
-        var leads = Leads()
-        for (number, entry) in vpns {
-            leads.interfaces.insert(entry.interface.octets)
-            leads.marks.insert(RouteMark.of(number).nativeOctets + entry.interface.octets)
+        for number in ruleset.vpns {
+            guard let interface = vpn(number)?.interface else { continue }
+            leads.vpns[mark.rawValue.nativeOctets + interface.octets] = RouteMark.of(number)
         }
         return leads
     }
@@ -304,102 +360,13 @@ struct PolicyChains {
         return names
     }
 
+    /// The chains of VPNs' limits.
+    var limitChains: [VPNLimits.Chain] {
+        vpns.sorted { $0.key < $1.key }.flatMap { VPNLimits.chains(of: $0.key, $0.value) }
+    }
+
     var serialsInUse: Set<UInt32> { Set(serials.values) }
 
     /// Nothing that is left over from an earlier process is taken up after the start.
     mutating func stopAdopting() { adoptable = [:] }
-}
-
-/// A VPN as the kernel takes packets there: an interface, and where it leads.
-struct Leads: Hashable {
-    /// A map that leads to chains.
-    enum ChainMap: Hashable, CaseIterable {
-        case policy(Family)
-        case access(Family)
-
-        static let allCases: [Self] = Family.allCases.map { .policy($0) } + Family.allCases.map { .access($0) }
-
-        var name: String {
-            switch self {
-            case .policy(let family): "policy_chain\(family.suffix)"
-            case .access(let family): "access_chain\(family.suffix)"
-            }
-        }
-    }
-
-    struct ChainKey: Hashable {
-        let map: ChainMap
-        /// A policy's mark; with the name of an interface behind it, for packets from VPNs.
-        let key: [UInt8]
-    }
-
-    var chains: [ChainKey: String] = [:]
-    /// Where flows go that have the number of a way, by policy. They leave with their policy's version, and with that
-    /// the numbers on flows lose their meaning.
-    var decisions: [PolicyPair: UInt32] = [:]
-    /// The mark of the VPN behind an interface, by policy: of those that its rules name.
-    var vpns: [[UInt8]: UInt32] = [:]
-    /// The interfaces of VPNs.
-    var interfaces: Set<[UInt8]> = []
-    /// VPNs' marks with their interfaces.
-    var marks: Set<[UInt8]> = []
-    /// Numbers of flows that go to the time server.
-    var toTimeServer: Set<[UInt8]> = []
-
-    static let timeServerName = "to_time_server"
-    static let interfacesName = "vpn_interfaces"
-    static let marksName = "vpn_marks"
-    static let vpnsName = "vpn_policies"
-    static let decisionsName = "in_force"
-
-    var isEmpty: Bool { self == Leads() }
-
-    /// Those that `other` has not, or has otherwise.
-    func subtracting(_ other: Self) -> Self {
-        var rest = Leads()
-        rest.chains = chains.filter { other.chains[$0.key] != $0.value }
-        rest.decisions = decisions.filter { other.decisions[$0.key] != $0.value }
-        rest.vpns = vpns.filter { other.vpns[$0.key] != $0.value }
-        rest.interfaces = interfaces.subtracting(other.interfaces)
-        rest.marks = marks.subtracting(other.marks)
-        rest.toTimeServer = toTimeServer.subtracting(other.toTimeServer)
-        return rest
-    }
-
-    mutating func insert(_ other: Self) {
-        chains.merge(other.chains) { $1 }
-        decisions.merge(other.decisions) { $1 }
-        vpns.merge(other.vpns) { $1 }
-        interfaces.formUnion(other.interfaces)
-        marks.formUnion(other.marks)
-        toTimeServer.formUnion(other.toTimeServer)
-    }
-
-    mutating func apply(_ change: PolicyChains.Change) {
-        for key in change.removed.chains.keys { chains[key] = nil }
-        for key in change.removed.decisions.keys { decisions[key] = nil }
-        for key in change.removed.vpns.keys { vpns[key] = nil }
-        interfaces.subtract(change.removed.interfaces)
-        marks.subtract(change.removed.marks)
-        toTimeServer.subtract(change.removed.toTimeServer)
-        insert(change.added)
-    }
-}
-
-/// A policy and the number of a way that a flow of it may have been given.
-struct PolicyPair: Hashable {
-    let policy: UInt32
-    let way: UInt32
-
-    init(policy: UInt32, way: UInt32) { (self.policy, self.way) = (policy, way) }
-
-    var key: [UInt8] { policy.nativeOctets + way.nativeOctets }
-}
-
-extension InterfaceName {
-    /// As the kernel compares names: filled up with zeros.
-    var octets: [UInt8] {
-        let name = Array(description.utf8)
-        return name + Array(repeating: 0, count: max(0, 16 - name.count))
-    }
 }

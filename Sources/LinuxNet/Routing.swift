@@ -34,6 +34,11 @@ struct Routing {
             self.interface = interface
         }
 
+        /// Whether one takes the other's place.
+        func isAlike(_ other: Self) -> Bool {
+            family == other.family && destination == other.destination && length == other.length && table == other.table
+        }
+
         fileprivate init(
             _ family: Family, destination: [UInt8], length: UInt8, table: UInt32, nextHop: [UInt8]?, interface: UInt32
         ) {
@@ -74,20 +79,55 @@ struct Routing {
                 routes.insert(Route(to: prefix, table: layout.devicesTable, nextHop: peer, interface: sgi))
             }
         }
-        for (number, vpn) in vpns {
-            // An interface that is not there has no routes, and its VPN is down.
-            let interface = if_nametoindex(vpn.interface.description)
-            guard interface != 0 else { continue }
-            let table = layout.table(of: number)
-            for network in vpn.networks {
-                routes.insert(Route(to: network, table: table, nextHop: vpn.nextHop, interface: interface))
-            }
-            guard layout.hasIPv6 else { continue }
-            for network in vpn.networks6 {
-                routes.insert(Route(to: network, table: table, nextHop: vpn.nextHop6, interface: interface))
-            }
+        for (number, vpn) in vpns { routes.formUnion(self.routes(of: number, vpn)) }
+        return routes
+    }
+
+    private func routes(of number: VPNNumber, _ vpn: VPNEntry) -> Set<Route> {
+        // An interface that is not there has no routes, and its VPN is down.
+        let interface = if_nametoindex(vpn.interface.description)
+        guard interface != 0 else { return [] }
+        let table = layout.table(of: number)
+        var routes: Set<Route> = []
+        for network in vpn.networks {
+            routes.insert(Route(to: network, table: table, nextHop: vpn.nextHop, interface: interface))
+        }
+        guard layout.hasIPv6 else { return routes }
+        for network in vpn.networks6 {
+            routes.insert(Route(to: network, table: table, nextHop: vpn.nextHop6, interface: interface))
         }
         return routes
+    }
+
+    /// Changes the routes and the rules of one VPN, and asks for no others. Its interface is there, if it is to be.
+    /// - Parameter numbers: of the VPNs that there are before, and after.
+    func change(
+        _ number: VPNNumber, from old: VPNEntry?, to new: VPNEntry?,
+        _ numbers: (before: VPNNumberSet, after: VPNNumberSet)
+    ) throws(DataPlaneError) {
+        let wanted = new.map { routes(of: number, $0) } ?? []
+        let present = old.map { routes(of: number, $0) } ?? []
+        // Also those that may be there: its interface may have been made anew.
+        for route in wanted {
+            try change(route, RTM_NEWROUTE, Int32(NLM_F_CREATE | NLM_F_REPLACE), [ENETDOWN, ENETUNREACH])
+        }
+        for route in present.subtracting(wanted) where !wanted.contains(where: { $0.isAlike(route) }) {
+            try change(route, RTM_DELROUTE, 0, [ESRCH, ENODEV])
+        }
+        let rules = RoutingRules(layout: layout)
+        let (before, after) = (
+            rules.path(to: number, among: numbers.before), rules.path(to: number, among: numbers.after)
+        )
+        for family in layout.families {
+            for rule in after.subtracting(before).sorted(by: { $0.preference > $1.preference }) {
+                // Not there: to ask the kernel for that takes as long as adding it.
+                _ = try change(rule, family, type: RTM_NEWRULE, Int32(NLM_F_CREATE), [])
+            }
+            // Those that go somewhere first.
+            for rule in before.subtracting(after).sorted(by: { $0.preference < $1.preference }) {
+                _ = try change(rule, family, type: RTM_DELRULE, 0, [ENOENT])
+            }
+        }
     }
 
     /// Adds what is missing and removes what leads to pools and VPNs that are no more.

@@ -3,8 +3,9 @@ import Domain
 /// The routing rules of a gateway, the same for both families, in the order in which the kernel asks them.
 ///
 /// Those that lead to VPNs are a tree, asked from its root: each node's rule looks at one bit of the mark, and goes to the
-/// half where it is set, or on to the rule behind it. So a packet meets as many rules as the number of the last VPN has
-/// bits, and not as many as there are VPNs. Places in the tree are fixed; rules are there only where a VPN is.
+/// half where it is set, or on to the rule behind it. So a packet meets some more rules than the number of the last VPN has
+/// bits, and not as many as there are VPNs. At its ends are groups of four VPNs, a rule each. Places in the tree are fixed;
+/// rules are there only where a VPN is: the kernel goes through all of them whenever a rule or an interface comes or goes.
 struct RoutingRules {
     let layout: GatewayLayout
 
@@ -28,15 +29,20 @@ struct RoutingRules {
     /// From the first on.
     private static let treeOffset: UInt32 = 10
     private static let depth = 12
+    /// Of the ends of the tree.
+    private static let groupLevel = 2
 
     /// The numbers that our rules have, and nobody else's.
     var preferences: ClosedRange<UInt32> {
         let first = layout.firstRulePreference
-        return first...first + Self.treeOffset + Self.size(Self.depth) + 2
+        return first...first + Self.treeOffset + Self.places + 2
     }
 
-    /// Of a subtree with two to the power of `level` VPNs.
-    private static func size(_ level: Int) -> UInt32 { 3 << UInt32(level) - 1 }
+    /// More than the tree has; no place of another rule may be another in the next version.
+    private static let places: UInt32 = 3 << UInt32(depth) - 1
+
+    /// How many places a subtree has with two to the power of `level` VPNs. A group has one for each, and one behind them.
+    private static func size(_ level: Int) -> UInt32 { 6 << UInt32(level - groupLevel) - 1 }
 
     func rules(vpns: some Sequence<VPNNumber>) -> Set<Rule> {
         let first = layout.firstRulePreference
@@ -50,8 +56,8 @@ struct RoutingRules {
                 preference: first + 2, action: .table(layout.answersTable), mark: RouteMark.groups.mark,
                 mask: RouteMark.groups.mask),
         ]
-        let numbers = vpns.sorted()
-        if !numbers.isEmpty { add(numbers[...], level: Self.depth, at: first + Self.treeOffset, to: &rules) }
+        let numbers = VPNNumberSet(vpns)
+        for number in numbers.numbers { rules.formUnion(path(to: number, among: numbers)) }
         let last = preferences.upperBound
         // What the gateway itself says to a device (ICMP errors) must not take the default route. Behind the VPNs: the
         // table's look-ups of sources come as if from there.
@@ -63,31 +69,73 @@ struct RoutingRules {
         return rules
     }
 
-    /// - Parameter numbers: in ascending order, not none, alike in the bits above the level.
-    private func add(_ numbers: ArraySlice<VPNNumber>, level: Int, at place: UInt32, to rules: inout Set<Rule>) {
-        guard level > 0 else {
-            guard let number = numbers.first else { return }
-            let mark = RouteMark.of(number)
-            rules.insert(Rule(preference: place, action: .table(layout.table(of: number)), mark: mark))
+    /// The rules of the tree that are at the nodes between its root and the number's place: all that can be otherwise when
+    /// a number comes or goes.
+    /// - Parameter numbers: those of the VPNs that there are, with this one or without.
+    func path(to number: VPNNumber, among numbers: VPNNumberSet) -> Set<Rule> {
+        var rules: Set<Rule> = []
+        var place = layout.firstRulePreference + Self.treeOffset
+        // The first number of the subtree.
+        var base: UInt32 = 0
+        for level in stride(from: Self.depth, to: Self.groupLevel, by: -1) {
+            let half = UInt32(1) << UInt32(level - 1)
+            let second = place + 1 + Self.size(level - 1)
+            if numbers.hasAny(in: base + half..<base + 2 * half) {
+                // Of the packets that come here only those to VPNs have the bits, or of others none has.
+                rules.insert(
+                    Rule(
+                        preference: place, action: .goTo(second), mark: RouteMark.vpns.mark | half,
+                        mask: RouteMark.vpns.mask | half))
+                // Where the way goes on without a rule, there must be something to go to.
+                let first =
+                    level - 1 > Self.groupLevel
+                    ? base + half + half / 2..<base + 2 * half : base + half..<base + half + 1
+                if !numbers.hasAny(in: first) { rules.insert(Rule(preference: second, action: .nothing)) }
+            }
+            if number.rawValue & half == 0 {
+                place += 1
+            } else {
+                (place, base) = (second, base + half)
+            }
+        }
+        let count = UInt32(1) << UInt32(Self.groupLevel)
+        for member in base..<base + count where numbers.hasAny(in: member..<member + 1) {
             // What has no route there goes nowhere.
-            rules.insert(Rule(preference: place + 1, action: .blackhole, mark: mark))
-            return
+            rules.insert(
+                Rule(
+                    preference: place + count, action: .blackhole, mark: RouteMark.vpns.mark | base,
+                    mask: .max << UInt32(Self.groupLevel)))
+            guard member == number.rawValue else { continue }
+            let mark = RouteMark.of(number)
+            rules.insert(
+                Rule(preference: place + member - base, action: .table(layout.table(of: number)), mark: mark))
         }
-        let bit = UInt32(1) << UInt32(level - 1)
-        let lower = numbers.prefix { $0.rawValue & bit == 0 }
-        let upper = numbers.dropFirst(lower.count)
-        let second = place + 1 + Self.size(level - 1)
-        if !lower.isEmpty { add(lower, level: level - 1, at: place + 1, to: &rules) }
-        guard !upper.isEmpty else { return }
-        // Of the packets that come here only those to VPNs have the bits, or of others none has.
-        rules.insert(
-            Rule(
-                preference: place, action: .goTo(second), mark: RouteMark.vpns.mark | bit,
-                mask: RouteMark.vpns.mask | bit))
-        add(upper, level: level - 1, at: second, to: &rules)
-        if !rules.contains(where: { $0.preference == second }) {
-            rules.insert(Rule(preference: second, action: .nothing))
+        return rules
+    }
+}
+
+/// Numbers of VPNs, a bit for each.
+struct VPNNumberSet {
+    private var words = [UInt64](repeating: 0, count: Int(VPNNumber.limit) / 64)
+
+    init(_ numbers: some Sequence<VPNNumber>) { for number in numbers { insert(number) } }
+
+    mutating func insert(_ number: VPNNumber) { words[Int(number.rawValue) / 64] |= 1 << UInt64(number.rawValue % 64) }
+    mutating func remove(_ number: VPNNumber) {
+        words[Int(number.rawValue) / 64] &= ~(1 << UInt64(number.rawValue % 64))
+    }
+
+    /// Of a range whose size is a power of two, and whose beginning is a multiple of that.
+    func hasAny(in range: Range<UInt32>) -> Bool {
+        guard range.count < 64 else {
+            return words[Int(range.lowerBound) / 64..<Int(range.upperBound) / 64].contains { $0 != 0 }
         }
+        let bits = (UInt64(1) << UInt64(range.count) - 1) << UInt64(range.lowerBound % 64)
+        return words[Int(range.lowerBound) / 64] & bits != 0
+    }
+
+    var numbers: [VPNNumber] {
+        (0..<VPNNumber.limit).filter { hasAny(in: $0..<$0 + 1) }.compactMap { VPNNumber($0) }
     }
 }
 

@@ -16,6 +16,8 @@ enum RuleExpression: Hashable {
     /// In a map of the table.
     case find(in: String, from: UInt32, to: UInt32)
     case conntrackMark(to: UInt32)
+    /// Of the packet that began the flow.
+    case conntrack(key: UInt32, to: UInt32)
     /// A way's number.
     case number(UInt32, to: UInt32)
     case setConntrackMark(from: UInt32)
@@ -26,6 +28,7 @@ enum RuleExpression: Hashable {
     case counter
     /// Of an element that is in the registers from one on.
     case update(set: String, from: UInt32)
+    case goTo(String)
     case `return`
     case accept
     /// None of these.

@@ -9,6 +9,8 @@ struct Sysctls {
     private var settings: [(path: String, value: Int)] {
         let interfaces = ["all", layout.sgiInterface.description, layout.wanInterface.description]
         var settings = interfaces.flatMap(Self.settings)
+        // An error about a packet of a tunnel must come from an address that the tunnel's selectors have.
+        if layout.hasTunnels { settings.append(("ipv4/icmp_errors_use_inbound_ifaddr", 1)) }
         // A router has no socket for most packets; not to look for one with each is the kernel's own advice.
         settings.append(("ipv4/ip_early_demux", 0))
         // Seconds. RFC 4787 §4.3 and RFC 5382 §5: at least 5 minutes for UDP, 2 hours 4 minutes for TCP.
@@ -38,9 +40,14 @@ struct Sysctls {
     }
 
     /// For the interface of a VPN, when it is there.
-    func apply(to interface: InterfaceName) {
+    func apply(to interface: InterfaceName, isTunnel: Bool) {
         // What cannot be set is seen as packets that do not pass; the interface may go at any moment.
         for setting in Self.settings(of: interface.description) { _ = write(setting.path, setting.value) }
+        guard isTunnel else { return }
+        // The kernel would talk to neighbours that there are not.
+        _ = write("ipv6/conf/\(interface)/disable_ipv6", 1)
+        // A TUN without a reader has no carrier.
+        _ = write("ipv4/conf/\(interface)/ignore_routes_with_linkdown", 0)
     }
 
     /// - Returns: what could not be set, one sentence each.

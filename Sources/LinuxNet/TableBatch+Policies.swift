@@ -49,6 +49,27 @@ extension TableBatch {
         }
     }
 
+    /// Chains of VPNs' limits, in place of those that have the names.
+    mutating func set(_ limits: [VPNLimits.Chain]) throws(DataPlaneError) {
+        for limit in limits {
+            let chain = try Self.chain(limit.name)
+            defer { nftnl_chain_free(chain) }
+            message(NFT_MSG_NEWCHAIN.rawValue, NLM_F_CREATE, "adding the chain \(limit.name)") {
+                nftnl_chain_nlmsg_build_payload($0, chain)
+            }
+            try deleteRules(of: limit.name)
+        }
+        for limit in limits { for rule in limit.rules { try addRule(rule, to: limit.name, 0) } }
+    }
+
+    private mutating func deleteRules(of chain: String) throws(DataPlaneError) {
+        let rule = try Self.rule(in: chain)
+        defer { nftnl_rule_free(rule) }
+        message(NFT_MSG_DELRULE.rawValue, 0, "deleting the rules of the chain \(chain)") {
+            nftnl_rule_nlmsg_build_payload($0, rule)
+        }
+    }
+
     private mutating func addMap(
         _ name: String, key: Ruleset.LookupKey, _ family: Family, number: UInt32
     ) throws(DataPlaneError) {
@@ -91,6 +112,7 @@ extension TableBatch {
         var numbers: [(Int, UInt32)] = []
         var text: (attribute: Int, value: String)?
         var data: [(attribute: Int, value: [UInt8])] = []
+        var direction: UInt8?
         switch expression {
         case .payload(let base, let offset, let length, let register):
             name = "payload"
@@ -157,6 +179,19 @@ extension TableBatch {
             name = "dynset"
             numbers = [(NFTNL_EXPR_DYNSET_SREG_KEY, register), (NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE.rawValue)]
             text = (NFTNL_EXPR_DYNSET_SET_NAME, set)
+        case .conntrack(let key, let register):
+            name = "ct"
+            numbers = [
+                (NFTNL_EXPR_CT_KEY, key), (NFTNL_EXPR_CT_DREG, register),
+            ]
+            direction = 0
+        case .goTo(let chain):
+            name = "immediate"
+            numbers = [
+                (NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT.rawValue),
+                (NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: NFT_GOTO.rawValue)),
+            ]
+            text = (NFTNL_EXPR_IMM_CHAIN, chain)
         case .return, .accept:
             name = "immediate"
             let verdict = expression == .accept ? UInt32(NF_ACCEPT) : UInt32(bitPattern: NFT_RETURN.rawValue)
@@ -167,6 +202,7 @@ extension TableBatch {
         guard let built = nftnl_expr_alloc(name) else { throw noMemory }
         for (attribute, value) in numbers { nftnl_expr_set_u32(built, UInt16(attribute), value) }
         for (attribute, value) in data { nftnl_expr_set(built, UInt16(attribute), value, UInt32(value.count)) }
+        if let direction { nftnl_expr_set_u8(built, UInt16(NFTNL_EXPR_CT_DIR), direction) }
         if let text { nftnl_expr_set_str(built, UInt16(text.attribute), text.value) }
         return built
     }
@@ -183,13 +219,7 @@ extension TableBatch {
 
     /// Deletes the rules of chains, then the chains, the maps and the sets. Nothing leads there any more.
     mutating func remove(chains: [String], maps: [String]) throws(DataPlaneError) {
-        for name in chains {
-            let rule = try Self.rule(in: name)
-            defer { nftnl_rule_free(rule) }
-            message(NFT_MSG_DELRULE.rawValue, 0, "deleting the rules of the chain \(name)") {
-                nftnl_rule_nlmsg_build_payload($0, rule)
-            }
-        }
+        for name in chains { try deleteRules(of: name) }
         for name in maps {
             let set = try Self.set(name)
             defer { nftnl_set_free(set) }
@@ -243,6 +273,8 @@ extension Leads {
         }
         all[Self.vpnsName] = vpns.map { TableElement(key: $0.key, value: .data($0.value.nativeOctets)) }
         all[Self.interfacesName] = interfaces.map { TableElement(key: $0) }
+        all[Self.refusalsName] = refusals.map { TableElement(key: $0) }
+        all[Self.limitsName] = limits.map { TableElement(key: $0.key, value: .jump(chain: $0.value)) }
         all[Self.timeServerName] = toTimeServer.map { TableElement(key: $0) }
         all[Self.marksName] = marks.map { TableElement(key: $0) }
         return all.filter { !$0.value.isEmpty }.map { (map: $0.key, elements: $0.value) }.sorted { $0.map < $1.map }

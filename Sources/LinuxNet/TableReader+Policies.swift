@@ -15,6 +15,14 @@ extension TableReader {
             }
             leads.chains.merge(found) { $1 }
         }
+        if sets.contains(Leads.limitsName) {
+            var found: [[UInt8]: String] = [:]
+            try eachElement(of: Leads.limitsName, reset: { found = [:] }) { element in
+                let data = element.first(NFTA_SET_ELEM_DATA.rawValue)?.nested.first(NFTA_DATA_VERDICT.rawValue)
+                if let key = element.key { found[key] = data?.nested.jumpChain ?? "" }
+            }
+            leads.limits = found
+        }
         if sets.contains(Leads.vpnsName) {
             var found: [[UInt8]: UInt32] = [:]
             try eachElement(of: Leads.vpnsName, reset: { found = [:] }) { element in
@@ -23,6 +31,7 @@ extension TableReader {
             leads.vpns = found
         }
         if sets.contains(Leads.interfacesName) { leads.interfaces = try keys(of: Leads.interfacesName) }
+        if sets.contains(Leads.refusalsName) { leads.refusals = try keys(of: Leads.refusalsName) }
         if sets.contains(Leads.marksName) { leads.marks = try keys(of: Leads.marksName) }
         if sets.contains(Leads.timeServerName) { leads.toTimeServer = try keys(of: Leads.timeServerName) }
         return leads

@@ -13,28 +13,30 @@ import PolicyCompiler
 /// by its next packet. Zero is the number of flows that no chain has let pass.
 struct TableText {
     let layout: GatewayLayout
+    /// Who encrypts, where there may be tunnels.
+    let tunnelPath: TunnelPath?
 
     /// The chains that are always there, in the order of their definition. Policies' chains are named as
     /// ``ChainPlace/name(serial:)`` says.
     static let chains = [
-        "blocked", "sgi_reply", "sgi_device", "sgi_reply6", "sgi_device6", "sgi_source6", "sgi_source", "vpn_access",
-        "vpn_access6", "vpn_known", "vpn_device", "vpn_source", "radius", "sgi_input", "wan_input", "vpn_input",
-        "forward_vpn", "forward_group", "raw_prerouting", "raw_output", "mangle_prerouting", "filter_forward",
-        "filter_input", "nat_prerouting", "nat_postrouting",
+        "blocked", "sgi_reply", "sgi_device", "sgi_reply6", "sgi_device6", "sgi_source6", "sgi_source", "vpn_refused",
+        "vpn_spoofed", VPNLimits.refusal, "vpn_access", "vpn_access6", "vpn_known", "vpn_device", "vpn_source",
+        "radius", "sgi_input", "wan_input", "vpn_input",
+        "forward_vpn", "forward_group", "raw_prerouting", "raw_output", "mangle_prerouting", "mangle_output",
+        "filter_forward", "filter_input", "nat_prerouting", "nat_postrouting",
     ]
     static let counters = [
         "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6",
         "nat_unmapped", "new_connections_limited", "radius_limited", "route_changed", "route_down", "spoofed",
-        "unsolicited", "vpn_denied", "vpn_spoofed",
+        "unsolicited", "vpn_denied", VPNLimits.refusal, "vpn_spoofed",
     ]
     static let sets =
         Family.allCases.flatMap { family in
             ["device_policy", "group_devices", "pools", "block_rates", Observed.name].map { $0 + family.suffix }
         } + Leads.ChainMap.allCases.map(\.name)
         + [
-            Leads.decisionsName, Leads.vpnsName, Leads.interfacesName, Leads.marksName, Leads.timeServerName,
-            "device_nat", "nas",
-            "nas_rates",
+            Leads.decisionsName, Leads.vpnsName, Leads.interfacesName, Leads.refusalsName, Leads.marksName,
+            Leads.limitsName, Leads.timeServerName, "device_nat", "nas", "nas_rates",
         ] + Named.maps
     /// Sets whose elements the kernel makes, with the limits that were in force then.
     static let meters = ["block_rates", "block_rates6", "nas_rates"]
@@ -45,6 +47,7 @@ struct TableText {
             "raw_prerouting { type filter hook prerouting priority raw; policy accept; }",
             "raw_output { type filter hook output priority raw; policy accept; }",
             "mangle_prerouting { type filter hook prerouting priority mangle; policy accept; }",
+            "mangle_output { type route hook output priority mangle; policy accept; }",
             "filter_forward { type filter hook forward priority filter; policy drop; }",
             "filter_input { type filter hook input priority filter; policy accept; }",
             "nat_prerouting { type nat hook prerouting priority dstnat; policy accept; }",
@@ -78,6 +81,8 @@ struct TableText {
             "add map inet cordon \(Leads.decisionsName) { type mark . mark : mark; }",
             "add map inet cordon \(Leads.vpnsName) { type mark . ifname : mark; }",
             "add set inet cordon \(Leads.interfacesName) { type ifname; }",
+            "add set inet cordon \(Leads.refusalsName) { type ifname; counter; }",
+            "add map inet cordon \(Leads.limitsName) { type ifname : verdict; }",
             "add set inet cordon \(Leads.marksName) { type mark . ifname; }",
             "add set inet cordon \(Leads.timeServerName) { type mark; }",
             "add map inet cordon device_nat { type ipv4_addr : interval ipv4_addr . inet_service; }",
@@ -91,7 +96,7 @@ struct TableText {
     }
 
     /// What a rule says of the mark of a flow that has the number of a way in force; otherwise the rule ends.
-    private static let found = "ct mark != 0 meta mark set meta mark . ct mark map @\(Leads.decisionsName)"
+    static let found = "ct mark != 0 meta mark set meta mark . ct mark map @\(Leads.decisionsName)"
 
     /// Commands that add the rules to the empty chains.
     var rules: String {
@@ -137,12 +142,12 @@ struct TableText {
         ]
         chains += Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }.flatMap { sgiRules($0) }
         chains += [("sgi_source6", layout.hasIPv6 ? sgiSource6 : [])]
-        chains += vpnRules + forwardRules + inputRules + natRules + resolverRules
+        chains += vpnRules + tunnelRules + forwardRules + inputRules + natRules + resolverRules
         return chains.flatMap { chain in chain.rules.map { "add rule inet cordon \(chain.name) \($0)\n" } }.joined()
     }
 
     /// What names a packet's device, as the maps of devices have it.
-    private static func device(_ family: Family, _ end: String) -> String {
+    static func device(_ family: Family, _ end: String) -> String {
         family == .ipv4 ? "ip \(end)" : "ip6 \(end) & ffff:ffff:ffff:ffff::"
     }
 
@@ -189,66 +194,6 @@ struct TableText {
             "ip6 saddr fe80::/10 icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept",
             "counter name spoofed drop",
         ]
-    }
-
-    private static let answersToGateway = "ct state established ct direction reply fib daddr type local"
-
-    /// What routers on a link say to each other (RFC 4861).
-    private static let neighbours = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
-
-    /// Packets that come through VPNs.
-    private var vpnRules: [(name: String, rules: [String])] {
-        let families = Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }
-        let access = Self.number(RouteMark.access)
-        let policy = { (family: Family) in
-            "meta mark set \(Self.device(family, "daddr")) map @device_policy\(family.suffix)"
-        }
-        // Through the VPN that the flow was let in by.
-        let found = "\(Self.found) meta mark . iifname @\(Leads.marksName) meta mark set \(access) accept"
-        return [
-            (
-                "vpn_source",
-                families.map { "\(policy($0)) goto vpn_device" }
-                    + [
-                        // What a tenant's resolver answers the gateway's.
-                        "\(Self.answersToGateway) meta mark set 0 accept",
-                        "meta mark set 0",
-                        layout.hasIPv6 ? Self.neighbours : "meta nfproto ipv6 counter name ipv6 drop",
-                    ]
-                    + ["counter name vpn_denied drop"]
-            ),
-            // Only where the policy of the device names the VPN behind the interface.
-            (
-                "vpn_device",
-                [
-                    "meta mark set meta mark . iifname map @\(Leads.vpnsName) goto vpn_known",
-                    "counter name vpn_denied drop",
-                ]
-            ),
-            (
-                "vpn_known",
-                [
-                    // A source that the VPN's own routes do not lead back to.
-                    "fib saddr . mark . iif oif 0 counter name vpn_spoofed drop",
-                    "ct state established,related ct direction reply meta mark set "
-                        + "\(Self.number(RouteMark.devices)) accept",
-                    "ct state invalid,untracked counter name invalid drop",
-                ] + families.map { "\(policy($0)) goto vpn_access\($0.suffix)" } + ["counter name vpn_denied drop"]
-            ),
-        ]
-            + families.map { family in
-                (
-                    "vpn_access\(family.suffix)",
-                    [
-                        found,
-                        "ct state related counter name vpn_denied drop",
-                        policy(family),
-                        "meta mark . iifname vmap @access_chain\(family.suffix)",
-                        found,
-                        "counter name vpn_denied drop",
-                    ]
-                )
-            }
     }
 
     private var forwardRules: [(name: String, rules: [String])] {
@@ -306,6 +251,7 @@ struct TableText {
                     "ip6 daddr @pools6 counter name device_to_device drop",
                     // One that has a place in NAT 1 would leave with a public address.
                     "ct status & snat == snat counter name route_changed drop",
+                ] + limits(at: "oifname") + [
                     "ct state new,established,related meta mark . oifname @\(Leads.marksName) accept",
                     "counter name forward_denied drop",
                 ]
@@ -323,7 +269,7 @@ struct TableText {
         ]
     }
 
-    private static func masked(_ range: (mark: UInt32, mask: UInt32)) -> String {
+    static func masked(_ range: (mark: UInt32, mask: UInt32)) -> String {
         "meta mark & \(number(range.mask)) == \(number(range.mark))"
     }
 
@@ -367,8 +313,7 @@ struct TableText {
                 [
                     "ct state established,related accept",
                     "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
-                    "counter name input_denied drop",
-                ]
+                ] + encryptedRules + ["counter name input_denied drop"]
             ),
             // Errors about what the gateway has sent there.
             (

@@ -29,9 +29,10 @@ final class KernelRig: Sendable {
     /// - Parameters:
     ///   - limits: none to speak of unless given.
     ///   - publicPrefixes: of NAT 1, which the gateway protects.
+    ///   - tunnels: who encrypts; `nil` without any.
     init(
         limits: GatewayLimits? = nil, publicPrefixes: Set<IPv4Prefix> = [], withIPv6: Bool = false,
-        resolver: GatewayLayout.Resolver? = nil, timeServer: IPv4Address? = nil
+        resolver: GatewayLayout.Resolver? = nil, timeServer: IPv4Address? = nil, tunnels: TunnelPath? = nil
     ) throws {
         try #require(geteuid() == 0, "system tests need root: they make network namespaces")
         let serial = Self.serial.add(1, ordering: .relaxed).newValue
@@ -71,6 +72,7 @@ final class KernelRig: Sendable {
             layout.firstChain = 1
             layout.resolver = resolver
             layout.timeServer = timeServer
+            (layout.hasTunnels, layout.tunnelPath) = (tunnels != nil, tunnels)
             layout.limits.newConnectionsPerBlock = 10_000_000
             layout.limits.newConnectionsBurst = 10_000_000
             if let limits { layout.limits = limits }

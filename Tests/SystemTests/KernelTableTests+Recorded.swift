@@ -30,6 +30,8 @@ extension KernelTests.Table {
         }
         counter vpn_denied {
         }
+        counter vpn_limited {
+        }
         counter vpn_spoofed {
         }
         map device_policy {
@@ -159,6 +161,13 @@ extension KernelTests.Table {
         set vpn_interfaces {
         type ifname
         }
+        set vpn_refused {
+        type ifname
+        counter
+        }
+        map vpn_limits {
+        type ifname : verdict
+        }
         set vpn_marks {
         type mark . ifname
         }
@@ -210,33 +219,45 @@ extension KernelTests.Table {
         meta nfproto ipv6 counter name "ipv6" drop
         counter name "spoofed" drop
         }
+        chain vpn_refused {
+        iifname @vpn_refused
+        counter name "vpn_denied" drop
+        }
+        chain vpn_spoofed {
+        iifname @vpn_refused
+        counter name "vpn_spoofed" drop
+        }
+        chain vpn_limited {
+        iifname @vpn_refused
+        counter name "vpn_limited" drop
+        }
         chain vpn_access {
         ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force meta mark . iifname @vpn_marks meta mark set 0x80000006 accept
-        ct state related counter name "vpn_denied" drop
+        ct state related goto vpn_refused
         meta mark set ip daddr map @device_policy
         meta mark . iifname vmap @access_chain
         ct mark != 0x00000000 meta mark set meta mark . ct mark map @in_force meta mark . iifname @vpn_marks meta mark set 0x80000006 accept
-        counter name "vpn_denied" drop
+        goto vpn_refused
         }
         chain vpn_access6 {
         }
         chain vpn_known {
-        fib saddr . mark . iif oif 0 counter name "vpn_spoofed" drop
+        fib saddr . mark . iif oif 0 goto vpn_spoofed
         ct state established,related ct direction reply meta mark set 0x80000002 accept
         ct state invalid,untracked counter name "invalid" drop
         meta mark set ip daddr map @device_policy goto vpn_access
-        counter name "vpn_denied" drop
+        goto vpn_refused
         }
         chain vpn_device {
         meta mark set meta mark . iifname map @vpn_policies goto vpn_known
-        counter name "vpn_denied" drop
+        goto vpn_refused
         }
         chain vpn_source {
         meta mark set ip daddr map @device_policy goto vpn_device
         ct state established ct direction reply fib daddr type local meta mark set 0x00000000 accept
         meta mark set 0x00000000
         meta nfproto ipv6 counter name "ipv6" drop
-        counter name "vpn_denied" drop
+        goto vpn_refused
         }
         chain radius {
         accept
@@ -281,6 +302,9 @@ extension KernelTests.Table {
         iif "sgi0" goto sgi_source
         iif "wan0" meta mark set 0x80000002 accept
         iifname @vpn_interfaces goto vpn_source
+        }
+        chain mangle_output {
+        type route hook output priority mangle; policy accept;
         }
         chain filter_forward {
         type filter hook forward priority filter; policy drop;
