@@ -166,17 +166,17 @@ extension ControlPlane {
             }
             return
         }
-        let line = try store.ownVPN(name, of: tenant).line
+        let vpn = try store.ownVPN(name, of: tenant)
         let isBehind =
             switch upstream.address {
-            case .v4(let address): line.networks.contains { $0.contains(address) }
-            case .v6(let address): line.networks6.contains { $0.contains(address) }
+            case .v4(let address): vpn.networks.contains { $0.contains(address) }
+            case .v6(let address): vpn.networks6.contains { $0.contains(address) }
             }
         guard isBehind else {
             throw ControlError(
                 .invalid,
                 "\(upstream.address) is not behind VPN \(name): its networks are "
-                    + (line.networks.map(\.description) + line.networks6.map(\.description)).joined(separator: ", "))
+                    + (vpn.networks.map(\.description) + vpn.networks6.map(\.description)).joined(separator: ", "))
         }
     }
 

@@ -283,7 +283,7 @@ extension ControlPlane {
         if case .route(let routes) = explanation.decision.verdict {
             for case .vpn(let name) in routes {
                 let number = vpns.first { $0.name == name }?.number
-                taken.append((name, number.flatMap { lines.state(of: $0)?.isUp } ?? false))
+                taken.append((name, number.flatMap { vpnBook.state(of: $0)?.isUp } ?? false))
             }
         }
         var explained = PolicyExplanation(imsi: imsi, policy: policy, explanation: explanation, vpns: taken)

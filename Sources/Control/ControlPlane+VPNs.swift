@@ -1,9 +1,10 @@
 public import Domain
-import PolicyCompiler
+public import PolicyCompiler
 import Store
 import Synchronization
+package import VICI
 
-/// Tenants' VPNs: so far lines of the operator's, each an interface of the gateway's host.
+/// Tenants' VPNs, of either kind, and the operator's lines.
 extension ControlPlane {
     /// A VPN, and whether flows may take it.
     public struct VPNView: Sendable {
@@ -11,6 +12,27 @@ extension ControlPlane {
         public let isUp: Bool
         /// When that came to be, as far as the daemon has seen it.
         public let since: Timestamp?
+        /// `nil` for a line.
+        public let tunnel: TunnelView?
+    }
+
+    /// A tunnel, as far as it has come.
+    public struct TunnelView: Sendable {
+        package let record: TunnelRecord
+        /// Another VPN of the same networks has the traffic, and the IKE daemon cannot have both up.
+        public let isStandingBy: Bool
+        public let isProbeFailing: Bool
+        public let ownIdentity: IKEIdentity
+        public let peerIdentity: IKEIdentity
+        /// What the peer reaches the gateway by.
+        public let gatewayAddresses: [IPAddress]
+        /// The traffic selectors here.
+        public let blocks: [IPv4Prefix]
+        public let path: String
+        public let counters: TunnelCounters
+        /// When its present keys were made, newest first.
+        public let keys: [Timestamp]
+        public let isDaemonThere: Bool
     }
 
     /// Makes a line the tenant's VPN of that name. In the kernel when it returns.
@@ -31,7 +53,7 @@ extension ControlPlane {
                 return vpn
             }
             self.book.noteChangeOfScope(of: vpn.tenant)
-            try await self.bringVPNs()
+            try self.bringLine(vpn)
             return self.view(vpn)
         }
     }
@@ -39,7 +61,10 @@ extension ControlPlane {
     /// By name.
     public func vpns(of tenant: Name, by principal: Principal) async throws(ControlError) -> [VPNView] {
         try await read { store in
-            try store.vpns(of: try store.visibleTenant(tenant, to: principal).id).map(self.view)
+            let counters = try? self.dataPlane.tunnelCounters()
+            return try store.vpns(of: try store.visibleTenant(tenant, to: principal).id).map { vpn in
+                self.view(vpn, counters: counters?[vpn.number])
+            }
         }
     }
 
@@ -51,13 +76,13 @@ extension ControlPlane {
 
     /// - Throws: `.conflict` with their names while policies in force name it.
     public func deleteVPN(_ name: Name, of tenant: Name, by principal: Principal) async throws(ControlError) {
-        try principal.requireOperator()
         try await change {
             let now = self.now()
             let references = self.book.references()
-            let owner = try await self.store.write { store in
+            let vpn = try await self.store.write { store in
                 let owner = try store.visibleTenant(tenant, to: principal)
                 let vpn = try store.ownVPN(name, of: owner.id)
+                if vpn.line != nil { try principal.requireOperator() }
                 try self.refuse("VPN", name, ifNamedIn: try store.policies(of: owner.id), references, \.vpns)
                 if try store.dns(of: owner.id)?.upstreams.contains(where: { $0.vpn == name }) == true {
                     throw ControlError(
@@ -66,10 +91,10 @@ extension ControlPlane {
                 try store.deleteVPN(vpn.id)
                 try store.appendAudit(
                     actor: principal.name, action: "vpn.delete", target: "\(tenant)/\(name)", detail: "", at: now)
-                return owner.id
+                return vpn
             }
-            self.book.noteChangeOfScope(of: owner)
-            try await self.bringVPNs()
+            self.book.noteChangeOfScope(of: vpn.tenant)
+            try await self.removeVPN(vpn)
         }
     }
 
@@ -94,7 +119,9 @@ extension ControlPlane {
             throw ControlError(
                 .invalid, "a VPN has 1 to \(VPN.Line.maximumNetworks) networks behind it, not \(count)")
         }
-        guard !settings.gatewayInterfaces.contains(line.interface), line.interface.description != "lo" else {
+        guard !settings.gatewayInterfaces.contains(line.interface), line.interface.description != "lo",
+            !line.interface.isOfTunnel
+        else {
             throw ControlError(
                 .invalid, "\(line.interface) is the gateway's own: give the interface of the line to the tenant")
         }
@@ -108,26 +135,43 @@ extension ControlPlane {
         }
     }
 
-    private func view(_ vpn: VPN) -> VPNView {
-        let state = lines.state(of: vpn.number)
-        return VPNView(vpn: vpn, isUp: state?.isUp ?? false, since: state?.since)
+    func view(_ vpn: VPN) -> VPNView { view(vpn, counters: (try? dataPlane.tunnelCounters())?[vpn.number]) }
+
+    private func view(_ vpn: VPN, counters: TunnelCounters?) -> VPNView {
+        let state = vpnBook.state(of: vpn.number)
+        return VPNView(
+            vpn: vpn, isUp: state?.isUp ?? false, since: state?.since,
+            tunnel: tunnels.state(of: vpn.id).map { tunnel in
+                var counters = counters ?? TunnelCounters()
+                counters.refusedPackets &+= tunnels.dropped(of: vpn.id)
+                return TunnelView(
+                    record: tunnel.record, isStandingBy: tunnel.isHeld,
+                    isProbeFailing: tunnel.probe.isFailing && tunnel.setup.tunnel.probe != nil,
+                    ownIdentity: tunnel.setup.plan.localIdentity, peerIdentity: tunnel.setup.plan.peerIdentity,
+                    gatewayAddresses: tunnelSupport?.settings.addresses ?? [], blocks: tunnel.setup.plan.localBlocks,
+                    path: (tunnelPath ?? .userSpace).rawValue, counters: counters,
+                    keys: tunnel.setup.keys.map(\.createdAt), isDaemonThere: tunnels.isConnected)
+            })
     }
 
-    /// Gives the kernel the VPNs of the store. Runs on the engine's loop.
-    func bringVPNs() async throws {
-        let vpns = try await store.read { store in try store.allVPNs() }
-        let up = try dataPlane.upInterfaces(Set(vpns.map(\.line.interface)))
-        lines.replaceAll(vpns, up: up, at: now())
-        try setLines()
+    /// Gives the kernel a line. On the engine's loop, as what follows.
+    private func bringLine(_ vpn: VPN) throws {
+        let up = try dataPlane.upInterfaces([vpn.interface])
+        vpnBook.set(vpn, Self.entry(of: vpn), condition: { self.condition(of: $0, up: up) }, at: now())
+        try setVPNs([vpn.number])
     }
-}
 
-extension ControlPlane {
-    /// Gives the kernel what the book of lines says. What fails is tried again by their keeper.
-    func setLines() throws(DataPlaneError) {
-        areLinesSet.store(false, ordering: .relaxed)
-        try dataPlane.setVPNs(lines.entries)
-        areLinesSet.store(true, ordering: .relaxed)
+    func removeVPN(_ vpn: VPN) async throws {
+        vpnBook.remove(vpn.number)
+        tunnels.remove(vpn.id)
+        tunnelSupport?.wake()
+        try setVPNs([vpn.number])
+        guard vpn.tunnel != nil else { return }
+        countPeerIdentities(
+            try await store.read { store in
+                try store.allVPNs().compactMap { vpn in vpn.tunnel.flatMap { Self.peerIdentity(of: $0, vpn.name) } }
+            })
+        try await bringNamesakes(of: vpn)
     }
 }
 

@@ -17,7 +17,15 @@ public final class ControlPlane: Sendable {
     let names: NameRegistry
     let book: PolicyBook
     let hitBook = HitBook()
-    let lines = LineBook()
+    let vpnBook = VPNBook()
+    let tunnels = TunnelBook()
+    /// `nil` where the gateway makes no tunnels.
+    let tunnelSupport: TunnelSupport?
+    /// Who encrypts; known from the start on.
+    var tunnelPath: TunnelPath? { knownTunnelPath.withLock { $0 } }
+    private let knownTunnelPath = Mutex<TunnelPath?>(nil)
+    /// How many tunnels' peers say the same that they are.
+    let peerIdentities = Mutex<[String: Int]>([:])
     /// What filters of names are made of, beside policies.
     public let blocklists = BlocklistBook()
     /// `nil` where there are no files for texts: there are no blocklists then.
@@ -25,7 +33,7 @@ public final class ControlPlane: Sendable {
     /// Texts of blocklists that are being brought, by whose they are.
     let uploads = Mutex<[Tenant.ID?: Int]>([:])
     /// Whether the kernel knows which of them are up.
-    let areLinesSet = Atomic<Bool>(true)
+    let areVPNsSet = Atomic<Bool>(true)
     /// Policies that have changed, until the flows that they do not allow any more are cut.
     let unswept = Mutex<Set<PolicyMark>>([])
     /// `nil` on a gateway that cannot trace.
@@ -47,7 +55,8 @@ public final class ControlPlane: Sendable {
 
     public init(
         store: any Store, dataPlane: any DataPlane, disconnecting: any SessionDisconnecting,
-        tracing: (any PacketTracing)? = nil, blocklists: BlocklistSupport? = nil, settings: ControlSettings,
+        tracing: (any PacketTracing)? = nil, blocklists: BlocklistSupport? = nil, tunnels: TunnelSupport? = nil,
+        settings: ControlSettings,
         logger: Logger, wallClock: WallClock = .utc,
         now: @escaping @Sendable () -> Timestamp
     ) {
@@ -59,6 +68,7 @@ public final class ControlPlane: Sendable {
         self.wallClock = wallClock
         self.disconnecting = disconnecting
         blocklistSupport = blocklists
+        tunnelSupport = tunnels
         self.settings = settings
         self.logger = logger
         self.now = now
@@ -71,9 +81,10 @@ public final class ControlPlane: Sendable {
     public var services: [any Service] {
         [
             engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
-            LineKeeper(control: self), NameKeeper(control: self),
+            VPNKeeper(control: self), NameKeeper(control: self),
         ] + (traceHub.map { [$0] } ?? [])
             + (blocklistSupport.map { [BlocklistKeeper(control: self, support: $0)] } ?? [])
+            + (tunnelSupport.map { [TunnelKeeper(control: self, support: $0)] } ?? [])
     }
 
     /// Store and kernel are together and requests are answered.
@@ -106,13 +117,19 @@ public final class ControlPlane: Sendable {
     /// Brings the kernel to what the store says, keeping every flow that is still allowed.
     public func start() async throws {
         let plan = settings.natPlan
-        let (policies, scopes, sessions, nas, pools, vpns, learned) = try await store.read { store in
+        let (policies, scopes, sessions, nas, pools, learned) = try await store.read { store in
             (
                 try store.allPolicies(), try self.scopes(store), try store.enforcedSessions(), try store.allNAS(),
-                try store.pools(), try store.allVPNs(), try store.allNames()
+                try store.pools(), try store.allNames()
             )
         }
-        lines.replaceAll(vpns, up: try dataPlane.upInterfaces(Set(vpns.map(\.line.interface))), at: now())
+        if tunnelSupport != nil {
+            let path = try dataPlane.tunnelPath()
+            knownTunnelPath.withLock { $0 = path }
+            tunnels.begin(isExclusive: path == .userSpace)
+            logger.info("tunnels are encrypted", metadata: ["by": "\(path.rawValue)"])
+        }
+        try await bringAllVPNs()
         try await beginBlocklists()
         let compiled = await compiled(policies, in: scopes)
         var owners: [PolicyMark: Tenant.ID] = [:]
@@ -125,7 +142,7 @@ public final class ControlPlane: Sendable {
             to: EnforcementState(
                 rulesets: compiled.mapValues(\.ruleset), devices: sessions.map { $0.entry(plan) },
                 nas: Set(nas.map(\.address)),
-                pools: Set(pools.map(\.pool.prefix)), vpns: lines.entries, names: names.book.all()))
+                pools: Set(pools.map(\.pool.prefix)), vpns: vpnBook.entries, names: names.book.all()))
         logger.info(
             "kernel and store are together",
             metadata: [

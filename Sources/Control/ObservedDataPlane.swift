@@ -77,6 +77,10 @@ struct ObservedDataPlane: DataPlane {
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { try base.setNAS(addresses) }
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { try base.setPools(prefixes) }
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) { try base.setVPNs(vpns) }
+    func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) { try base.changeVPNs(changes) }
+    func tunnelPath() throws(DataPlaneError) -> TunnelPath { try base.tunnelPath() }
+    func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) { try base.attachTunnels(to: interface) }
+    func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { try base.tunnelCounters() }
 
     func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
         try base.upInterfaces(interfaces)

@@ -111,6 +111,17 @@ final class RecordingDataPlane: DataPlane {
 
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { state.withLock { $0.nas = addresses } }
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { state.withLock { $0.pools = prefixes } }
+    func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) {
+        try setVPNs(
+            state.withLock { state in
+                changes.reduce(into: state.vpns) { $0[$1.key] = $1.value }
+            })
+    }
+
+    func tunnelPath() throws(DataPlaneError) -> TunnelPath { .userSpace }
+    func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) {}
+    func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { [:] }
+
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) {
         try state.withLock { state throws(DataPlaneError) in
             guard state.vpnRefusals == 0 else {

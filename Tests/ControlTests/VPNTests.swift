@@ -95,15 +95,15 @@ import Testing
             }
             #expect(up() == [true, true])
             kernel.change { $0.upInterfaces = [Self.interface("line2")] }
-            try await control.lookAtLines()
+            try await control.lookAtVPNs()
             #expect(up() == [false, true])
             #expect(try await explained() == [false, true])
             #expect(try await control.vpn(Self.hq, of: Self.acme, by: .system).isUp == false)
             kernel.change { $0.upInterfaces = [Self.interface("line1"), Self.interface("line2")] }
-            try await control.lookAtLines()
+            try await control.lookAtVPNs()
             #expect(up() == [false, true])
             clock.advance(minutes: 1)
-            try await control.lookAtLines()
+            try await control.lookAtVPNs()
             #expect(up() == [true, true])
         }
     }
@@ -116,7 +116,7 @@ import Testing
                 try await bench.control.createVPN(Self.hq, of: Self.acme, line: Self.line("line1"), by: .system)
             }
             #expect(refused != nil)
-            try await bench.control.lookAtLines()
+            try await bench.control.lookAtVPNs()
             #expect(bench.kernel.now.vpns.count == 1)
         }
     }

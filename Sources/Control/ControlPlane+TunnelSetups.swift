@@ -1,0 +1,215 @@
+import Crypto
+import Domain
+import Logging
+import PolicyCompiler
+import Store
+import Synchronization
+import VICI
+
+/// From what the store has of tunnels to what the IKE daemon and the kernel are told of them.
+extension ControlPlane {
+    /// What is read from the store for one tunnel.
+    struct TunnelFacts: Sendable {
+        let vpn: VPN
+        let tunnel: Tunnel
+        let tenant: Tenant
+        let blocks: [IPv4Prefix]
+        let groups: [Name: GroupNumber]
+        let keys: [VPNKey]
+        let certificates: [VPNCertificate]
+        let authorities: [TenantAuthority]
+    }
+
+    static func facts(of vpn: VPN, _ store: any StoreReader) throws -> TunnelFacts? {
+        guard let tunnel = vpn.tunnel, let tenant = try store.tenant(vpn.tenant) else { return nil }
+        return TunnelFacts(
+            vpn: vpn, tunnel: tunnel, tenant: tenant, blocks: try store.blocks(of: tenant.id),
+            groups: try store.groups(of: tenant.id).reduce(into: [:]) { $0[$1.name] = GroupNumber(group: $1.id) },
+            keys: tunnel.authentication == .sharedKey ? try store.vpnKeys(of: vpn.id) : [],
+            certificates: tunnel.authentication == .certificate ? try store.vpnCertificates(of: vpn.id) : [],
+            authorities: tunnel.authentication == .certificate ? try store.tenantAuthorities(of: tenant.id) : [])
+    }
+
+    /// What the gateway says it is to this VPN's peer, and to no other's.
+    func ownIdentity(of vpn: Name, of tenant: Name, _ tunnel: Tunnel) -> IKEIdentity {
+        if tunnel.gatewayIdentity == .address, let address = tunnelSupport?.settings.addresses.first {
+            return .address(address)
+        }
+        let suffix = tunnelSupport?.settings.identitySuffix.description ?? "cordon.invalid"
+        // Two names of 63 characters and a suffix may be longer than a domain name.
+        guard let name = DomainName(utf8: Array("\(vpn).\(tenant).\(suffix)".utf8)) else {
+            return .name(Self.shortName("\(vpn).\(tenant)", suffix))
+        }
+        return .name(name)
+    }
+
+    private static func shortName(_ text: String, _ suffix: String) -> DomainName {
+        let digest = SHA256.hash(data: Array(text.utf8)).prefix(16).map { octet in
+            String(octet >> 4, radix: 16) + String(octet & 15, radix: 16)
+        }.joined()
+        guard let name = DomainName(utf8: Array("\(digest).\(suffix)".utf8)) else {
+            preconditionFailure("32 hexadecimal digits before a domain that the configuration took are a domain name")
+        }
+        return name
+    }
+
+    /// What the peer must say it is, also when nobody has said.
+    static func peerIdentity(of tunnel: Tunnel, _ vpn: Name) -> IKEIdentity? {
+        tunnel.peerIdentity ?? tunnel.peer.defaultIdentity
+    }
+
+    /// As the kernel takes it.
+    static func entry(of facts: TunnelFacts, isHeld: Bool) -> VPNEntry {
+        let (vpn, tunnel) = (facts.vpn, facts.tunnel)
+        var groups: Set<GroupNumber>?
+        if case .groups(let names) = tunnel.devices { groups = Set(names.compactMap { facts.groups[$0] }) }
+        return VPNEntry(
+            interface: vpn.interface, networks: Set(vpn.networks), networks6: [],
+            tunnel: TunnelEntry(
+                // Another has the traffic of the same networks, and what comes from there is that one's.
+                blocks: isHeld ? [] : facts.blocks.sorted(), networks: tunnel.networks, groups: groups,
+                destinations: tunnel.partner?.destinations ?? [], ports: tunnel.partner?.ports ?? []),
+            isUp: false)
+    }
+
+    /// A line's has no facts.
+    static func entry(of line: VPN) -> VPNEntry {
+        VPNEntry(
+            interface: line.interface, networks: Set(line.networks), networks6: Set(line.networks6),
+            nextHop: line.line?.nextHop, nextHop6: line.line?.nextHop6, isUp: false)
+    }
+
+    /// `nil` for a tunnel that nothing can be made of, which is logged: one without keys, say.
+    func setup(
+        of facts: TunnelFacts, peerIdentities: [String: Int], lookedUp: [IPAddress]
+    ) -> TunnelBook.Setup? {
+        guard let support = tunnelSupport, let peer = Self.peerIdentity(of: facts.tunnel, facts.vpn.name) else {
+            return nil
+        }
+        let own = ownIdentity(of: facts.vpn.name, of: facts.tenant.name, facts.tunnel)
+        var credentials = TunnelPlan.Credentials.sharedKey
+        var key: Secret?
+        var authorities: [(name: String, certificate: [UInt8])] = []
+        if facts.tunnel.authentication == .certificate {
+            guard let own = facts.certificates.first else {
+                report(facts.vpn, "its certificate is gone")
+                return nil
+            }
+            // The tenant's own, when it has brought some; else those that Cordon made for it.
+            let brought = facts.authorities.filter { $0.key == nil }
+            authorities = (brought.isEmpty ? facts.authorities : brought).map {
+                ("tenant-\(facts.tenant.id)-\($0.id)", $0.certificate)
+            }
+            credentials = .certificate(own: own.certificate, authorities: authorities.map(\.certificate))
+            key = own.key
+        } else if facts.keys.isEmpty {
+            report(facts.vpn, "its key is gone")
+            return nil
+        }
+        do {
+            let plan = try TunnelPlan(
+                identifier: "vpn-\(facts.vpn.id)", tunnel: facts.tunnel,
+                localAddresses: support.settings.localAddresses,
+                localIdentity: own, peerIdentity: peer,
+                isPeerIdentityUnique: peerIdentities[peer.comparable, default: 1] <= 1, localBlocks: facts.blocks,
+                path: tunnelPath == .kernel
+                    ? .kernel(interfaceID: facts.vpn.number.rawValue + 1) : .userSpace,
+                credentials: credentials, lookedUpAddresses: lookedUp,
+                timers: TunnelPlan.Timers(deadPeerSeconds: support.settings.deadPeerSeconds))
+            return TunnelBook.Setup(
+                vpn: facts.vpn, tunnel: facts.tunnel, plan: plan, terms: TunnelTerms(plan), keys: facts.keys,
+                privateKey: key,
+                authorities: authorities, gatewayAddress: facts.blocks.min()?.first)
+        } catch {
+            report(facts.vpn, "\(error)")
+            return nil
+        }
+    }
+
+    private func report(_ vpn: VPN, _ reason: String) {
+        logger.error(
+            "a VPN cannot be made as it is stored: change it or delete it",
+            metadata: ["vpn": "\(vpn.name)", "tenant": "\(vpn.tenant)", "reason": "\(reason)"])
+    }
+
+    // MARK: Bringing
+
+    /// Everything of the store, at start.
+    func bringAllVPNs() async throws {
+        let (vpns, facts) = try await store.read { store in
+            let vpns = try store.allVPNs()
+            return (vpns, try vpns.compactMap { try Self.facts(of: $0, store) })
+        }
+        let up = try dataPlane.upInterfaces(Set(vpns.compactMap { $0.line?.interface }))
+        countPeerIdentities(facts.compactMap { Self.peerIdentity(of: $0.tunnel, $0.vpn.name) })
+        let known = Dictionary(facts.map { ($0.vpn.id, $0) }) { first, _ in first }
+        vpnBook.replaceAll(
+            vpns.map { vpn in
+                (vpn, known[vpn.id].map { Self.entry(of: $0, isHeld: false) } ?? Self.entry(of: vpn))
+            },
+            condition: { self.condition(of: $0, up: up) }, at: now())
+        guard let tunnelSupport else { return }
+        for id in Set(tunnels.ids).subtracting(known.keys) { tunnels.remove(id) }
+        for one in facts { bring(one, lookedUp: []) }
+        tunnelSupport.wake()
+    }
+
+    /// One tunnel, as the store has it now, to the book of tunnels; the keeper does the rest.
+    func bring(_ facts: TunnelFacts, lookedUp: [IPAddress]) {
+        let identities = peerIdentities.withLock { $0 }
+        guard let setup = setup(of: facts, peerIdentities: identities, lookedUp: lookedUp) else { return }
+        tunnels.set(setup, at: now())
+        tunnelSupport?.wake()
+    }
+
+    /// Reads one tunnel again and gives it to the kernel and the daemon. On the engine's loop.
+    func bringTunnel(_ id: VPN.ID) async throws {
+        guard let facts = try await store.read({ store in try store.vpn(id).flatMap { try Self.facts(of: $0, store) } })
+        else { return }
+        let lookedUp = await lookedUp(facts.tunnel)
+        vpnBook.set(
+            facts.vpn, Self.entry(of: facts, isHeld: tunnels.state(of: id)?.isHeld ?? false),
+            condition: { self.condition(of: $0, up: []) }, at: now())
+        try setVPNs([facts.vpn.number])
+        bring(facts, lookedUp: lookedUp)
+    }
+
+    /// Looks the peer's name up anew, and brings the tunnel when it stands for other addresses now.
+    func refreshTunnel(_ id: VPN.ID) async throws {
+        guard let state = tunnels.state(of: id), case .name(let name) = state.setup.tunnel.peer else { return }
+        let lookedUp = await lookedUp(state.setup.tunnel)
+        if lookedUp.isEmpty {
+            _ = tunnels.apply(.nameUnresolved(name), to: state.identifier, at: now())
+        } else if lookedUp != state.setup.plan.lookedUpAddresses {
+            try await engine.exclusively {
+                guard
+                    let facts = try await self.store.read({ store in
+                        try store.vpn(id).flatMap { try Self.facts(of: $0, store) }
+                    })
+                else { return }
+                self.bring(facts, lookedUp: lookedUp)
+            }
+        }
+    }
+
+    private func lookedUp(_ tunnel: Tunnel) async -> [IPAddress] {
+        guard case .name(let name) = tunnel.peer, let tunnelSupport else { return [] }
+        return Array(await tunnelSupport.lookUp(name).sorted().prefix(8))
+    }
+
+    func countPeerIdentities(_ identities: [IKEIdentity]) {
+        let counts = identities.reduce(into: [:]) { $0[$1.comparable, default: 0] += 1 }
+        peerIdentities.withLock { $0 = counts }
+    }
+
+    /// The tenant's blocks are others now: its tunnels' selectors too.
+    func bringTunnels(of tenant: Tenant.ID) async throws {
+        for state in tunnels.states({ $0.setup.vpn.tenant == tenant }) { try await bringTunnel(state.setup.vpn.id) }
+    }
+
+    /// Leads the packets of tunnels to the TUN that the IKE daemon has made, where it encrypts.
+    func attachTunnels() throws(DataPlaneError) {
+        guard tunnelPath == .userSpace, let interface = tunnelSupport?.settings.daemonInterface else { return }
+        try dataPlane.attachTunnels(to: interface)
+    }
+}

@@ -1,0 +1,209 @@
+import Domain
+import Logging
+import Metrics
+import PolicyCompiler
+import ServiceLifecycle
+import Store
+import VICI
+
+/// Makes the IKE daemon have the tunnels that the book says, and the book know what becomes of them.
+struct TunnelKeeper: Service {
+    let control: ControlPlane
+    let support: TunnelSupport
+    private let failures = Counter(label: "cordon_vpn_daemon_failures_total")
+    private let attempts = Counter(label: "cordon_vpn_attempts_total")
+    private let loads = Counter(label: "cordon_vpn_loads_total")
+    private let configured = Gauge(label: "cordon_vpn_tunnels", dimensions: [("state", "configured")])
+    private let up = Gauge(label: "cordon_vpn_tunnels", dimensions: [("state", "up")])
+
+    /// How soon an attempt that is due is made; who makes a VPN does not wait for it.
+    static let interval: Duration = .milliseconds(200)
+    /// Turns between two looks at counters, and at what the daemon says it has.
+    private static let countingTurns = 10
+    private static let comparingTurns = 50
+    private static let forgettingTurns = 300
+    /// So many at once: each is two exchanges of the daemon's threads with a peer.
+    private static let attemptsAtOnce = 64
+
+    init(control: ControlPlane, support: TunnelSupport) {
+        self.control = control
+        self.support = support
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.listen() }
+                group.addTask { await self.work() }
+                group.addTask { await self.tick() }
+                await group.waitForAll()
+            }
+        }
+    }
+
+    // MARK: What the daemon tells
+
+    private func listen() async {
+        let tunnels = control.tunnels
+        for await event in support.daemon.events() {
+            let now = control.now()
+            switch event {
+            case .reconnected:
+                do { try control.attachTunnels() } catch {
+                    control.logger.error(
+                        "packets do not find the way to the IKE daemon; tried again", metadata: ["error": "\(error)"])
+                }
+                tunnels.connected(at: now)
+                support.wake()
+            case .disconnected:
+                tunnels.disconnected(at: now)
+                await look()
+            case .changed(let event):
+                var isOther = false
+                for (connection, event) in Self.events(event, tunnels) {
+                    isOther = tunnels.apply(event, to: connection, at: now) != nil || isOther
+                }
+                guard isOther else { continue }
+                await look()
+                support.wake()
+            }
+        }
+    }
+
+    private func look() async {
+        do { try await control.lookAtVPNs() } catch {
+            control.logger.warning("VPNs could not be looked at; tried again", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// What an event says of which connection.
+    private static func events(_ event: DaemonEvent, _ tunnels: TunnelBook) -> [(String, TunnelEvent)] {
+        switch event {
+        case .log(let line): return tunnels.attribute(line).map { ($0, .log($1)) }
+        case .ike(_, let ike), .child(_, let ike), .ikeRekeyed(let ike, _), .childRekeyed(let ike, _, _),
+            .listed(let ike):
+            return TunnelEvent(event).map { [(ike.name, $0)] } ?? []
+        }
+    }
+
+    // MARK: What it is told
+
+    private func work() async {
+        for await _ in support.wakeUps {
+            for step in control.tunnels.steps(at: control.now(), limit: Self.attemptsAtOnce) { await take(step) }
+        }
+    }
+
+    private func take(_ step: TunnelBook.Step) async {
+        do {
+            switch step {
+            case .load(let id, let revision, let setup, let keys):
+                try await load(id, revision: revision, setup, keys)
+            case .unload(let identifier, let keys, let authorities):
+                try await support.daemon.unload(identifier, secrets: keys, authorities: authorities)
+            case .initiate(_, let identifier, let children):
+                attempts.increment()
+                for child in children { try await support.daemon.initiate(child, of: identifier) }
+            }
+        } catch {
+            failures.increment()
+            let id: VPN.ID? =
+                switch step {
+                case .load(let id, _, _, _), .initiate(let id, _, _): id
+                case .unload: nil
+                }
+            // A daemon that is gone is told everything when it is back.
+            guard error.code != .unreachable else { return }
+            if let id { control.tunnels.noteFailure(id, words: error.words, at: control.now()) }
+            control.logger.error("the IKE daemon did not take a change", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func load(
+        _ id: VPN.ID, revision: Int, _ setup: TunnelBook.Setup, _ keys: [VPNKey]
+    ) async throws(IKEDaemonError) {
+        loads.increment()
+        let before = control.tunnels.state(of: id)
+        let secrets = TunnelSecrets(
+            keys: keys.map { ("\(setup.plan.identifier).\($0.id)", $0.key.bytes) }, privateKey: setup.privateKey?.bytes,
+            authorities: setup.authorities)
+        try await support.daemon.load(setup.plan, secrets)
+        for name in before?.loadedKeys ?? [] where !secrets.keys.contains(where: { $0.name == name }) {
+            try await support.daemon.unload(secret: name)
+        }
+        control.tunnels.noteLoaded(id, revision: revision, setup, keys: secrets.keys.map(\.name))
+        // What is up was made as the tunnel was before.
+        if let old = before?.loaded, old != setup.plan {
+            try await support.daemon.terminate(setup.plan.identifier, force: true)
+        }
+        support.wake()
+    }
+
+    // MARK: What time brings
+
+    private func tick() async {
+        var turn = 0
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: Self.interval) } catch { return }
+            turn &+= 1
+            let now = control.now()
+            let tunnels = control.tunnels
+            if let probing = support.probing {
+                for answer in probing.answers() { tunnels.note(answer, at: now) }
+                let probes = tunnels.probes(mark: control.dataPlane.routeMark(of:), at: now)
+                if !probes.isEmpty { probing.send(probes) }
+            }
+            tunnels.keepPeriods(at: now)
+            tunnels.judgeAttempts(at: now)
+            if turn % Self.countingTurns == 0 { count(at: now) }
+            if turn % Self.comparingTurns == 0 { await compare() }
+            if turn % Self.forgettingTurns == 0 { await forget() }
+            support.wake()
+        }
+    }
+
+    private func forget() async {
+        do { try await control.forgetRetiredKeys() } catch {
+            control.logger.warning("keys of VPNs whose time is over are still there", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func count(at time: Timestamp) {
+        let count = control.tunnels.count
+        configured.record(count.all)
+        up.record(count.up)
+        guard count.all > 0 else { return }
+        // What cannot be read is read next time.
+        guard let counters = try? control.dataPlane.tunnelCounters() else { return }
+        control.tunnels.note(
+            counters.mapValues {
+                (packetsToPeer: $0.packetsToPeer, octetsIn: $0.octetsFromPeer, octetsOut: $0.octetsToPeer)
+            }, at: time)
+    }
+
+    /// Events that were lost are found out.
+    private func compare() async {
+        guard control.tunnels.isConnected, let all = try? await support.daemon.associations(of: nil) else { return }
+        let now = control.now()
+        var isOther = false
+        for (name, event) in control.tunnels.differences(from: all) {
+            isOther = control.tunnels.apply(event, to: name, at: now) != nil || isOther
+        }
+        if isOther { await look() }
+        await lookUpPeers()
+    }
+
+    /// Peers' names, while their tunnels are down: they may be elsewhere now.
+    private func lookUpPeers() async {
+        let waiting = control.tunnels.states { state in
+            if case .name = state.setup.tunnel.peer { !state.isEstablished } else { false }
+        }
+        for state in waiting {
+            do { try await control.refreshTunnel(state.setup.vpn.id) } catch {
+                control.logger.warning(
+                    "a VPN's peer could not be looked up",
+                    metadata: ["vpn": "\(state.setup.vpn.name)", "error": "\(error)"])
+            }
+        }
+    }
+}

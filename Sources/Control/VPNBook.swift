@@ -1,0 +1,119 @@
+import Domain
+import PolicyCompiler
+import Synchronization
+
+/// The VPNs and whether each is up. One goes down at once; it comes back when it has been up for a while, so that one
+/// that comes and goes does not take the flows with it each time.
+final class VPNBook: Sendable {
+    struct State: Sendable {
+        let vpn: VPN
+        /// As the kernel has it.
+        var entry: VPNEntry
+        var since: Timestamp
+        /// Since when one that is down has been well again.
+        var wellSince: Timestamp?
+        /// What has never been up has taken no flows away yet, and need not show that it lasts.
+        var hasBeenUp: Bool
+
+        var isUp: Bool {
+            get { entry.isUp }
+            set { entry.isUp = newValue }
+        }
+    }
+
+    /// How long one must have been well before flows take it again.
+    static let steadyMilliseconds: Int64 = 2000
+
+    private let states = Mutex<[VPNNumber: State]>([:])
+
+    func state(of number: VPNNumber) -> State? { states.withLock { $0[number] } }
+
+    /// - Parameter entries: those of all VPNs. A VPN that was not there before is up when it is well.
+    func replaceAll(
+        _ entries: [(vpn: VPN, entry: VPNEntry)], condition: (VPN) -> TunnelBook.Condition, at time: Timestamp
+    ) {
+        states.withLock { states in
+            let old = states
+            states = Dictionary(
+                entries.map { ($0.vpn.number, Self.state($0.vpn, $0.entry, old[$0.vpn.number], condition, time)) }
+            ) { first, _ in first }
+        }
+    }
+
+    /// The same for one.
+    func set(_ vpn: VPN, _ entry: VPNEntry, condition: (VPN) -> TunnelBook.Condition, at time: Timestamp) {
+        states.withLock { $0[vpn.number] = Self.state(vpn, entry, $0[vpn.number], condition, time) }
+    }
+
+    func remove(_ number: VPNNumber) { states.withLock { $0[number] = nil } }
+
+    private static func state(
+        _ vpn: VPN, _ entry: VPNEntry, _ known: State?, _ condition: (VPN) -> TunnelBook.Condition, _ time: Timestamp
+    ) -> State {
+        guard let known, known.vpn.id == vpn.id else {
+            var entry = entry
+            entry.isUp = condition(vpn) == .well
+            return State(vpn: vpn, entry: entry, since: time, hasBeenUp: entry.isUp)
+        }
+        // With other networks it is the same VPN still, as long as its packets take the same interface.
+        var entry = entry
+        entry.isUp = known.isUp && vpn.interface == known.vpn.interface
+        return State(
+            vpn: vpn, entry: entry, since: known.since, wellSince: known.wellSince, hasBeenUp: known.hasBeenUp)
+    }
+
+    /// - Returns: those that went down or came up.
+    func note(_ condition: (VPN) -> TunnelBook.Condition, at time: Timestamp) -> [State] {
+        states.withLock { states in
+            var changed: [State] = []
+            for (number, old) in states {
+                var state = old
+                switch (state.isUp, condition(old.vpn)) {
+                case (true, .well): continue
+                case (true, .ill): (state.isUp, state.since, state.wellSince) = (false, time, nil)
+                case (true, .resting), (false, .resting):
+                    if state.isUp { (state.isUp, state.since) = (false, time) }
+                    (state.wellSince, state.hasBeenUp) = (nil, false)
+                case (false, .ill): state.wellSince = nil
+                case (false, .well):
+                    let since = state.wellSince ?? time
+                    state.wellSince = since
+                    if !state.hasBeenUp || time.milliseconds - since.milliseconds >= Self.steadyMilliseconds {
+                        (state.isUp, state.since, state.wellSince) = (true, time, nil)
+                        state.hasBeenUp = true
+                    }
+                }
+                states[number] = state
+                if state.isUp != old.isUp { changed.append(state) }
+            }
+            return changed.sorted { $0.vpn.number < $1.vpn.number }
+        }
+    }
+
+    /// Leads what comes from a tunnel's networks to its interface, or to that of another of the same networks.
+    func hold(_ number: VPNNumber, _ isHeld: Bool, blocks: [IPv4Prefix]) {
+        states.withLock { states in
+            guard let state = states[number], let tunnel = state.entry.tunnel else { return }
+            let entry = state.entry
+            states[number]?.entry = VPNEntry(
+                interface: entry.interface, networks: entry.networks, networks6: entry.networks6,
+                nextHop: entry.nextHop, nextHop6: entry.nextHop6,
+                tunnel: TunnelEntry(
+                    blocks: isHeld ? [] : blocks, networks: tunnel.networks, groups: tunnel.groups,
+                    destinations: tunnel.destinations, ports: tunnel.ports),
+                isUp: entry.isUp)
+        }
+    }
+
+    var interfacesOfLines: Set<InterfaceName> {
+        states.withLock { Set($0.values.compactMap { $0.vpn.line?.interface }) }
+    }
+
+    /// As the kernel takes them.
+    var entries: [VPNNumber: VPNEntry] { states.withLock { $0.mapValues(\.entry) } }
+
+    /// Of one tenant, by number.
+    func states(of tenant: Tenant.ID) -> [State] {
+        states.withLock { $0.values.filter { $0.vpn.tenant == tenant } }.sorted { $0.vpn.number < $1.vpn.number }
+    }
+}
