@@ -164,10 +164,8 @@ public struct BlocklistFetcher: BlocklistFetching {
         switch host {
         case .address(let address): addresses = [address]
         case .name(let name):
-            // The pool fails only when the process ends.
-            let found = (try? await NIOThreadPool.singleton.runIfActive { Self.resolve("\(name)") }) ?? []
-            guard !found.isEmpty else { throw refusal }
-            addresses = Set(found).sorted()
+            addresses = await HostLookUp.addresses(of: name)
+            guard !addresses.isEmpty else { throw refusal }
         }
         guard case .internet(let excepted) = reach else { return addresses }
         let own = Self.ownAddresses()
@@ -179,18 +177,6 @@ public struct BlocklistFetcher: BlocklistFetching {
         }
         guard isAllowed else { throw refusal }
         return addresses
-    }
-
-    private static func resolve(_ name: String) -> [IPAddress] {
-        var hints = addrinfo()
-        hints.ai_family = AF_UNSPEC
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
-        defer { freeaddrinfo(list) }
-        return sequence(first: list, next: { $0?.pointee.ai_next }).compactMap { entry in
-            entry.flatMap { $0.pointee.ai_addr }.flatMap(IPAddress.init(socketAddress:))
-        }
     }
 
     /// Of the gateway's interfaces.
@@ -238,20 +224,5 @@ extension TimeAmount {
     fileprivate init(_ duration: Duration) {
         self = .milliseconds(
             duration.components.seconds * 1000 + duration.components.attoseconds / 1_000_000_000_000_000)
-    }
-}
-
-extension IPAddress {
-    /// `nil` for another family's.
-    fileprivate init?(socketAddress: UnsafeMutablePointer<sockaddr>) {
-        // Family, port and address stand there on every Linux (ip(7), ipv6(7)); in IPv6, the flow is before the address.
-        let start = UnsafeRawPointer(socketAddress)
-        switch Int32(start.loadUnaligned(as: UInt16.self)) {
-        case AF_INET:
-            self = .v4(IPv4Address(bits: UInt32(bigEndian: start.loadUnaligned(fromByteOffset: 4, as: UInt32.self))))
-        case AF_INET6:
-            self = .v6(IPv6Address(bits: UInt128(bigEndian: start.loadUnaligned(fromByteOffset: 8, as: UInt128.self))))
-        default: return nil
-        }
     }
 }
