@@ -146,23 +146,6 @@ extension OpenAPI {
             ]),
     ]
 
-    private static let vpns: [Operation] = [
-        Operation(
-            method: .post, path: "/v1/tenants/{tenant}/vpns", id: "createVPN",
-            summary: "Makes a line of the operator's a tenant's VPN; only for the operator.", tag: "vpns",
-            body: [.object("NewVPN")], answers: [.created("VPN")]),
-        Operation(
-            method: .get, path: "/v1/tenants/{tenant}/vpns", id: "listVPNs",
-            summary: "The tenant's VPNs and whether each is up.", tag: "vpns", answers: [.page("VPN")]),
-        Operation(
-            method: .get, path: "/v1/tenants/{tenant}/vpns/{vpn}", id: "showVPN", summary: "A VPN.", tag: "vpns",
-            answers: [.ok("VPN")]),
-        Operation(
-            method: .delete, path: "/v1/tenants/{tenant}/vpns/{vpn}", id: "deleteVPN",
-            summary: "Deletes a VPN that no policy in force names; only for the operator.", tag: "vpns",
-            answers: [.noContent]),
-    ]
-
     private static let names: [Operation] = [
         Operation(
             method: .get, path: "/v1/tenants/{tenant}/policies/{policy}/names", id: "listLearnedAddresses",

@@ -157,32 +157,6 @@ extension OpenAPI {
               }
             }
           },
-          "NewVPN": {
-            "type": "object",
-            "required": ["name", "interface", "networks"],
-            "additionalProperties": false,
-            "properties": {
-              "name": {"$ref": "#/components/schemas/Name"},
-              "interface": {"description": "Of the gateway's host.", "type": "string"},
-              "networks": {"description": "Prefixes of either family.", "type": "array", "items": {"type": "string"}},
-              "next_hop": {"description": "Absent: the interface leads to one peer only.", "type": "string"},
-              "next_hop6": {"type": "string"}
-            }
-          },
-          "VPN": {
-            "type": "object",
-            "required": ["name", "state", "interface", "networks", "created_at"],
-            "properties": {
-              "name": {"$ref": "#/components/schemas/Name"},
-              "state": {"enum": ["up", "down"]},
-              "since": {"description": "As far as the daemon has seen it.", "$ref": "#/components/schemas/Time"},
-              "interface": {"type": "string"},
-              "networks": {"type": "array", "items": {"type": "string"}},
-              "next_hop": {"type": "string"},
-              "next_hop6": {"type": "string"},
-              "created_at": {"$ref": "#/components/schemas/Time"}
-            }
-          },
           "LearnedAddress": {
             "type": "object",
             "required": ["name", "address", "until", "rules"],

@@ -415,5 +415,5 @@ extension OpenAPI {
               }
             }
           },
-        """# + policySchemas + "," + blocklistSchemas + "}"
+        """# + policySchemas + "," + blocklistSchemas + "," + vpnSchemas + "}"
 }

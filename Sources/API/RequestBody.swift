@@ -90,8 +90,10 @@ struct Whole<Value: FixedWidthInteger & Sendable>: Decodable {
     }
 }
 
+extension Text: Sendable where Value: Sendable {}
+
 /// The names of an object's fields.
-private struct FieldNames: Decodable {
+struct FieldNames: Decodable {
     let names: [String]
 
     init(from decoder: any Decoder) throws {

@@ -13,6 +13,7 @@ struct RouteTable {
     func get(_ path: RouterPath, _ handler: @escaping Handler) { add(.get, path, handler) }
     func post(_ path: RouterPath, _ handler: @escaping Handler) { add(.post, path, handler) }
     func put(_ path: RouterPath, _ handler: @escaping Handler) { add(.put, path, handler) }
+    func patch(_ path: RouterPath, _ handler: @escaping Handler) { add(.patch, path, handler) }
     func delete(_ path: RouterPath, _ handler: @escaping Handler) { add(.delete, path, handler) }
 
     private func add(_ method: HTTPRequest.Method, _ path: RouterPath, _ handler: @escaping Handler) {

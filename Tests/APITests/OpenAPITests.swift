@@ -2,6 +2,7 @@ import Control
 import Domain
 import Foundation
 import HTTPTypes
+import PKI
 import PolicyCompiler
 import TestSupport
 import Testing
@@ -164,6 +165,28 @@ import API
         }
     }
 
+    private static func makeTunnels(_ tour: inout Tour) async throws {
+        let vpns = "/v1/tenants/acme/vpns"
+        let office =
+            #"{"name": "office", "peer": "203.0.113.10", "remote_networks": ["10.1.0.0/24=192.168.9.0/24"], "#
+            + #""probe": "192.168.9.1", "partner": {"name": "service", "ports": ["tcp/443"], "#
+            + #""destinations": ["192.168.9.0/28"], "valid_until": "2099-01-01T00:00:00Z"}}"#
+        try await tour.ask(.post, vpns + "?dry_run=true", office)
+        try await tour.ask(.post, vpns, office)
+        try await tour.ask(.patch, vpns + "/office", #"{"profile": "compatible", "auth": "certificate"}"#)
+        try await tour.ask(.post, vpns + "/office/rotate-key", #"{"overlap_seconds": 60}"#)
+        try await tour.ask(.post, vpns + "/office/restart")
+        try await tour.ask(.get, vpns + "/office/diagnosis")
+        try await tour.ask(.get, vpns + "/office/peer-config?for=strongswan")
+        try await tour.ask(.get, "/v1/tenants/acme/vpn-authorities")
+        let authority = try CertificateAuthority(
+            for: try Name(parsing: "acme"), at: Timestamp(milliseconds: 1_790_000_000_000)
+        ).certificate.pem
+        try await tour.ask(
+            .put, "/v1/tenants/acme/vpn-authorities", type: "application/pem-certificate-chain", authority)
+        try await tour.ask(.put, "/v1/tenants/acme/vpn-limit", #"{"vpns": 5}"#)
+    }
+
     private static func makeEverything(_ tour: inout Tour) async throws {
         try await tour.ask(.post, "/v1/tenants", #"{"name": "acme"}"#)
         try await tour.ask(.post, "/v1/pools", #"{"prefix": "100.64.0.0/16", "block_length": 26}"#)
@@ -177,6 +200,7 @@ import API
             .post, "/v1/tenants/acme/vpns",
             #"{"name": "hq", "interface": "line1", "networks": ["10.0.0.0/24"], "next_hop": "10.255.0.2", "#
                 + #""next_hop6": "2001:db8::2"}"#)
+        try await makeTunnels(&tour)
         try await tour.ask(
             .put, "/v1/tenants/acme/dns", #"{"log": "all", "sampling": 2, "upstreams": ["10.0.0.53@53 vpn:hq"]}"#)
         for lists in ["/v1/blocklists", "/v1/tenants/acme/blocklists"] {
@@ -272,6 +296,8 @@ import API
         try await tour.ask(.delete, "/v1/services/telemetry")
         try await tour.ask(.put, "/v1/tenants/acme/dns", "{}")
         try await tour.ask(.delete, "/v1/tenants/acme/vpns/hq")
+        try await tour.ask(.delete, "/v1/tenants/acme/vpns/office")
+        try await tour.ask(.delete, "/v1/tenants/acme/vpn-authorities")
         try await tour.ask(.delete, "/v1/tokens/of-acme")
         try await tour.ask(.post, "/v1/tenants", #"{"name": "globex"}"#)
         try await tour.ask(.delete, "/v1/tenants/globex")

@@ -57,7 +57,7 @@ struct TestAPI {
             store: store, dataPlane: kernel, disconnecting: SilentNAS(), tracing: QuietTracing(),
             blocklists: BlocklistSupport(
                 texts: try TextDirectory(path: directory.appending(path: "texts").path), fetching: EmptyWeb()),
-            settings: ControlSettings(natPlan: plan), logger: logger
+            tunnels: try QuietDaemon.support(), settings: ControlSettings(natPlan: plan), logger: logger
         ) { Timestamp(milliseconds: 1_800_000_000_000) }
         if started { try await control.start() }
         let token = try await control.createToken(try Name(parsing: "first"), tenant: nil, by: .system).secret
@@ -147,6 +147,10 @@ struct WillingKernel: DataPlane {
     func setNamesAtOnce(_ changes: [NamedAddress]) -> Bool { true }
     func setNAS(_ addresses: Set<IPv4Address>) {}
     func setPools(_ prefixes: Set<IPv4Prefix>) {}
+    func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) {}
+    func tunnelPath() throws(DataPlaneError) -> TunnelPath { .userSpace }
+    func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) {}
+    func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { [:] }
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) {}
     func upInterfaces(_ interfaces: Set<InterfaceName>) -> Set<InterfaceName> { interfaces }
     func deleteFlows(_ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement) -> Int { 0 }
