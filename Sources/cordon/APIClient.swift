@@ -64,7 +64,11 @@ struct APIClient {
         try await send(.PUT, path, body: body, file: file)
     }
 
-    func post(path: [String], body: Body?) async throws -> Answer { try await send(.POST, path, body: body) }
+    func post(path: [String], query: [(String, String?)] = [], body: Body?) async throws -> Answer {
+        try await send(.POST, path, query: query, body: body)
+    }
+
+    func patch(path: [String], body: Body) async throws -> Answer { try await send(.PATCH, path, body: body) }
 
     func put(path: [String], body: Body?, file: String? = nil) async throws -> Answer {
         try await send(.PUT, path, body: body, file: file)

@@ -21,6 +21,24 @@ func readFile(_ path: String) throws -> [UInt8] {
     }
 }
 
+/// Writes a file that only its owner reads, in place of what was there.
+/// - Throws: `ExitCode` 1, after the reason is on standard error.
+func writeFile(_ content: [UInt8], to path: String) throws {
+    let failure = { (doing: String) -> ExitCode in
+        printError("cordon: cannot \(doing) \(path): \(String(cString: strerror(errno)))")
+        return .failure
+    }
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw failure("write") }
+    defer { close(descriptor) }
+    var rest = content[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        guard count > 0 || errno == EINTR else { throw failure("write") }
+        rest = rest.dropFirst(max(0, count))
+    }
+}
+
 private func unreadable(_ path: String) -> ExitCode {
     printError("cordon: cannot read \(path): \(String(cString: strerror(errno)))")
     return .failure

@@ -33,6 +33,7 @@ struct Composition {
         }
         let disconnecting = try await DisconnectClient.bind(
             address: configuration.radiusAddress, group: group, now: now, logger: logger)
+        let tunnels = try tunnelParts(kernel: kernel, group: group)
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: disconnecting, tracing: kernel,
             blocklists: BlocklistSupport(
@@ -40,7 +41,7 @@ struct Composition {
                 fetching: BlocklistFetcher(
                     BlocklistFetcher.Settings(authorities: configuration.blocklists.authorities)),
                 allowsPrivateAddresses: configuration.blocklists.allowsPrivateAddresses),
-            settings: configuration.control, logger: logger, wallClock: .system, now: now)
+            tunnels: tunnels?.support, settings: configuration.control, logger: logger, wallClock: .system, now: now)
         try await control.start()
         let exporter = try await IPFIXExporter.register(
             configuration.ipfix, with: control, group: group, logger: logger)
@@ -67,7 +68,7 @@ struct Composition {
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: control.services + (exporter.hasCollectors ? [exporter] : [])
-                    + [disconnecting] + unbound + [surfaces],
+                    + [disconnecting] + unbound + (tunnels?.services ?? []) + [surfaces],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         ).run()
         try await store.close()

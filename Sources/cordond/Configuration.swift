@@ -17,6 +17,8 @@ struct Configuration {
     /// `nil`: devices are given others' resolvers only.
     let resolver: ResolverConfiguration?
     let layout: GatewayLayout
+    /// `nil`: the gateway makes no tunnels.
+    let tunnels: TunnelConfiguration?
     let control: ControlSettings
     let ipfix: IPFIXExporter.Settings
     let blocklists: Blocklists
@@ -115,6 +117,9 @@ struct Configuration {
         layout.timeServer = try time.optional("server") { try IPv4Address(parsing: $0) }
         layout.timeServer6 = try time.optional("server6") { try IPv6Address(parsing: $0) }
         try time.finish()
+        tunnels = try Self.tunnels(&root)
+        layout.hasTunnels = tunnels != nil
+        layout.tunnelPath = tunnels?.path
         self.layout = layout
         let ports = try nat.number("ports-per-device", or: UInt16(512), in: 1...32_768)
         let firstPort = try nat.number("first-port", or: UInt16(1024), in: 1024...32_768)
