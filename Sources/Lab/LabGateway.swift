@@ -16,6 +16,11 @@ struct LabGateway: Sendable {
           sgi: {interface: sgi, peer: \(LabLayout.packetGateway)}
           wan: {interface: wan, next-hop: \(LabLayout.edgeInside)}
           protected: [198.18.0.0/15, \(LabLayout.edgeOutside)]
+        vpn:
+          listen: ["\(LabLayout.gatewayWAN)"]
+          addresses: ["\(LabLayout.edgeOutside)"]
+          identity-suffix: vpn.operator.example
+          directory: \(layout.charonDirectory)
         nat: {public: ["\(layout.natPublic)"], ports-per-device: 512}
         ipfix: {collectors: [\(layout.natCollectors.map { "\"\($0)\"" }.joined(separator: ", "))]}
         pools: [{prefix: \(LabLayout.pool), block: 24}]

@@ -61,6 +61,8 @@ public struct LabLayout: Sendable {
     var sessionDirectory: String { runDirectory + "/sessions" }
     /// Where `cordond` makes the files of its unbound, which runs as a user without privileges.
     var resolverDirectory: String { runDirectory + "/resolver" }
+    /// The same for its charon.
+    var charonDirectory: String { runDirectory + "/charon" }
     var logDirectory: String { runDirectory + "/log" }
     /// Written when everything is up, so its presence separates a whole laboratory from an interrupted one.
     var markerFile: String { runDirectory + "/up" }

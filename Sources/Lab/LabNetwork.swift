@@ -61,7 +61,8 @@ package struct LabNetwork: Sendable {
             ], in: .ran)
     }
 
-    /// Plain stateful NAT: outbound flows get the one outer address, nothing starts from outside.
+    /// Plain stateful NAT: outbound flows get the one outer address, and nothing starts from outside but IKE, which is the
+    /// gateway's.
     private func createEdge() async throws(LabError) {
         try await ip(
             [
@@ -85,6 +86,11 @@ package struct LabNetwork: Sendable {
                         type filter hook forward priority filter; policy drop;
                         ct state established,related accept
                         iifname "inside" oifname "outside" accept
+                        iifname "outside" ip daddr \(LabLayout.gatewayWAN) udp dport { 500, 4500 } accept
+                    }
+                    chain prerouting {
+                        type nat hook prerouting priority dstnat; policy accept;
+                        iifname "outside" ip daddr \(LabLayout.edgeOutside) udp dport { 500, 4500 } dnat to \(LabLayout.gatewayWAN)
                     }
                     chain postrouting {
                         type nat hook postrouting priority srcnat; policy accept;
