@@ -2,13 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench-attach bench-forward bench-compile bench-policy bench-trace bench-dns bench-crash soak clean root
+.PHONY: help setup build demo test test-kernel-ipsec lint bench-attach bench-forward bench-compile bench-policy bench-trace bench-dns bench-crash soak clean root
 
 # Colours are a compiler's flag to SwiftPM: with them, a build on a terminal and one in a pipe would share nothing.
 build_flags := -c release --no-color-diagnostics --explicit-target-dependency-import-check error
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the Debian packages that are missing
 	@scripts/setup
@@ -22,6 +22,9 @@ demo: root setup ## show the main job on real packets in network namespaces
 
 test: root build ## run all tests, on the real kernel too
 	@scripts/test
+
+test-kernel-ipsec: root build ## VPNs where the kernel encrypts, in a Debian kernel under qemu
+	@scripts/test-kernel-ipsec
 
 lint: ## check formatting, imports and scripts
 	@scripts/lint
