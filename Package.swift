@@ -25,6 +25,8 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
@@ -40,6 +42,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -59,6 +63,9 @@ let package = Package(
         .target(name: "RADIUS", dependencies: ["Domain", crypto], swiftSettings: settings),
         .target(name: "DNS", dependencies: ["Domain"], swiftSettings: settings),
         .target(name: "IPFIX", dependencies: ["Domain"], swiftSettings: settings),
+        .target(name: "VICI", dependencies: ["Domain"], swiftSettings: settings),
+        .target(name: "PeerGuides", dependencies: ["Domain"], swiftSettings: settings),
+        .target(name: "PKI", dependencies: ["Domain", crypto, x509, asn1], swiftSettings: settings),
         .target(
             name: "CNetfilter",
             linkerSettings: [.linkedLibrary("nftables"), .linkedLibrary("nftnl"), .linkedLibrary("mnl")]),
@@ -69,19 +76,24 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Control",
-            dependencies: ["Domain", "PolicyCompiler", "DNS", "Store", crypto, logging, metrics, lifecycle],
+            dependencies: [
+                "Domain", "PolicyCompiler", "DNS", "VICI", "PKI", "PeerGuides", "Store", crypto, logging, metrics,
+                lifecycle,
+            ],
             swiftSettings: settings),
         .target(
             name: "Servers",
             dependencies: [
-                "Domain", "RADIUS", "DNS", "IPFIX", "Control", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL, logging,
+                "Domain", "RADIUS", "DNS", "IPFIX", "VICI", "Control", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL,
+                logging,
                 metrics, lifecycle,
             ],
             swiftSettings: settings),
         .target(
             name: "API",
             dependencies: [
-                "Domain", "PolicyCompiler", "Store", "Control", hummingbird, nioCore, logging, metrics, lifecycle,
+                "Domain", "PolicyCompiler", "VICI", "PKI", "PeerGuides", "Store", "Control", hummingbird, nioCore,
+                logging, metrics, lifecycle,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -129,12 +141,23 @@ let package = Package(
             name: "DNSTests", dependencies: ["DNS", "Domain", "TestSupport", "CMallocCount"],
             swiftSettings: testSettings),
         .testTarget(
+            name: "PKITests", dependencies: ["PKI", "Domain", "TestSupport"], resources: [.copy("Fixtures")],
+            swiftSettings: testSettings),
+        .testTarget(
+            name: "VICITests", dependencies: ["VICI", "Domain", "TestSupport"], resources: [.copy("Captures")],
+            swiftSettings: testSettings),
+        .testTarget(
+            name: "PeerGuidesTests", dependencies: ["PeerGuides", "Domain", "TestSupport"],
+            resources: [.copy("Golden")],
+            swiftSettings: testSettings),
+        .testTarget(
             name: "ServersTests",
             dependencies: ["Servers", "Control", "DNS", "Domain", nioCore, nioHTTP1, nioPosix, nioSSL, logging],
             swiftSettings: testSettings),
         .testTarget(name: "IPFIXTests", dependencies: ["IPFIX", "Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
-            name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb], swiftSettings: testSettings),
+            name: "StoreTests", dependencies: ["Store", "Domain", "TestSupport", grdb],
+            resources: [.copy("Dumps")], swiftSettings: testSettings),
         .testTarget(
             name: "ControlTests",
             dependencies: ["Control", "Store", "PolicyCompiler", "DNS", "Domain", logging, lifecycle],
@@ -142,7 +165,9 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Control", "Store", "PolicyCompiler", "Domain", "TestSupport", hummingbird, httpClient, logging,
+                "API", "Control", "VICI", "PKI", "Store", "PolicyCompiler", "Domain", "TestSupport", hummingbird,
+                httpClient,
+                logging,
                 metrics, lifecycle, nioCore,
             ],
             swiftSettings: testSettings),
