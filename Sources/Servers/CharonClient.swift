@@ -126,15 +126,18 @@ package final class CharonClient: IKEDaemon, Service {
     package func unload(
         _ identifier: String, secrets: [String], authorities: [String]
     ) async throws(IKEDaemonError) {
-        do throws(IKEDaemonError) {
-            try await send(Commands.UnloadConnection(identifier))
-        } catch {
-            // It is not there: whatever is left of it goes all the same.
+        try await forget(Commands.UnloadConnection(identifier))
+        for secret in secrets { try await forget(Commands.UnloadShared(secret)) }
+        for authority in authorities { try await forget(Commands.UnloadAuthority(authority)) }
+        _ = try await terminate(identifier, force: true)
+    }
+
+    /// What is not there is refused, and forgotten already: the rest goes all the same.
+    private func forget<Question: Command>(_ command: Question) async throws(IKEDaemonError)
+    where Question.Answer == Void {
+        do throws(IKEDaemonError) { try await send(command) } catch {
             guard error.code == .refused else { throw error }
         }
-        for secret in secrets { try await unload(secret: secret) }
-        for authority in authorities { try await send(Commands.UnloadAuthority(authority)) }
-        _ = try await terminate(identifier, force: true)
     }
 
     package func unload(secret: String) async throws(IKEDaemonError) { try await send(Commands.UnloadShared(secret)) }
