@@ -14,6 +14,8 @@ public struct TunnelChecks: Sendable {
     /// What the peers of the gateway's other VPNs say they are, whoever's they are, in the form in which the IKE daemon
     /// compares them.
     public var takenIdentities: Set<String> = []
+    /// Those of them that alone tell a VPN's peer from others', since the gateway is known to it by its address.
+    public var reservedIdentities: Set<String> = []
 
     public init(
         forbidden: [IPv4Prefix], others: [VPN], groups: Set<Name>, gatewayAddresses: [IPAddress] = [],
@@ -135,7 +137,7 @@ public struct TunnelChecks: Sendable {
     }
 
     /// The first private prefix (RFC 1918) of the length that overlaps none of these; the least usual ones first.
-    static func free(_ length: UInt8, besides taken: [IPv4Prefix]) -> IPv4Prefix? {
+    package static func free(_ length: UInt8, besides taken: [IPv4Prefix]) -> IPv4Prefix? {
         let spaces: [(UInt32, UInt8)] = [(172 << 24 | 16 << 16, 12), (192 << 24 | 168 << 16, 16), (10 << 24, 8)]
         for (bits, own) in spaces where own <= length {
             let step = UInt64(1) << UInt64(32 - length)
@@ -216,12 +218,18 @@ public struct TunnelChecks: Sendable {
             findings.append(
                 error(
                     "auth",
-                    "the tenant has no certificate authority: make one with `cordon vpn authority create`, or upload its own"
+                    "the tenant has no certificate authority: make one with another VPN, or set its own with `cordon vpn authority set FILE`"
                 ))
         }
-        if tunnel.gatewayIdentity == .address,
-            let peer = (tunnel.peerIdentity ?? tunnel.peer.defaultIdentity)?.comparable, takenIdentities.contains(peer)
-        {
+        let peer = (tunnel.peerIdentity ?? tunnel.peer.defaultIdentity)?.comparable
+        if let peer, tunnel.gatewayIdentity == .name, reservedIdentities.contains(peer) {
+            findings.append(
+                error(
+                    "peer_id",
+                    "another VPN's peer says this, and is told from others by it alone: write another peer_id, and have the "
+                        + "peer say that"))
+        }
+        if let peer, tunnel.gatewayIdentity == .address, takenIdentities.contains(peer) {
             findings.append(
                 error(
                     "gateway_id",
