@@ -152,7 +152,10 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "ServersTests",
-            dependencies: ["Servers", "Control", "DNS", "Domain", nioCore, nioHTTP1, nioPosix, nioSSL, logging],
+            dependencies: [
+                "Servers", "Control", "DNS", "VICI", "Domain", nioCore, nioHTTP1, nioPosix, nioSSL, logging, metrics,
+                lifecycle,
+            ],
             swiftSettings: testSettings),
         .testTarget(name: "IPFIXTests", dependencies: ["IPFIX", "Domain", "TestSupport"], swiftSettings: testSettings),
         .testTarget(
@@ -160,15 +163,16 @@ let package = Package(
             resources: [.copy("Dumps")], swiftSettings: testSettings),
         .testTarget(
             name: "ControlTests",
-            dependencies: ["Control", "Store", "PolicyCompiler", "DNS", "Domain", logging, lifecycle],
+            dependencies: [
+                "Control", "Store", "PolicyCompiler", "DNS", "VICI", "PKI", "PeerGuides", "Domain", "TestSupport",
+                logging, lifecycle,
+            ],
             swiftSettings: testSettings),
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Control", "VICI", "PKI", "Store", "PolicyCompiler", "Domain", "TestSupport", hummingbird,
-                httpClient,
-                logging,
-                metrics, lifecycle, nioCore,
+                "API", "Control", "VICI", "PKI", "PeerGuides", "Store", "PolicyCompiler", "Domain", "TestSupport",
+                hummingbird, httpClient, logging, metrics, lifecycle, nioCore,
             ],
             swiftSettings: testSettings),
         .testTarget(

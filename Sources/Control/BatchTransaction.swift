@@ -9,6 +9,8 @@ struct Outcome: Sendable {
     var changes: [DeviceChange] = []
     /// Sessions that ended.
     var ended: [Session.ID] = []
+    /// What a device was given, and whose the device is.
+    var lease: (address: IPv4Address, tenant: Tenant.ID)?
     /// The device got no port block.
     var lacksNAT = false
     /// Our own fault, when there was one.
@@ -86,6 +88,7 @@ struct BatchTransaction: Sendable {
         let policy = sim.policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll
         let group = sim.group.flatMap(GroupNumber.init(group:))
         outcome.changes = [.set(DeviceEntry(address: lease.address, policy: policy, nat: nat, group: group))]
+        outcome.lease = (lease.address, sim.tenant)
         outcome.lacksNAT = nat == nil
         outcome.answer = .attach(.accept(address: lease.address, token: token))
         return outcome

@@ -129,7 +129,7 @@ extension ControlPlane {
     }
 
     /// Keys whose time is over are forgotten.
-    func forgetRetiredKeys() async throws {
+    package func forgetRetiredKeys() async throws {
         let now = self.now()
         let retired = try await store.read { store in try store.retiredVPNKeys(before: now) }
         guard !retired.isEmpty else { return }

@@ -162,16 +162,21 @@ extension ControlPlane {
         tunnelSupport?.wake()
     }
 
-    /// Reads one tunnel again and gives it to the kernel and the daemon. On the engine's loop.
-    func bringTunnel(_ id: VPN.ID) async throws {
+    /// Reads one tunnel again and gives it to the kernel and the daemon. On the engine's loop, where no name is looked up:
+    /// devices wait for it.
+    /// - Parameter lookedUp: what the peer's name stands for; `nil`: what it did before.
+    func bringTunnel(_ id: VPN.ID, lookedUp: [IPAddress]? = nil) async throws {
         guard let facts = try await store.read({ store in try store.vpn(id).flatMap { try Self.facts(of: $0, store) } })
         else { return }
-        let lookedUp = await lookedUp(facts.tunnel)
+        let known = tunnels.state(of: id).flatMap {
+            $0.setup.tunnel.peer == facts.tunnel.peer ? $0.setup.plan.lookedUpAddresses : nil
+        }
+        // Also when the kernel does not take it now: the keeper gives it to the kernel again.
+        defer { bring(facts, lookedUp: lookedUp ?? known ?? []) }
         vpnBook.set(
             facts.vpn, Self.entry(of: facts, isHeld: tunnels.state(of: id)?.isHeld ?? false),
             condition: { self.condition(of: $0, up: []) }, at: now())
         try setVPNs([facts.vpn.number])
-        bring(facts, lookedUp: lookedUp)
     }
 
     /// Looks the peer's name up anew, and brings the tunnel when it stands for other addresses now.
@@ -192,7 +197,7 @@ extension ControlPlane {
         }
     }
 
-    private func lookedUp(_ tunnel: Tunnel) async -> [IPAddress] {
+    func lookedUp(_ tunnel: Tunnel) async -> [IPAddress] {
         guard case .name(let name) = tunnel.peer, let tunnelSupport else { return [] }
         return Array(await tunnelSupport.lookUp(name).sorted().prefix(8))
     }
@@ -205,6 +210,10 @@ extension ControlPlane {
     /// The tenant's blocks are others now: its tunnels' selectors too.
     func bringTunnels(of tenant: Tenant.ID) async throws {
         for state in tunnels.states({ $0.setup.vpn.tenant == tenant }) { try await bringTunnel(state.setup.vpn.id) }
+    }
+
+    func widenTunnels(of tenant: Tenant.ID) async throws {
+        try await engine.exclusively { try await self.bringTunnels(of: tenant) }
     }
 
     /// Leads the packets of tunnels to the TUN that the IKE daemon has made, where it encrypts.

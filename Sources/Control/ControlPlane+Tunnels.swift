@@ -59,10 +59,13 @@ extension ControlPlane {
             groups: Set(try store.groups(of: tenant.id).map(\.name)), gatewayAddresses: support.settings.addresses,
             // One is made when it is needed.
             hasAuthority: true)
-        checks.takenIdentities = Set(
-            try store.allVPNs().filter { $0.tenant != tenant.id || $0.name != name }.compactMap { vpn in
-                vpn.tunnel.flatMap { Self.peerIdentity(of: $0, vpn.name)?.comparable }
-            })
+        for vpn in try store.allVPNs() where vpn.tenant != tenant.id || vpn.name != name {
+            guard let tunnel = vpn.tunnel, let peer = Self.peerIdentity(of: tunnel, vpn.name)?.comparable else {
+                continue
+            }
+            checks.takenIdentities.insert(peer)
+            if tunnel.gatewayIdentity == .address { checks.reservedIdentities.insert(peer) }
+        }
         return checks
     }
 
@@ -119,6 +122,7 @@ extension ControlPlane {
         _ name: Name, of tenant: Name, _ tunnel: Tunnel, request: CertificateRequest? = nil, by principal: Principal
     ) async throws(ControlError) -> TunnelHandover {
         let support = try requireTunnels()
+        let lookedUp = await self.lookedUp(tunnel)
         return try await change {
             let now = self.now()
             let made = try await self.store.write { store in
@@ -138,7 +142,7 @@ extension ControlPlane {
             }
             self.book.noteChangeOfScope(of: made.vpn.tenant)
             self.countPeerIdentities(made.identities)
-            try await self.bringTunnel(made.vpn.id)
+            try await self.bringTunnel(made.vpn.id, lookedUp: lookedUp)
             try await self.bringNamesakes(of: made.vpn)
             return TunnelHandover(vpn: self.view(made.vpn), made: made.secrets, warnings: made.warnings)
         }
@@ -178,7 +182,7 @@ extension ControlPlane {
         _ change: @escaping @Sendable (Tunnel) throws(ControlError) -> Tunnel
     ) async throws(ControlError) -> TunnelHandover {
         let support = try requireTunnels()
-        return try await self.change {
+        let handover = try await self.change {
             let now = self.now()
             let made = try await self.store.write { store in
                 let owner = try store.visibleTenant(tenant, to: principal)
@@ -211,6 +215,8 @@ extension ControlPlane {
             try await self.bringNamesakes(of: made.vpn)
             return TunnelHandover(vpn: self.view(made.vpn), made: made.secrets, warnings: made.warnings)
         }
+        try await Self.translating { try await self.refreshTunnel(handover.vpn.vpn.id) }
+        return handover
     }
 
     /// How many VPNs a tenant may have; `nil`: as the configuration says.

@@ -18,7 +18,7 @@ public final class ControlPlane: Sendable {
     let book: PolicyBook
     let hitBook = HitBook()
     let vpnBook = VPNBook()
-    let tunnels = TunnelBook()
+    package let tunnels = TunnelBook()
     /// `nil` where the gateway makes no tunnels.
     let tunnelSupport: TunnelSupport?
     /// Who encrypts; known from the start on.
@@ -73,7 +73,9 @@ public final class ControlPlane: Sendable {
         self.logger = logger
         self.now = now
         traceHub = tracing.map { TraceHub(tracing: $0, limits: settings.traces, now: now, logger: logger) }
-        engine = Engine(store: store, dataPlane: self.dataPlane, settings: settings, now: now, logger: logger)
+        engine = Engine(
+            store: store, dataPlane: self.dataPlane, settings: settings, tunnels: self.tunnels, now: now,
+            logger: logger)
     }
 
     /// The long-lived parts: the engine's loop, the watch over the kernel, what keeps schedules and looks at counters, and

@@ -16,6 +16,7 @@ final class Engine: Service {
     let store: any Store
     let dataPlane: any DataPlane
     let settings: ControlSettings
+    private let tunnels: TunnelBook
     let now: @Sendable () -> Timestamp
     let logger: Logger
     let stops = StopWaiters()
@@ -25,12 +26,13 @@ final class Engine: Service {
     private let metrics = EngineMetrics()
 
     init(
-        store: any Store, dataPlane: any DataPlane, settings: ControlSettings, now: @escaping @Sendable () -> Timestamp,
-        logger: Logger
+        store: any Store, dataPlane: any DataPlane, settings: ControlSettings, tunnels: TunnelBook,
+        now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.store = store
         self.dataPlane = dataPlane
         self.settings = settings
+        self.tunnels = tunnels
         self.now = now
         self.logger = logger
         queue = Mutex(WorkQueue(capacity: settings.queueCapacity))
@@ -127,6 +129,8 @@ final class Engine: Service {
             // An answer that lets a device in needs the kernel; a stop is true once it is stored.
             let isAnswerable = enforced || outcome.changes.allSatisfy(\.isRemoval)
             request.complete(isAnswerable ? outcome.answer : .dropped)
+            // Its tenant may have been given a block for it.
+            if let (address, tenant) = outcome.lease { tunnels.note(address, of: tenant) }
             if let fault = outcome.fault {
                 logger.error("a request could not be decided", metadata: ["error": "\(fault)"])
             }

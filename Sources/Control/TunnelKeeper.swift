@@ -22,6 +22,8 @@ struct TunnelKeeper: Service {
     private static let countingTurns = 10
     private static let comparingTurns = 50
     private static let forgettingTurns = 300
+    private static let lookUpInterval: Duration = .seconds(10)
+    private static let lookUpsAtOnce = 16
     /// So many at once: each is two exchanges of the daemon's threads with a peer.
     private static let attemptsAtOnce = 64
 
@@ -36,6 +38,7 @@ struct TunnelKeeper: Service {
                 group.addTask { await self.listen() }
                 group.addTask { await self.work() }
                 group.addTask { await self.tick() }
+                group.addTask { await self.keepPeers() }
                 await group.waitForAll()
             }
         }
@@ -54,6 +57,9 @@ struct TunnelKeeper: Service {
                         "packets do not find the way to the IKE daemon; tried again", metadata: ["error": "\(error)"])
                 }
                 tunnels.connected(at: now)
+                // It may be the same daemon, which had none of what happened meanwhile. If it cannot say, the connection
+                // has ended again.
+                if let loaded = try? await support.daemon.loaded() { tunnels.noteStrays(among: loaded) }
                 support.wake()
             case .disconnected:
                 tunnels.disconnected(at: now)
@@ -113,7 +119,12 @@ struct TunnelKeeper: Service {
                 case .unload: nil
                 }
             // A daemon that is gone is told everything when it is back.
-            guard error.code != .unreachable else { return }
+            guard error.code != .unreachable else {
+                if case .unload(let identifier, let keys, let authorities) = step {
+                    control.tunnels.noteStillThere(identifier, keys: keys, authorities: authorities)
+                }
+                return
+            }
             if let id { control.tunnels.noteFailure(id, words: error.words, at: control.now()) }
             control.logger.error("the IKE daemon did not take a change", metadata: ["error": "\(error)"])
         }
@@ -125,15 +136,15 @@ struct TunnelKeeper: Service {
         loads.increment()
         let before = control.tunnels.state(of: id)
         let secrets = TunnelSecrets(
-            keys: keys.map { ("\(setup.plan.identifier).\($0.id)", $0.key.bytes) }, privateKey: setup.privateKey?.bytes,
+            keys: keys.map { (setup.name(of: $0), $0.key.bytes) }, privateKey: setup.privateKey?.bytes,
             authorities: setup.authorities)
         try await support.daemon.load(setup.plan, secrets)
         for name in before?.loadedKeys ?? [] where !secrets.keys.contains(where: { $0.name == name }) {
             try await support.daemon.unload(secret: name)
         }
         control.tunnels.noteLoaded(id, revision: revision, setup, keys: secrets.keys.map(\.name))
-        // What is up was made as the tunnel was before.
-        if let old = before?.loaded, old != setup.plan {
+        // What is up was made as the connection was before; whose the keys are, the daemon asks when it makes one.
+        if let old = before?.loaded, old.connection.settings != setup.plan.connection.settings {
             try await support.daemon.terminate(setup.plan.identifier, force: true)
         }
         support.wake()
@@ -158,7 +169,18 @@ struct TunnelKeeper: Service {
             if turn % Self.countingTurns == 0 { count(at: now) }
             if turn % Self.comparingTurns == 0 { await compare() }
             if turn % Self.forgettingTurns == 0 { await forget() }
+            await bringWidened()
             support.wake()
+        }
+    }
+
+    private func bringWidened() async {
+        for tenant in control.tunnels.takeWidened() {
+            do { try await control.widenTunnels(of: tenant) } catch {
+                // The next device of the block is another reason.
+                control.logger.error(
+                    "VPNs do not have a tenant's new block", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
+            }
         }
     }
 
@@ -190,20 +212,30 @@ struct TunnelKeeper: Service {
             isOther = control.tunnels.apply(event, to: name, at: now) != nil || isOther
         }
         if isOther { await look() }
-        await lookUpPeers()
     }
 
-    /// Peers' names, while their tunnels are down: they may be elsewhere now.
-    private func lookUpPeers() async {
-        let waiting = control.tunnels.states { state in
-            if case .name = state.setup.tunnel.peer { !state.isEstablished } else { false }
-        }
-        for state in waiting {
-            do { try await control.refreshTunnel(state.setup.vpn.id) } catch {
-                control.logger.warning(
-                    "a VPN's peer could not be looked up",
-                    metadata: ["vpn": "\(state.setup.vpn.name)", "error": "\(error)"])
+    /// Peers' names, while their tunnels are down: they may be elsewhere now. Several at once, since one whose servers do
+    /// not answer takes many seconds.
+    private func keepPeers() async {
+        while !Task.isCancelled {
+            let waiting = control.tunnels.states { state in
+                if case .name = state.setup.tunnel.peer { !state.isEstablished } else { false }
             }
+            await withTaskGroup(of: Void.self) { group in
+                for (place, state) in waiting.enumerated() {
+                    if place >= Self.lookUpsAtOnce { await group.next() }
+                    group.addTask { await self.lookUpPeer(of: state) }
+                }
+            }
+            do { try await Task.sleep(for: Self.lookUpInterval) } catch { return }
+        }
+    }
+
+    private func lookUpPeer(of state: TunnelBook.State) async {
+        do { try await control.refreshTunnel(state.setup.vpn.id) } catch {
+            control.logger.warning(
+                "a VPN's peer could not be looked up",
+                metadata: ["vpn": "\(state.setup.vpn.name)", "error": "\(error)"])
         }
     }
 }

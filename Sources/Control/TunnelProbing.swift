@@ -41,21 +41,23 @@ public struct TunnelProbe: Hashable, Sendable {
 }
 
 /// How one tunnel's probe does. A question is sent when the last is answered or given up.
-struct ProbeState: Hashable, Sendable {
+package struct ProbeState: Hashable, Sendable {
     /// Between two questions, and as long as an answer is waited for.
-    static let intervalMilliseconds: Int64 = 800
+    package static let intervalMilliseconds: Int64 = 800
     /// So many without an answer, one after the other, and the tunnel is taken for dead.
-    static let patience = 4
+    package static let patience = 4
 
-    private(set) var sequence: UInt16 = 0
-    private(set) var lost = 0
+    package private(set) var sequence: UInt16 = 0
+    package private(set) var lost = 0
     private var sentAt: Timestamp?
     private var isAnswered = true
 
-    var isFailing: Bool { lost >= Self.patience }
+    package init() {}
+
+    package var isFailing: Bool { lost >= Self.patience }
 
     /// - Returns: the number of the question to send now, when it is time.
-    mutating func next(at time: Timestamp) -> UInt16? {
+    package mutating func next(at time: Timestamp) -> UInt16? {
         if let sentAt, time.milliseconds - sentAt.milliseconds < Self.intervalMilliseconds { return nil }
         if !isAnswered { lost = min(lost + 1, Self.patience) }
         sequence &+= 1
@@ -63,12 +65,12 @@ struct ProbeState: Hashable, Sendable {
         return sequence
     }
 
-    mutating func note(answer sequence: UInt16) {
+    package mutating func note(answer sequence: UInt16) {
         // One that comes late is an answer still.
         guard self.sequence &- sequence < UInt16(Self.patience) else { return }
         lost = 0
         if sequence == self.sequence { isAnswered = true }
     }
 
-    mutating func restart() { self = ProbeState() }
+    package mutating func restart() { self = ProbeState() }
 }

@@ -1,35 +1,37 @@
-import Domain
-import PolicyCompiler
+package import Domain
+package import PolicyCompiler
 import Synchronization
 
 /// The VPNs and whether each is up. One goes down at once; it comes back when it has been up for a while, so that one
 /// that comes and goes does not take the flows with it each time.
-final class VPNBook: Sendable {
-    struct State: Sendable {
-        let vpn: VPN
+package final class VPNBook: Sendable {
+    package struct State: Sendable {
+        package let vpn: VPN
         /// As the kernel has it.
-        var entry: VPNEntry
+        package internal(set) var entry: VPNEntry
         var since: Timestamp
         /// Since when one that is down has been well again.
         var wellSince: Timestamp?
         /// What has never been up has taken no flows away yet, and need not show that it lasts.
         var hasBeenUp: Bool
 
-        var isUp: Bool {
+        package var isUp: Bool {
             get { entry.isUp }
             set { entry.isUp = newValue }
         }
     }
 
     /// How long one must have been well before flows take it again.
-    static let steadyMilliseconds: Int64 = 2000
+    package static let steadyMilliseconds: Int64 = 2000
+
+    package init() {}
 
     private let states = Mutex<[VPNNumber: State]>([:])
 
-    func state(of number: VPNNumber) -> State? { states.withLock { $0[number] } }
+    package func state(of number: VPNNumber) -> State? { states.withLock { $0[number] } }
 
     /// - Parameter entries: those of all VPNs. A VPN that was not there before is up when it is well.
-    func replaceAll(
+    package func replaceAll(
         _ entries: [(vpn: VPN, entry: VPNEntry)], condition: (VPN) -> TunnelBook.Condition, at time: Timestamp
     ) {
         states.withLock { states in
@@ -41,11 +43,11 @@ final class VPNBook: Sendable {
     }
 
     /// The same for one.
-    func set(_ vpn: VPN, _ entry: VPNEntry, condition: (VPN) -> TunnelBook.Condition, at time: Timestamp) {
+    package func set(_ vpn: VPN, _ entry: VPNEntry, condition: (VPN) -> TunnelBook.Condition, at time: Timestamp) {
         states.withLock { $0[vpn.number] = Self.state(vpn, entry, $0[vpn.number], condition, time) }
     }
 
-    func remove(_ number: VPNNumber) { states.withLock { $0[number] = nil } }
+    package func remove(_ number: VPNNumber) { states.withLock { $0[number] = nil } }
 
     private static func state(
         _ vpn: VPN, _ entry: VPNEntry, _ known: State?, _ condition: (VPN) -> TunnelBook.Condition, _ time: Timestamp
@@ -63,7 +65,7 @@ final class VPNBook: Sendable {
     }
 
     /// - Returns: those that went down or came up.
-    func note(_ condition: (VPN) -> TunnelBook.Condition, at time: Timestamp) -> [State] {
+    package func note(_ condition: (VPN) -> TunnelBook.Condition, at time: Timestamp) -> [State] {
         states.withLock { states in
             var changed: [State] = []
             for (number, old) in states {
@@ -91,7 +93,7 @@ final class VPNBook: Sendable {
     }
 
     /// Leads what comes from a tunnel's networks to its interface, or to that of another of the same networks.
-    func hold(_ number: VPNNumber, _ isHeld: Bool, blocks: [IPv4Prefix]) {
+    package func hold(_ number: VPNNumber, _ isHeld: Bool, blocks: [IPv4Prefix]) {
         states.withLock { states in
             guard let state = states[number], let tunnel = state.entry.tunnel else { return }
             let entry = state.entry
@@ -110,7 +112,7 @@ final class VPNBook: Sendable {
     }
 
     /// As the kernel takes them.
-    var entries: [VPNNumber: VPNEntry] { states.withLock { $0.mapValues(\.entry) } }
+    package var entries: [VPNNumber: VPNEntry] { states.withLock { $0.mapValues(\.entry) } }
 
     /// Of one tenant, by number.
     func states(of tenant: Tenant.ID) -> [State] {
