@@ -15,6 +15,8 @@ package final class CharonClient: IKEDaemon, Service {
         var channel: (any Channel, NIOLoopBound<CharonHandler>)?
         var listeners: [Int: AsyncStream<IKEDaemonEvent>.Continuation] = [:]
         var nextListener = 0
+        /// What the daemon calls the private key of each VPN that has one.
+        var privateKeys: [String: String] = [:]
     }
 
     private let state = Mutex(State())
@@ -36,7 +38,7 @@ package final class CharonClient: IKEDaemon, Service {
                     self.logger.info("connected to the IKE daemon")
                     self.tell(.reconnected)
                     try? await channel.closeOnShutdown()
-                    self.state.withLock { $0.channel = nil }
+                    self.state.withLock { ($0.channel, $0.privateKeys) = (nil, [:]) }
                     self.tell(.disconnected)
                     if !Task.isCancelled { self.logger.warning("the connection to the IKE daemon has ended") }
                 }
@@ -116,11 +118,23 @@ package final class CharonClient: IKEDaemon, Service {
 
     package func load(_ plan: TunnelPlan, _ secrets: TunnelSecrets) async throws(IKEDaemonError) {
         for key in secrets.keys { try await send(plan.secret(key.name, key.octets)) }
-        if let key = secrets.privateKey { _ = try await send(Commands.LoadKey(octets: key)) }
+        var key: String?
+        if let octets = secrets.privateKey { key = try await send(Commands.LoadKey(octets: octets)) }
         for (name, certificate) in secrets.authorities {
             try await send(Commands.LoadAuthority(name, certificate: certificate))
         }
         try await send(plan.connection)
+        try await keep(key, of: plan.identifier)
+    }
+
+    /// Forgets the private key that the VPN had before, if it is another.
+    private func keep(_ key: String?, of identifier: String) async throws(IKEDaemonError) {
+        let old = state.withLock { state in
+            let old = state.privateKeys[identifier]
+            state.privateKeys[identifier] = key
+            return old
+        }
+        if let old, old != key { try await forget(Commands.UnloadKey(old)) }
     }
 
     package func unload(
@@ -128,6 +142,7 @@ package final class CharonClient: IKEDaemon, Service {
     ) async throws(IKEDaemonError) {
         try await forget(Commands.UnloadConnection(identifier))
         for secret in secrets { try await forget(Commands.UnloadShared(secret)) }
+        try await keep(nil, of: identifier)
         for authority in authorities { try await forget(Commands.UnloadAuthority(authority)) }
         _ = try await terminate(identifier, force: true)
     }

@@ -1,12 +1,12 @@
-import Glibc
-import Logging
-import Metrics
+package import Glibc
+package import Logging
+package import Metrics
 import NIOPosix
 import ServiceLifecycle
 
 /// A program of others that this process runs: its files are written, it is started, started again when it dies, and ended
 /// at shutdown. One that a process which was killed has left behind is ended first.
-struct SupervisedProgram: Sendable {
+package struct SupervisedProgram: Sendable {
     /// As its process is called.
     let name: String
     /// Made when it is not there; what is in it is ours.
@@ -20,20 +20,39 @@ struct SupervisedProgram: Sendable {
     let restarts: Counter
     let logger: Logger
 
-    struct File: Sendable {
-        let path: String
-        let text: String
-        var mode: mode_t = 0o644
+    package init(
+        name: String, directory: String, files: [File], command: [String], marker: String, restarts: Counter,
+        logger: Logger
+    ) {
+        self.name = name
+        self.directory = directory
+        self.files = files
+        self.command = command
+        self.marker = marker
+        self.restarts = restarts
+        self.logger = logger
     }
 
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
+    package struct File: Sendable {
+        let path: String
+        let text: String
+        let mode: mode_t
+
+        package init(path: String, text: String, mode: mode_t = 0o644) {
+            self.path = path
+            self.text = text
+            self.mode = mode
+        }
+    }
+
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
     }
 
     private var processFile: String { "\(directory)/\(name).pid" }
 
     /// - Parameter onEnd: called when it has ended by itself, before it is started again.
-    func run(onEnd: @escaping @Sendable () -> Void = {}) async throws {
+    package func run(onEnd: @escaping @Sendable () -> Void = {}) async throws {
         try prepare()
         let thread = NIOThreadPool(numberOfThreads: 1)
         thread.start()

@@ -2,6 +2,7 @@ import Control
 import Domain
 import Foundation
 import Logging
+import PolicyCompiler
 import ServiceLifecycle
 import Store
 import Synchronization
@@ -22,12 +23,13 @@ struct Bench: Sendable {
     static let plan = try? NATPlan(publicPrefixes: [IPv4Prefix(containing: IPv4Address(bits: 0xC613_0000), length: 28)])
 
     static func run(
-        pool: String = "100.64.0.0/16",
+        pool: String = "100.64.0.0/16", blockLength: UInt8 = 24,
         now: @escaping @Sendable () -> Timestamp = {
             Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
         },
         settings: ((inout ControlSettings) -> Void)? = nil,
-        blocklists: ((inout BlocklistSupport) -> Void)? = nil,
+        blocklists: ((inout BlocklistSupport) -> Void)? = nil, tunnels: TunnelSupport? = nil,
+        tunnelPath: TunnelPath = .userSpace, logger given: Logger? = nil,
         storedIn wrap: (any Store) -> any Store = { $0 },
         _ body: @escaping @Sendable (Bench) async throws -> Void
     ) async throws {
@@ -37,6 +39,7 @@ struct Bench: Sendable {
         let key = try SecretKeyFile.loadOrCreate(directory + "/key")
         let store = wrap(try SQLiteStore.open(path: directory + "/cordon.db", key: key))
         let kernel = RecordingDataPlane()
+        kernel.change { $0.path = tunnelPath }
         let tracing = RecordingTracing()
         let nas = ScriptedNAS()
         guard let plan else { throw Missing() }
@@ -44,15 +47,13 @@ struct Bench: Sendable {
         // Tests run side by side on few cores: nothing here is late.
         chosen.maximumWait = .seconds(60)
         settings?(&chosen)
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
+        let logger = given ?? quietLogger
         let web = ScriptedFetching()
         var support = BlocklistSupport(texts: try TextDirectory(path: directory + "/texts"), fetching: web)
         blocklists?(&support)
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: nas, tracing: tracing, blocklists: support,
-            settings: chosen,
-            logger: logger, now: now)
+            tunnels: tunnels, settings: chosen, logger: logger, now: now)
         try await control.start()
         let group = ServiceGroup(services: control.services, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -61,7 +62,7 @@ struct Bench: Sendable {
                 let pgw = try await control.createNAS(
                     Name(parsing: "pgw"), address: IPv4Address(parsing: "198.18.0.2"),
                     secret: Secret(bytes: Array("a secret of some length".utf8)), by: .system)
-                _ = try await control.createPool(IPv4Prefix(parsing: pool), blockLength: 24, by: .system)
+                _ = try await control.createPool(IPv4Prefix(parsing: pool), blockLength: blockLength, by: .system)
                 try await body(
                     Bench(
                         control: control, store: store, kernel: kernel, tracing: tracing, nas: nas, nasID: pgw.id,

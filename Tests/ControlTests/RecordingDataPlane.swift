@@ -19,6 +19,7 @@ final class RecordingDataPlane: DataPlane {
         var vpnRefusals = 0
 
         var vpns: [VPNNumber: VPNEntry] = [:]
+        var path = TunnelPath.userSpace
         var names: [PolicyMark: [IPAddress: [DomainName]]] = [:]
         var nameRefusals = 0
         var isBusy = false
@@ -118,7 +119,7 @@ final class RecordingDataPlane: DataPlane {
             })
     }
 
-    func tunnelPath() throws(DataPlaneError) -> TunnelPath { .userSpace }
+    func tunnelPath() throws(DataPlaneError) -> TunnelPath { now.path }
     func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) {}
     func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { [:] }
 
