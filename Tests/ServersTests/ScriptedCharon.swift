@@ -47,9 +47,18 @@ final class ScriptedCharon: Sendable {
     static func willing(_ packet: Packet) -> [Reply] {
         switch packet {
         case .eventRegister, .eventUnregister: [.packet(.eventConfirm)]
+        case .commandRequest("terminate", _):
+            [.packet(.commandResponse(success(["matches": "0", "terminated": "0"])))]
+        case .commandRequest("get-conns", _): [.packet(.commandResponse(connections))]
         case .commandRequest: [.packet(.commandResponse(success()))]
         default: []
         }
+    }
+
+    private static var connections: Message {
+        var message = Message()
+        message.append("conns", list: [])
+        return message
     }
 
     static func success(_ fields: [String: String] = [:]) -> Message {

@@ -70,8 +70,9 @@ import Testing
         let stranger = Process()
         stranger.executableURL = URL(fileURLWithPath: "/bin/sleep")
         stranger.arguments = ["600"]
+        stranger.standardOutput = FileHandle.nullDevice
         try stranger.run()
-        defer { stranger.terminate() }
+        defer { kill(stranger.processIdentifier, SIGKILL) }
         for isOurs in [true, false] {
             let directory = FileManager.default.temporaryDirectory.appendingPathComponent("cordon-left-\(UUID())").path
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -81,8 +82,9 @@ import Testing
             left.executableURL = URL(fileURLWithPath: "/bin/sleep")
             left.arguments = ["600"]
             left.environment = ["CONF": isOurs ? file : file + ".other"]
+            left.standardOutput = FileHandle.nullDevice
             try left.run()
-            defer { left.terminate() }
+            defer { kill(left.processIdentifier, SIGKILL) }
             try "\(left.processIdentifier)\n".write(
                 toFile: directory + "/sleep.pid", atomically: true, encoding: .utf8)
             let program = SupervisedProgram(
