@@ -42,6 +42,9 @@ extension RouteTable {
         }
         patch("/v1/tenants/{tenant}/vpns/{vpn}") { call in
             let body = try await call.json(TunnelSettingsBody.self)
+            guard body.certificateRequest == nil else {
+                throw ControlError.wrong("certificate_request", "is taken with a VPN that is made: make it anew")
+            }
             let made = try await call.control.updateTunnel(
                 try call.path("vpn"), of: try call.path("tenant"), by: call.principal
             ) { before throws(ControlError) in try body.tunnel(changing: before) }
@@ -247,6 +250,10 @@ struct TunnelSettingsBody: RequestBody, Sendable {
 
     func request() throws(ControlError) -> CertificateRequest? {
         guard let text = certificateRequest else { return nil }
+        guard auth?.value == .certificate else {
+            throw .wrong(
+                "certificate_request", "is for a VPN whose ends prove themselves so: write certificate as auth")
+        }
         do throws(CertificateError) {
             return try CertificateRequest(parsing: Array(text.utf8))
         } catch {
