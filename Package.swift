@@ -153,8 +153,8 @@ let package = Package(
         .testTarget(
             name: "ServersTests",
             dependencies: [
-                "Servers", "Control", "DNS", "VICI", "Domain", nioCore, nioHTTP1, nioPosix, nioSSL, logging, metrics,
-                lifecycle,
+                "Servers", "Control", "DNS", "VICI", "PKI", "Domain", nioCore, nioHTTP1, nioPosix, nioSSL, logging,
+                metrics, lifecycle,
             ],
             swiftSettings: testSettings),
         .testTarget(name: "IPFIXTests", dependencies: ["IPFIX", "Domain", "TestSupport"], swiftSettings: testSettings),

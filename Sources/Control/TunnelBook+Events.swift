@@ -112,11 +112,18 @@ extension TunnelBook {
     /// Callers that are no VPN's peer, as far as anybody knows.
     package var strangers: [TunnelDirectory.Stranger] { contents.withLock { $0.directory.strangers } }
 
+    /// Of each tunnel, how often something has been said of it: for ``differences(from:since:)``, before the daemon is asked.
+    package var changes: [VPN.ID: Int] { contents.withLock { $0.states.mapValues(\.changes) } }
+
     /// What must have happened for the daemon to have these.
-    package func differences(from associations: [IKEAssociation]) -> [(connection: String, TunnelEvent)] {
+    /// - Parameter before: the changes when it was asked. Of what has changed meanwhile its answer says nothing.
+    package func differences(
+        from associations: [IKEAssociation], since before: [VPN.ID: Int]
+    ) -> [(connection: String, TunnelEvent)] {
         let present = Dictionary(grouping: associations) { $0.name }
         return contents.withLock { contents in
             contents.states.values.flatMap { state -> [(String, TunnelEvent)] in
+                guard before[state.setup.vpn.id] == state.changes else { return [] }
                 let own = present[state.identifier] ?? []
                 let carrying = own.filter { $0.children.contains(where: \.carriesTraffic) }
                 switch (state.isEstablished, carrying.isEmpty) {

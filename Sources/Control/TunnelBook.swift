@@ -62,8 +62,12 @@ package final class TunnelBook: Sendable {
 
         /// The daemon's numbers of its IKE_SAs.
         var associations: Set<UInt32> = []
+        /// How often something was said of those.
+        var changes = 0
 
         mutating func note(_ event: TunnelEvent) {
+            if case .log = event { return }
+            changes += 1
             switch event {
             case .ikeUp(let sa, _, _, _), .childUp(let sa, _, _, _): associations.insert(sa)
             case .ikeDown(let sa): associations.remove(sa)

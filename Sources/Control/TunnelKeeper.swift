@@ -205,10 +205,11 @@ struct TunnelKeeper: Service {
 
     /// Events that were lost are found out.
     private func compare() async {
+        let before = control.tunnels.changes
         guard control.tunnels.isConnected, let all = try? await support.daemon.associations(of: nil) else { return }
         let now = control.now()
         var isOther = false
-        for (name, event) in control.tunnels.differences(from: all) {
+        for (name, event) in control.tunnels.differences(from: all, since: before) {
             isOther = control.tunnels.apply(event, to: name, at: now) != nil || isOther
         }
         if isOther { await look() }

@@ -234,7 +234,7 @@ import VICI
         _ = book.told(at: 0)
         _ = book.told(at: 0)
         let heal = { (associations: [IKEAssociation]) in
-            for (name, event) in book.differences(from: associations) {
+            for (name, event) in book.differences(from: associations, since: book.changes) {
                 _ = book.apply(event, to: name, at: Timestamp(milliseconds: 5000))
             }
         }
@@ -243,12 +243,16 @@ import VICI
         heal([one])
         #expect(book.isUp(1) && !book.isUp(2))
         heal([one])
-        #expect(book.isUp(1) && book.differences(from: [one]).isEmpty)
+        #expect(book.isUp(1) && book.differences(from: [one], since: book.changes).isEmpty)
         heal([])
         #expect(!book.isUp(1))
         // Of this one it is known that it is up only by its CHILD_SA.
         book.say([try #require(try TestTunnel.up(2, sa: 9).last)], of: 2, at: 10)
         #expect(book.isUp(2))
+        // What was said while the daemon was answering is newer than its answer.
+        let asked = book.changes
+        book.say(try TestTunnel.up(1, sa: 11), of: 1, at: 20)
+        #expect(book.differences(from: [], since: asked).map(\.connection) == ["vpn-2"])
         heal([])
         #expect(!book.isUp(2))
     }

@@ -91,7 +91,9 @@ import VICI
                 let all = try (0..<6).filter { _ in random.oneIn(2) }.map {
                     try TestTunnel.association("vpn-\($0)", sa: sa, child: random.oneIn(3) ? nil : "vpn-\($0)")
                 }
-                for (name, event) in book.differences(from: all) { _ = book.apply(event, to: name, at: time()) }
+                for (name, event) in book.differences(from: all, since: book.changes) {
+                    _ = book.apply(event, to: name, at: time())
+                }
             case 13:
                 guard let place = VPNNumber(number) else { return }
                 let packets = UInt64.random(in: 0...9, using: &random)

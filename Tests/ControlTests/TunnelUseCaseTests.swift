@@ -3,6 +3,7 @@ import Domain
 import PKI
 import PolicyCompiler
 import Store
+import Synchronization
 import Testing
 import VICI
 
@@ -207,6 +208,43 @@ import VICI
             try await Self.eventually("loaded") { daemon.now.requests.contains("load \(identifier)") }
             try await Task.sleep(for: .milliseconds(400))
             #expect(daemon.takeRequests() == ["load \(identifier)"])
+        }
+    }
+
+    @Test func `nobody waits while a peer's name is looked up, and its tunnel is made when it has an address`()
+        async throws
+    {
+        let isAdmitted = Mutex(false)
+        let asked = Mutex(0)
+        let address = try IPAddress(parsing: "203.0.113.77")
+        let lookUp = { @Sendable (name: DomainName) async -> [IPAddress] in
+            asked.withLock { $0 += 1 }
+            // Ten seconds at most: as long as servers that are silent.
+            for _ in 0..<200 where !isAdmitted.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(50)) }
+            return isAdmitted.withLock { $0 } ? [address] : []
+        }
+        try await Self.run(lookUp: lookUp) { bench, daemon in
+            let (control, acme, hq) = (bench.control, try Self.name("acme"), try Self.name("hq"))
+            for place in 0..<2 {
+                isAdmitted.withLock { $0 = false }
+                let before = asked.withLock { $0 }
+                async let made =
+                    place == 0
+                    ? control.createTunnel(hq, of: acme, try Self.tunnel(peer: "hq.example"), by: .system)
+                    : control.updateTunnel(hq, of: acme, by: .system) { before throws(ControlError) in
+                        Tunnel(peer: .name(.vpnIdentities), networks: before.networks)
+                    }
+                try await Self.eventually("asked") { asked.withLock { $0 } > before }
+                guard case .accept = try await bench.attach(try Bench.imsi(place)) else {
+                    Issue.record("not admitted")
+                    return
+                }
+                isAdmitted.withLock { $0 = true }
+                let identifier = "vpn-\(try await made.vpn.vpn.id)"
+                try await Self.eventually("up") {
+                    daemon.now.plans[identifier]?.peerAddresses == [address] && daemon.now.up.count == 1
+                }
+            }
         }
     }
 
