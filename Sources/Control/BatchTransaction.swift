@@ -22,6 +22,8 @@ struct Outcome: Sendable {
 struct BatchTransaction: Sendable {
     let requests: [Request.Question]
     let settings: ControlSettings
+    /// Of private APNs.
+    let owners: [APN: Tenant.ID]
     let now: Timestamp
 
     func run(in transaction: any StoreTransaction) throws -> [Outcome] {
@@ -63,6 +65,7 @@ struct BatchTransaction: Sendable {
         case .terminated: return reject(.simTerminated)
         }
         guard let apn = request.apn else { return reject(.apnMissing) }
+        if let owner = owners[apn], owner != sim.tenant { return reject(.apnNotAllowed) }
 
         var outcome = Outcome(answer: .dropped)
         // The NAS asks for a session that we hold as active: it lost the old one without a stop. The old one's late

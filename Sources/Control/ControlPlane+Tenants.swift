@@ -38,13 +38,14 @@ extension ControlPlane {
     public func deleteTenant(_ name: Name, by principal: Principal) async throws(ControlError) {
         try principal.requireOperator()
         try await change {
-            let (tenant, removed, vpns) = try await self.store.write { store in
+            let (tenant, removed, vpns, points) = try await self.store.write { store in
                 let tenant = try store.visibleTenant(name, to: principal)
                 let marks = try store.policies(of: tenant.id).compactMap(\.mark)
                 let vpns = try store.vpns(of: tenant.id)
                 try store.deleteTenant(tenant.id)
-                return (tenant.id, marks, vpns)
+                return (tenant.id, marks, vpns, try store.accessPoints())
             }
+            self.accessPointBook.replaceAll(points)
             self.blocklists.remove(tenant)
             try self.dataPlane.install([:], removing: Set(removed))
             for mark in removed { self.book.set(nil, for: mark) }

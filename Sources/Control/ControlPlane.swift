@@ -19,6 +19,7 @@ public final class ControlPlane: Sendable {
     let hitBook = HitBook()
     let vpnBook = VPNBook()
     package let tunnels = TunnelBook()
+    let accessPointBook = AccessPointBook()
     /// `nil` where the gateway makes no tunnels.
     let tunnelSupport: TunnelSupport?
     /// Who encrypts; known from the start on.
@@ -74,8 +75,8 @@ public final class ControlPlane: Sendable {
         self.now = now
         traceHub = tracing.map { TraceHub(tracing: $0, limits: settings.traces, now: now, logger: logger) }
         engine = Engine(
-            store: store, dataPlane: self.dataPlane, settings: settings, tunnels: self.tunnels, now: now,
-            logger: logger)
+            store: store, dataPlane: self.dataPlane, settings: settings, tunnels: self.tunnels,
+            accessPoints: accessPointBook, now: now, logger: logger)
     }
 
     /// The long-lived parts: the engine's loop, the watch over the kernel, what keeps schedules and looks at counters, and
@@ -152,6 +153,7 @@ public final class ControlPlane: Sendable {
                 "devices.kept": "\(report.devicesKept)", "policies": "\(policies.count)",
             ])
         try await refreshClients()
+        accessPointBook.replaceAll(try await store.read { store in try store.accessPoints() })
         try await bringTenantDNS()
         readiness.store(true, ordering: .releasing)
         // What a change left half done when the process ended is finished here: flows that are not allowed any more.

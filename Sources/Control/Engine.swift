@@ -20,6 +20,7 @@ final class Engine: Service {
     let now: @Sendable () -> Timestamp
     let logger: Logger
     let stops = StopWaiters()
+    let accessPoints: AccessPointBook
     private let queue: Mutex<WorkQueue>
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
@@ -27,8 +28,10 @@ final class Engine: Service {
 
     init(
         store: any Store, dataPlane: any DataPlane, settings: ControlSettings, tunnels: TunnelBook,
+        accessPoints: AccessPointBook,
         now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
+        self.accessPoints = accessPoints
         self.store = store
         self.dataPlane = dataPlane
         self.settings = settings
@@ -102,7 +105,8 @@ final class Engine: Service {
 
         let outcomes: [Outcome]
         do {
-            let work = BatchTransaction(requests: fresh.map(\.question), settings: settings, now: now())
+            let work = BatchTransaction(
+                requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners, now: now())
             outcomes = try await store.write { transaction in try work.run(in: transaction) }
         } catch {
             metrics.storeFailures.increment()

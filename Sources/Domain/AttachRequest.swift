@@ -29,6 +29,8 @@ public enum AttachVerdict: Hashable, Sendable {
 public enum AttachRejection: String, Hashable, Sendable, CaseIterable {
     case imsiMissing = "imsi-missing"
     case apnMissing = "apn-missing"
+    /// The APN is another tenant's.
+    case apnNotAllowed = "apn-not-allowed"
     case simUnknown = "sim-unknown"
     case simSuspended = "sim-suspended"
     case simTerminated = "sim-terminated"

@@ -67,6 +67,10 @@ extension SQLiteTransaction {
 
     func ensureBlock(of tenant: Tenant.ID) throws(StoreError) {
         guard try !exists("SELECT 1 FROM blocks WHERE tenant = ?", [tenant.sql]) else { return }
+        try addBlock(of: tenant)
+    }
+
+    func addBlock(of tenant: Tenant.ID) throws(StoreError) {
         guard try exists("SELECT 1 FROM tenants WHERE id = ?", [tenant.sql]) else {
             throw .notFound("there is no such tenant")
         }

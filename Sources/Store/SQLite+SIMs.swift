@@ -94,6 +94,12 @@ extension SQLiteTransaction {
         }
     }
 
+    func setLabel(_ label: String, of sim: SIM.ID) throws(StoreError) {
+        try change("UPDATE sims SET label = ? WHERE id = ?", [label.sql, sim.sql], missing: Self.noSIM) {
+            $0.concerns("label") ? .conflict("the label is longer than 100 characters: shorten it") : nil
+        }
+    }
+
     func deleteSIM(_ id: SIM.ID) throws(StoreError) {
         try releaseLeases(of: id)
         try change("DELETE FROM sims WHERE id = ?", [id.sql], missing: Self.noSIM)

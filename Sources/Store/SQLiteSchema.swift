@@ -26,6 +26,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611282330-blocklists") { db in try db.execute(sql: blocklists) }
         migrator.registerMigration("202611290030-names") { db in try db.execute(sql: names) }
         migrator.registerMigration("202611290230-tunnels") { db in try db.execute(sql: tunnels) }
+        migrator.registerMigration("202611290330-apns") { db in try db.execute(sql: accessPoints) }
         return migrator
     }
 

@@ -21,7 +21,7 @@ public protocol Store: Sendable {
 
 /// Reads of one consistent state. Lists are ordered by their key and read in pages: `after` is the last key of the
 /// page before, `nil` for the first.
-public protocol StoreReader: VPNReader {
+public protocol StoreReader: VPNReader, AccessPointReader {
     func tenant(named name: Name) throws(StoreError) -> Tenant?
     func tenant(_ id: Tenant.ID) throws(StoreError) -> Tenant?
     func tenants() throws(StoreError) -> [Tenant]
@@ -138,7 +138,7 @@ public protocol StoreReader: VPNReader {
 }
 
 /// A transaction under way. Everything a reader sees, it sees with the changes made so far.
-public protocol StoreTransaction: StoreReader, VPNTransaction {
+public protocol StoreTransaction: StoreReader, VPNTransaction, AccessPointTransaction {
     /// Runs `body` in a savepoint: when it throws, its changes are undone and the transaction goes on.
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value
 
@@ -184,6 +184,7 @@ public protocol StoreTransaction: StoreReader, VPNTransaction {
     func insertSIM(_ sim: NewSIM, of tenant: Tenant.ID, at time: Timestamp) throws(StoreError) -> SIM
     func setState(_ state: SIM.State, of sim: SIM.ID) throws(StoreError)
     func setGroup(_ group: SIMGroup.ID?, of sim: SIM.ID) throws(StoreError)
+    func setLabel(_ label: String, of sim: SIM.ID) throws(StoreError)
     /// Throws `.conflict` while it has an active session. Its leases are released.
     func deleteSIM(_ id: SIM.ID) throws(StoreError)
 
@@ -192,6 +193,8 @@ public protocol StoreTransaction: StoreReader, VPNTransaction {
     func deletePool(_ id: AddressPool.ID) throws(StoreError)
     /// Gives the tenant a block when it has none: others' networks are routed to it before there is a device.
     func ensureBlock(of tenant: Tenant.ID) throws(StoreError)
+    /// Gives the tenant one more block. Throws `.exhausted` when no pool has one left.
+    func addBlock(of tenant: Tenant.ID) throws(StoreError)
     /// The SIM's lease on the APN, made from the tenant's blocks when there is none, from a new block of a pool when
     /// those are full. Throws `.exhausted` when no pool has a block left.
     func takeLease(sim: SIM.ID, tenant: Tenant.ID, apn: APN) throws(StoreError) -> AddressLease

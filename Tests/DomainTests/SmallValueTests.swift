@@ -42,7 +42,7 @@ import Testing
     @Test func `reasons and states have fixed names`() {
         #expect(
             AttachRejection.allCases.map(\.rawValue) == [
-                "imsi-missing", "apn-missing", "sim-unknown", "sim-suspended", "sim-terminated",
+                "imsi-missing", "apn-missing", "apn-not-allowed", "sim-unknown", "sim-suspended", "sim-terminated",
                 "address-pool-exhausted",
             ])
         #expect(SIM.State.allCases.map(\.rawValue) == ["active", "suspended", "terminated"])
