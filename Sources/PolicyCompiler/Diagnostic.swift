@@ -19,6 +19,21 @@ public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
         self.message = message.onOneLine
     }
 
+    /// The same of a document that is a part of another, at `parent` there.
+    func inside(_ parent: FieldPath) -> Diagnostic {
+        let path = parent.description
+        return Diagnostic(
+            file: file, line: line, column: column, field: field.isEmpty ? path : "\(path).\(field)", message: message)
+    }
+
+    private init(file: String, line: Int, column: Int, field: String, message: String) {
+        self.file = file
+        self.line = line
+        self.column = column
+        self.field = field
+        self.message = message
+    }
+
     /// `meters.yaml:7:12: rules[1].ports[0]: "0" is not a port: ...`
     public var description: String {
         "\(file):\(line):\(column): \(field.isEmpty ? "" : "\(field): ")\(message)"

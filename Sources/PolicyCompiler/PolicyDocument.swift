@@ -17,13 +17,30 @@ public struct PolicyDocument: Hashable, Sendable {
     /// - Throws: ``PolicyError`` when the text is no YAML, or uses what a policy has no use for: several documents,
     ///   anchors, aliases, tags, one key twice.
     public init(parsing text: String, file: String) throws(PolicyError) {
+        let root = try SourceNode.root(
+            of: text, file: file, atMost: Self.maximumOctets, empty: "write at least policy: and rules:")
+        self.init(root: root, file: file)
+    }
+
+    /// A part of another document.
+    init(root: SourceNode, file: String) {
+        self.root = root
         self.file = file
+    }
+}
+
+extension SourceNode {
+    /// Reads one document.
+    /// - Parameter empty: what to write in place of nothing.
+    static func root(
+        of text: String, file: String, atMost maximumOctets: Int, empty: String
+    ) throws(PolicyError) -> SourceNode {
         let failure = { (place: SourcePlace, message: String) in
             PolicyError([Diagnostic(file: file, place: place, field: .document, message: message)])
         }
-        guard text.utf8.count <= Self.maximumOctets else {
+        guard text.utf8.count <= maximumOctets else {
             throw failure(
-                .start, "the document has \(text.utf8.count) octets; at most \(Self.maximumOctets) are allowed")
+                .start, "the document has \(text.utf8.count) octets; at most \(maximumOctets) are allowed")
         }
         let veiled: String
         do throws(YAMLText.BadCharacter) {
@@ -38,10 +55,11 @@ public struct PolicyDocument: Hashable, Sendable {
             let (place, message) = Self.explain(error, in: veiled)
             throw failure(place, message)
         }
-        guard let node else { throw failure(.start, "the document is empty: write at least policy: and rules:") }
+        guard let node else { throw failure(.start, "the document is empty: \(empty)") }
         var reader = SourceReader(file: file)
-        root = reader.read(node)
+        let root = reader.read(node)
         guard reader.diagnostics.isEmpty else { throw PolicyError(reader.diagnostics) }
+        return root
     }
 
     private static func explain(_ error: any Error, in text: String) -> (SourcePlace, String) {
@@ -61,7 +79,7 @@ public struct PolicyDocument: Hashable, Sendable {
             return (place, "not YAML: \(problem)\(cure)")
         case .composer(_, _, let mark, _):
             // The library composes with aliases and several documents; aliases do not reach it.
-            return (SourcePlace(mark), "a second document starts here: write one policy in a file")
+            return (SourcePlace(mark), "a second document starts here: write one document in a file")
         case .duplicatedKeysInMapping(let keys, let context):
             let names = keys.map { YAMLText.unveiled($0).quoted }.joined(separator: ", ")
             return (SourcePlace(context.mark), "\(names) is written more than once in this mapping: write it once")

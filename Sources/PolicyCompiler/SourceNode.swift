@@ -53,14 +53,14 @@ struct SourceNode: Hashable, Sendable {
     }
 }
 
-/// Turns the tree of the YAML library into ours, refusing what a policy has no use for.
+/// Turns the tree of the YAML library into ours, refusing what a document has no use for.
 struct SourceReader {
     let file: String
     private(set) var diagnostics: [Diagnostic] = []
 
     /// A policy needs four: document, rules, rule, list. The rest of the eight is for better messages.
     private static let maximumDepth = 8
-    static let tooDeep = "nested more than \(maximumDepth) deep, which no part of a policy is"
+    static let tooDeep = "nested more than \(maximumDepth) deep, which no part of a document is"
 
     init(file: String) { self.file = file }
 

@@ -57,13 +57,13 @@ enum YAMLText {
             guard isPrintable(scalar), !isVeil(scalar) else {
                 throw BadCharacter(
                     place: place(of: index, in: text),
-                    message: "the character U+\(hexadecimal(scalar)) may not stand in a policy document: "
+                    message: "the character U+\(hexadecimal(scalar)) may not stand in a document: "
                         + "remove it, and save the document as UTF-8")
             }
             guard scalar != "\\" || !isZeroEscape(scalars[next...]) else {
                 throw BadCharacter(
                     place: place(of: index, in: text),
-                    message: "the character U+0000 may not stand in a policy document, nor be escaped in it")
+                    message: "the character U+0000 may not stand in a document, nor be escaped in it")
             }
             guard let veil = veil(of: scalar) else { continue }
             result += text[rest..<index]

@@ -119,7 +119,7 @@ extension DiagnosticCase {
                 policy: q
                 """,
             messages: [
-                "3:1: a second document starts here: write one policy in a file"
+                "3:1: a second document starts here: write one document in a file"
             ]),
         .init(
             name: "dup key",
@@ -174,7 +174,7 @@ extension DiagnosticCase {
             name: "nul",
             text: "policy: p\0",
             messages: [
-                "1:10: the character U+0000 may not stand in a policy document: remove it, and save the document as "
+                "1:10: the character U+0000 may not stand in a document: remove it, and save the document as "
                     + "UTF-8"
             ]),
         .init(
@@ -183,7 +183,7 @@ extension DiagnosticCase {
                 policy: "p\\0"
                 """,
             messages: [
-                "1:11: the character U+0000 may not stand in a policy document, nor be escaped in it"
+                "1:11: the character U+0000 may not stand in a document, nor be escaped in it"
             ]),
         .init(
             name: "deep",
@@ -192,7 +192,7 @@ extension DiagnosticCase {
                 rules: []
                 """,
             messages: [
-                "1:16: policy[0][0][0][0][0][0][0]: nested more than 8 deep, which no part of a policy is"
+                "1:16: policy[0][0][0][0][0][0][0]: nested more than 8 deep, which no part of a document is"
             ]),
         .init(
             name: "complex key",

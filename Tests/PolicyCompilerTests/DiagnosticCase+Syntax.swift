@@ -174,14 +174,14 @@ extension DiagnosticCase {
             name: "UTF-16 read as UTF-8",
             text: "p\0o\0l\0i\0c\0y\0",
             messages: [
-                "1:2: the character U+0000 may not stand in a policy document: remove it, and save the "
+                "1:2: the character U+0000 may not stand in a document: remove it, and save the "
                     + "document as UTF-8"
             ]),
         .init(
             name: "UTF-16 with a byte order mark read as UTF-8",
             text: "\u{FFFD}\u{FFFD}p\0o\0",
             messages: [
-                "1:4: the character U+0000 may not stand in a policy document: remove it, and save the "
+                "1:4: the character U+0000 may not stand in a document: remove it, and save the "
                     + "document as UTF-8"
             ]),
         .init(
@@ -195,7 +195,7 @@ extension DiagnosticCase {
             name: "control character behind Windows and old Macintosh line ends",
             text: "policy: p\r\n# a\r# b\u{2028}rules: [\u{7}]",
             messages: [
-                "4:9: the character U+0007 may not stand in a policy document: remove it, and save the "
+                "4:9: the character U+0007 may not stand in a document: remove it, and save the "
                     + "document as UTF-8"
             ]),
         .init(
@@ -208,14 +208,14 @@ extension DiagnosticCase {
             name: "byte order mark in the middle",
             text: "policy: p\n\u{FEFF}rules: []",
             messages: [
-                "2:1: the character U+FEFF may not stand in a policy document: remove it, and save the "
+                "2:1: the character U+FEFF may not stand in a document: remove it, and save the "
                     + "document as UTF-8"
             ]),
         .init(
             name: "nesting without end",
             text: "policy: p\nrules: " + String(repeating: "[", count: 5000),
             messages: [
-                "2:9: nested more than 8 deep, which no part of a policy is"
+                "2:9: nested more than 8 deep, which no part of a document is"
             ]),
         .init(
             name: "alias for a rule",
