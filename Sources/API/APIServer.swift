@@ -103,6 +103,8 @@ public struct APIServer: Sendable {
         routes.addSessions()
         routes.addNAT()
         routes.addNetwork()
+        routes.addAccessPoints()
+        routes.addOnboarding()
         routes.addAdministration()
         return routes
     }

@@ -43,6 +43,8 @@ extension OpenAPI {
             "required": ["field", "message"],
             "properties": {
               "line": {"$ref": "#/components/schemas/Number"},
+              "column": {"$ref": "#/components/schemas/Number"},
+              "file": {"description": "Of several texts, when it is not the first.", "type": "string"},
               "field": {"type": "string"},
               "message": {"type": "string"}
             }
@@ -415,5 +417,5 @@ extension OpenAPI {
               }
             }
           },
-        """# + policySchemas + "," + blocklistSchemas + "," + vpnSchemas + "}"
+        """# + policySchemas + "," + blocklistSchemas + "," + vpnSchemas + "," + onboardingSchemas + "}"
 }

@@ -204,7 +204,7 @@ extension OpenAPI {
                 let name = String(part.dropFirst().dropLast())
                 let schema = [
                     "imsi": "IMSI", "session": "Number", "version": "Number", "prefix": "IPv4Prefix",
-                    "pattern": "HostPattern",
+                    "pattern": "HostPattern", "apn": "APNName",
                 ][
                     name]
                 return Self(

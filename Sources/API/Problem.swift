@@ -19,6 +19,8 @@ struct Problem: Encodable {
 
     struct Place: Encodable {
         let line: Int?
+        let column: Int?
+        let file: String?
         let field: String
         let message: String
     }
@@ -34,7 +36,9 @@ struct Problem: Encodable {
 
 extension Problem.Place {
     init(_ problem: ControlError.Problem) {
-        self.init(line: problem.line, field: problem.field, message: problem.message)
+        self.init(
+            line: problem.line, column: problem.column, file: problem.file, field: problem.field,
+            message: problem.message)
     }
 }
 

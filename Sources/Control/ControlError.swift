@@ -27,10 +27,16 @@ public struct ControlError: Error, CustomStringConvertible {
     public struct Problem: Hashable, Sendable {
         /// Line from 1, `nil` when the input has no lines.
         public let line: Int?
+        /// From 1, in Unicode scalars; `nil` when only the line is known.
+        public let column: Int?
+        /// What the input was made of, when it was several texts and this is not the first.
+        public let file: String?
         public let field: String
         public let message: String
-        public init(line: Int?, field: String, message: String) {
+        public init(line: Int?, column: Int? = nil, file: String? = nil, field: String, message: String) {
             self.line = line
+            self.column = column
+            self.file = file
             self.field = field
             self.message = message
         }

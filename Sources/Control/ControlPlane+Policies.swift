@@ -408,6 +408,7 @@ extension StoreReader {
 
 extension ControlError.Problem {
     init(_ diagnostic: Diagnostic) {
-        self.init(line: diagnostic.line, field: diagnostic.field, message: diagnostic.message)
+        self.init(
+            line: diagnostic.line, column: diagnostic.column, field: diagnostic.field, message: diagnostic.message)
     }
 }

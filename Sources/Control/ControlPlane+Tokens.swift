@@ -60,7 +60,7 @@ extension ControlPlane {
     }
 
     /// 256 random bits in hexadecimal, with a prefix that secret scanners can look for.
-    private static func randomSecret() -> String {
+    static func randomSecret() -> String {
         let key = SymmetricKey(size: .bits256)
         return key.withUnsafeBytes { bytes in
             bytes.reduce(into: "cordon_") { text, byte in
@@ -69,5 +69,5 @@ extension ControlPlane {
         }
     }
 
-    private static func digest(of secret: String) -> [UInt8] { Array(SHA256.hash(data: Array(secret.utf8))) }
+    static func digest(of secret: String) -> [UInt8] { Array(SHA256.hash(data: Array(secret.utf8))) }
 }

@@ -40,6 +40,17 @@ extension ControlPlane {
         }
     }
 
+    /// Who changes how the ends prove themselves is given what proves it; `nil` when that stays as it is.
+    func replaceSecrets(
+        of vpn: VPN, _ before: Tunnel, _ after: Tunnel, _ owner: Tenant, _ request: CertificateRequest?,
+        _ store: any StoreTransaction, at time: Timestamp
+    ) throws -> TunnelMade? {
+        guard after.authentication != before.authentication else { return nil }
+        for key in try store.vpnKeys(of: vpn.id) { try store.deleteVPNKey(key.id) }
+        for one in try store.vpnCertificates(of: vpn.id) { try store.deleteVPNCertificate(one.id) }
+        return try makeSecrets(of: vpn, after, owner, request, store, at: time)
+    }
+
     private func makeCertificates(
         of vpn: VPN, _ tunnel: Tunnel, _ owner: Tenant, _ request: CertificateRequest?, _ store: any StoreTransaction,
         at time: Timestamp

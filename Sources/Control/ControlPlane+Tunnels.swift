@@ -43,14 +43,14 @@ extension ControlPlane {
         public let path: String
     }
 
-    private func requireTunnels() throws(ControlError) -> TunnelSupport {
+    func requireTunnels() throws(ControlError) -> TunnelSupport {
         guard let tunnelSupport else {
             throw ControlError(.unavailable, "this gateway makes no tunnels: set vpn.listen in cordon.yaml")
         }
         return tunnelSupport
     }
 
-    private func checks(
+    func checks(
         of tenant: Tenant, besides name: Name, _ store: any StoreReader, _ support: TunnelSupport
     ) throws -> TunnelChecks {
         var checks = TunnelChecks(
@@ -104,13 +104,13 @@ extension ControlPlane {
         }
     }
 
-    private func limit(
+    func limit(
         of tenant: Tenant.ID, _ store: any StoreReader, _ support: TunnelSupport
     ) throws -> UInt32 {
         try store.vpnLimit(of: tenant) ?? support.settings.perTenant
     }
 
-    private static func full(_ tenant: Name, _ limit: UInt32) -> TunnelChecks.Finding {
+    static func full(_ tenant: Name, _ limit: UInt32) -> TunnelChecks.Finding {
         TunnelChecks.Finding(
             weight: .error, field: "name",
             message: "\(tenant) may have \(limit) VPNs and has them: delete one, or ask the operator for more")
@@ -161,7 +161,7 @@ extension ControlPlane {
             problems: errors.map { ControlError.Problem(line: nil, field: $0.field, message: $0.message) })
     }
 
-    private static func identities(_ store: any StoreReader) throws -> [IKEIdentity] {
+    static func identities(_ store: any StoreReader) throws -> [IKEIdentity] {
         try store.allVPNs().compactMap { vpn in vpn.tunnel.flatMap { peerIdentity(of: $0, vpn.name) } }
     }
 
@@ -194,13 +194,7 @@ extension ControlPlane {
                 let tunnel = try change(before)
                 let warnings = try self.check(tunnel, name, of: owner, store, support, at: now)
                 try store.updateTunnel(vpn.id, to: tunnel)
-                // Who changes how the ends prove themselves is given what proves it.
-                var secrets: TunnelMade?
-                if tunnel.authentication != before.authentication {
-                    for key in try store.vpnKeys(of: vpn.id) { try store.deleteVPNKey(key.id) }
-                    for one in try store.vpnCertificates(of: vpn.id) { try store.deleteVPNCertificate(one.id) }
-                    secrets = try self.makeSecrets(of: vpn, tunnel, owner, nil, store, at: now)
-                }
+                let secrets = try self.replaceSecrets(of: vpn, before, tunnel, owner, nil, store, at: now)
                 try store.appendAudit(
                     actor: principal.name, action: "vpn.update", target: "\(tenant)/\(name)", detail: "", at: now)
                 guard let after = try store.vpn(vpn.id) else { throw ControlError.notFound("VPN", name) }

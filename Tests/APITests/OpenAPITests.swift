@@ -107,7 +107,11 @@ import API
     private static func known(_ answer: TestAPI.Answer) -> Set<String>? {
         let message = (answer.json["problems"] as? [[String: Any]])?.first?["message"] as? String ?? ""
         guard message.hasPrefix("unknown") else { return nil }
-        guard let list = message.split(separator: "known are ", maxSplits: 1).dropFirst().first else { return [] }
+        guard
+            let list = message.replacing("known here are", with: "known are").split(
+                separator: "known are ", maxSplits: 1
+            ).dropFirst().first
+        else { return [] }
         return Set(list.split(separator: ", ").map(String.init))
     }
 
@@ -201,6 +205,11 @@ import API
             #"{"name": "hq", "interface": "line1", "networks": ["10.0.0.0/24"], "next_hop": "10.255.0.2", "#
                 + #""next_hop6": "2001:db8::2"}"#)
         try await makeTunnels(&tour)
+        try await tour.ask(.post, "/v1/apns", #"{"name": "iot.example"}"#)
+        try await tour.ask(.get, "/v1/apns")
+        try await tour.ask(.post, "/v1/onboardings?dry_run=true", #"{"tenant": "initech", "apn": "iot.example"}"#)
+        try await tour.ask(
+            .post, "/v1/onboardings", type: "application/yaml", "tenant: initech\nusers: [{name: root}]\n")
         try await tour.ask(
             .put, "/v1/tenants/acme/dns", #"{"log": "all", "sampling": 2, "upstreams": ["10.0.0.53@53 vpn:hq"]}"#)
         for lists in ["/v1/blocklists", "/v1/tenants/acme/blocklists"] {
@@ -295,6 +304,7 @@ import API
         try await tour.ask(.delete, "/v1/tenants/acme/dns/exceptions/fine.bad.example")
         try await tour.ask(.delete, "/v1/services/telemetry")
         try await tour.ask(.put, "/v1/tenants/acme/dns", "{}")
+        try await tour.ask(.delete, "/v1/apns/iot.example")
         try await tour.ask(.delete, "/v1/tenants/acme/vpns/hq")
         try await tour.ask(.delete, "/v1/tenants/acme/vpns/office")
         try await tour.ask(.delete, "/v1/tenants/acme/vpn-authorities")
