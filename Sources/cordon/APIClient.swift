@@ -145,10 +145,13 @@ struct APIClient {
         return status == 404 ? Self.notFound : status == 412 ? Self.otherVersion : .failure
     }
 
-    /// `policy.yaml:7: rules[1].ports: message`
+    /// `policy.yaml:7:12: rules[1].ports: message`
     static func line(of place: JSONValue, in file: String?) -> String {
         var parts: [String] = []
-        if let file { parts.append(file + (place["line"].integer.map { ":\($0)" } ?? "")) }
+        if let file {
+            let numbers = [place["line"], place["column"]].compactMap(\.integer).map { ":\($0)" }.joined()
+            parts.append((place["file"].string ?? file) + numbers)
+        }
         if let field = place["field"].string, !field.isEmpty { parts.append(field) }
         parts.append(place["message"].string ?? "")
         return parts.joined(separator: ": ").onOneLine

@@ -17,7 +17,7 @@ struct Cordon: AsyncParsableCommand {
             Exit codes:
               0   done
               1   refused or failed; the reason is on standard error
-              2   policy plan: applying the document would change something
+              2   policy plan, tenant onboard --plan: applying the document would change something
               3   something that was named does not exist
               4   nothing was changed: another version is in force than the change was made for
               64  the command line or the environment is wrong
@@ -27,7 +27,7 @@ struct Cordon: AsyncParsableCommand {
             of SIMs, sessions and port blocks. A refusal goes to standard error as problem+json.
             """,
         subcommands: [
-            TenantCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,
+            TenantCommand.self, APNCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,
             PolicyCommand.self, ListCommand.self, BlocklistCommand.self, ServiceCommand.self, VPNCommand.self,
             DNSCommand.self, SessionCommand.self, NATCommand.self, TokenCommand.self, AuditCommand.self,
             StatusCommand.self, LabCommand.self,

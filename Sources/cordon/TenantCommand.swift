@@ -4,7 +4,8 @@ struct TenantCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tenant", abstract: "Enterprise customers.",
         subcommands: [
-            Create.self, List.self, Show.self, Delete.self, SetDefaultPolicy.self, DNSExceptionCommand.self,
+            Onboard.self, Create.self, List.self, Show.self, Delete.self, SetDefaultPolicy.self,
+            DNSExceptionCommand.self,
         ])
 
     struct Create: APICommand {

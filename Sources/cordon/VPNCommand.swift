@@ -358,7 +358,7 @@ extension APIClient.Answer {
 }
 
 extension VPNCommand {
-    fileprivate static func show(handover: JSONValue) {
+    static func show(handover: JSONValue) {
         for warning in handover["warnings"].elements { print("note: \(warning.cell)") }
         if let key = handover["key"].string { print("key, shown this once: \(key)") }
         for (field, title) in [
