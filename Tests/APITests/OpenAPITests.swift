@@ -105,8 +105,8 @@ import API
 
     /// What follows "known are", as a set; `nil` when the answer is about something else.
     private static func known(_ answer: TestAPI.Answer) -> Set<String>? {
-        let message = (answer.json["problems"] as? [[String: Any]])?.first?["message"] as? String ?? ""
-        guard message.hasPrefix("unknown") else { return nil }
+        let messages = (answer.json["problems"] as? [[String: Any]] ?? []).compactMap { $0["message"] as? String }
+        guard let message = messages.first(where: { $0.hasPrefix("unknown") }) else { return nil }
         guard
             let list = message.replacing("known here are", with: "known are").split(
                 separator: "known are ", maxSplits: 1

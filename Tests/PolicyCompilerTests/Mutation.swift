@@ -22,6 +22,10 @@ enum Mutation {
             case 1: RandomPolicy.wholeDocument(using: &random).yaml
             default: seeds.randomElement(using: &random) ?? ""
             }
+        return document(mutating: original, using: &random)
+    }
+
+    static func document(mutating original: String, using random: inout Generator) -> String {
         var scalars = Array(original.unicodeScalars)
         for _ in 0..<random.pick(1, 1, 1, 1, 2, 3, 6) { change(&scalars, using: &random) }
         var text = String.UnicodeScalarView()
