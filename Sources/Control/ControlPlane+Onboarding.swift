@@ -55,6 +55,7 @@ extension ControlPlane {
         }
         let inForce = ContinuousClock.now - started
         let (cut, late) = sweep(swept, made)
+        await refreshPeers(of: made.tunnels.map(\.vpn.id))
         return OnboardingResult(
             plan: plan, tokens: made.tokens, vpns: try await handovers(made, of: plan.tenant, by: principal),
             nextSteps: Self.nextSteps(document), delays: delays + late,

@@ -179,6 +179,19 @@ extension ControlPlane {
         try setVPNs([facts.vpn.number])
     }
 
+    /// Looks the names of peers up that are new. What fails is tried again by the keeper.
+    func refreshPeers(of vpns: [VPN.ID]) async {
+        await withTaskGroup { group in
+            for id in vpns {
+                group.addTask {
+                    do { try await self.refreshTunnel(id) } catch {
+                        self.logger.warning("a VPN's peer could not be looked up", metadata: ["error": "\(error)"])
+                    }
+                }
+            }
+        }
+    }
+
     /// Looks the peer's name up anew, and brings the tunnel when it stands for other addresses now.
     func refreshTunnel(_ id: VPN.ID) async throws {
         guard let state = tunnels.state(of: id), case .name(let name) = state.setup.tunnel.peer else { return }

@@ -146,6 +146,8 @@ extension ControlPlane {
             try await self.bringNamesakes(of: made.vpn)
             return TunnelHandover(vpn: self.view(made.vpn), made: made.secrets, warnings: made.warnings)
         }
+        await refreshPeers(of: [handover.vpn.vpn.id])
+        return handover
     }
 
     /// - Returns: what is not wrong, and should be known.
@@ -209,7 +211,7 @@ extension ControlPlane {
             try await self.bringNamesakes(of: made.vpn)
             return TunnelHandover(vpn: self.view(made.vpn), made: made.secrets, warnings: made.warnings)
         }
-        try await Self.translating { try await self.refreshTunnel(handover.vpn.vpn.id) }
+        await refreshPeers(of: [handover.vpn.vpn.id])
         return handover
     }
 
