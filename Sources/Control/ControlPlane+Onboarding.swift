@@ -58,7 +58,7 @@ extension ControlPlane {
         await refreshPeers(of: made.tunnels.map(\.vpn.id))
         return OnboardingResult(
             plan: plan, tokens: made.tokens, vpns: try await handovers(made, of: plan.tenant, by: principal),
-            nextSteps: Self.nextSteps(document), delays: delays + late,
+            nextSteps: Self.nextSteps(document, plan, made), delays: delays + late,
             report: EnforcementReport(
                 sessions: made.sessions.count, inForce: inForce, flowsCut: cut, total: ContinuousClock.now - started))
     }
@@ -153,12 +153,15 @@ extension ControlPlane {
         return handovers
     }
 
-    private static func nextSteps(_ document: OnboardingDocument) -> [String] {
+    private static func nextSteps(
+        _ document: OnboardingDocument, _ plan: OnboardingPlan, _ made: OnboardingTransaction.Made
+    ) -> [String] {
         var steps: [String] = []
-        if let apn = document.accessPoint?.value.apn {
+        let hasNewDevices = plan.steps.contains { $0.action == .create && [.apn, .sim].contains($0.kind) }
+        if hasNewDevices, let apn = document.accessPoint?.value.apn {
             steps.append("Set the APN of your devices to \(apn), without a user name or a password.")
         }
-        if !document.users.isEmpty {
+        if !made.tokens.isEmpty {
             steps.append(
                 "Keep the tokens that are shown here, each where only its user reads it: they are not shown again.")
         }

@@ -26,7 +26,6 @@ struct OnboardingTransaction {
     struct Made: Sendable {
         var tenant: Tenant.ID?
         var policies: [PolicyMark: CompiledPolicy] = [:]
-        /// Of those, which had sessions before.
         var tunnels: [Site] = []
         var tokens: [ControlPlane.NewToken] = []
         var identities: [IKEIdentity] = []
@@ -186,7 +185,7 @@ struct OnboardingTransaction {
         }
         let room = blocks.reduce(0) { $0 + Self.addresses(in: $1) }
         let new = blocks.filter { !before.contains($0) }
-        let detail = "\(blocks.map(\.description).joined(separator: ", ")): \(room) addresses"
+        let detail = "\(Self.listing(blocks)): \(room) addresses"
         guard !new.isEmpty else { return note(.keep, .blocks, "\(blocks.count)", detail) }
         result.areBlocksNew = true
         note(
@@ -195,8 +194,7 @@ struct OnboardingTransaction {
                 ? []
                 : [
                     Plan.FieldChange(
-                        field: "blocks", before: before.map(\.description).joined(separator: ", "),
-                        after: blocks.map(\.description).joined(separator: ", "))
+                        field: "blocks", before: Self.listing(before), after: Self.listing(blocks))
                 ])
     }
 
@@ -205,6 +203,11 @@ struct OnboardingTransaction {
         case .blocks(let count): blocks.count < count
         case .addresses(let count): blocks.reduce(0) { $0 + addresses(in: $1) } < UInt64(count)
         }
+    }
+
+    private static func listing(_ items: [some CustomStringConvertible]) -> String {
+        items.prefix(10).map(\.description).joined(separator: ", ")
+            + (items.count > 10 ? " and \(items.count - 10) more" : "")
     }
 
     /// The first and the last are not given out.
@@ -235,12 +238,7 @@ struct OnboardingTransaction {
                 continue
             }
             let (old, new) = (Set(before.items), Set(items))
-            let text = { (items: [ListItem]) in
-                items.isEmpty
-                    ? nil
-                    : items.prefix(10).map(\.description).joined(separator: ", ")
-                        + (items.count > 10 ? " and \(items.count - 10) more" : "")
-            }
+            let text = { (items: [ListItem]) in items.isEmpty ? nil : Self.listing(items) }
             note(
                 .change, .list, name, size,
                 [
