@@ -146,8 +146,6 @@ extension ControlPlane {
             try await self.bringNamesakes(of: made.vpn)
             return TunnelHandover(vpn: self.view(made.vpn), made: made.secrets, warnings: made.warnings)
         }
-        await refreshPeers(of: [handover.vpn.vpn.id])
-        return handover
     }
 
     /// - Returns: what is not wrong, and should be known.
