@@ -112,7 +112,6 @@ package final class CharonClient: IKEDaemon, Service {
         do { return try command.answer(in: reply) } catch { throw IKEDaemonError(error, doing: Question.name) }
     }
 
-    package func version() async throws(IKEDaemonError) -> DaemonVersion { try await send(Commands.Version()) }
     package func statistics() async throws(IKEDaemonError) -> DaemonStatistics { try await send(Commands.Statistics()) }
     package func loaded() async throws(IKEDaemonError) -> [String] { try await send(Commands.Connections()) }
 
@@ -161,20 +160,10 @@ package final class CharonClient: IKEDaemon, Service {
         _ = try await send(Commands.Initiate(child: child, ike: identifier, timeoutMilliseconds: nil, logLevel: -1))
     }
 
-    package func rekey(_ identifier: String, childrenOnly: Bool) async throws(IKEDaemonError) {
-        let selection = childrenOnly ? Commands.Selection(child: identifier) : Commands.Selection(ike: identifier)
-        _ = try await send(Commands.Rekey(selection))
-    }
-
     @discardableResult
     package func terminate(_ identifier: String, force: Bool) async throws(IKEDaemonError) -> Int {
         try await send(
             Commands.Terminate(Commands.Selection(ike: identifier), force: force, timeoutMilliseconds: nil))
-    }
-
-    @discardableResult
-    package func terminate(association id: UInt32, force: Bool) async throws(IKEDaemonError) -> Int {
-        try await send(Commands.Terminate(Commands.Selection(ikeID: id), force: force, timeoutMilliseconds: nil))
     }
 
     package func associations(of identifier: String?) async throws(IKEDaemonError) -> [IKEAssociation] {

@@ -1,8 +1,6 @@
-/// The IKE daemon as Control sees it. Who implements it keeps the connection, opens it again when it ends, and keeps
-/// what waits long (`initiate`) off the connection that the rest uses.
+/// The IKE daemon as Control sees it. Who implements it keeps the connection, and opens it again when it ends. Nothing here
+/// waits for a peer.
 package protocol IKEDaemon: Sendable {
-    func version() async throws(IKEDaemonError) -> DaemonVersion
-
     func statistics() async throws(IKEDaemonError) -> DaemonStatistics
 
     /// Tells the daemon of a VPN, or of its change; what it proves itself by first, so that no connection is without it.
@@ -27,17 +25,10 @@ package protocol IKEDaemon: Sendable {
     /// Starts a CHILD_SA, by its name of ``TunnelPlan/children``. Returns at once: events and the log tell what becomes of it.
     func initiate(_ child: String, of identifier: String) async throws(IKEDaemonError)
 
-    /// Makes new keys now, of the IKE_SA and all that it carries, or of the CHILD_SAs alone.
-    func rekey(_ identifier: String, childrenOnly: Bool) async throws(IKEDaemonError)
-
     /// Ends the IKE_SAs of a VPN, and answers how many there were.
     /// - Parameter force: without waiting for the peer to agree.
     @discardableResult
     func terminate(_ identifier: String, force: Bool) async throws(IKEDaemonError) -> Int
-
-    /// Ends one IKE_SA.
-    @discardableResult
-    func terminate(association id: UInt32, force: Bool) async throws(IKEDaemonError) -> Int
 
     /// - Parameter identifier: of one VPN; `nil`: of all.
     func associations(of identifier: String?) async throws(IKEDaemonError) -> [IKEAssociation]
@@ -91,22 +82,17 @@ package struct IKEDaemonError: Error, Hashable, Sendable, CustomStringConvertibl
     package let sentence: String
     /// The daemon's own words; empty where it said nothing.
     package let words: String
-    /// Of an attempt to bring a tunnel up.
-    package let failure: InitiationFailure?
 
-    package init(code: Code, sentence: String, words: String = "", failure: InitiationFailure? = nil) {
+    package init(code: Code, sentence: String, words: String = "") {
         self.code = code
         self.sentence = sentence
         self.words = words
-        self.failure = failure
     }
 
     package init(_ error: CommandError, doing command: String) {
         switch error {
-        case .refused(let words, let log):
-            self.init(
-                code: .refused, sentence: "the IKE daemon refused \(command)", words: words,
-                failure: InitiationFailure(log: log))
+        case .refused(let words, _):
+            self.init(code: .refused, sentence: "the IKE daemon refused \(command)", words: words)
         case .malformed(let key):
             self.init(code: .malformed, sentence: "the IKE daemon's answer to \(command) has no \(key)")
         case .conversation(let error): self.init(error, doing: command)

@@ -4,16 +4,13 @@ import VICI
 
 /// An IKE daemon that takes everything, and of which nothing comes.
 struct QuietDaemon: IKEDaemon {
-    func version() async throws(IKEDaemonError) -> DaemonVersion { throw Self.away }
     func statistics() async throws(IKEDaemonError) -> DaemonStatistics { throw Self.away }
     func load(_ plan: TunnelPlan, _ secrets: TunnelSecrets) async throws(IKEDaemonError) {}
     func unload(_ identifier: String, secrets: [String], authorities: [String]) async throws(IKEDaemonError) {}
     func unload(secret: String) async throws(IKEDaemonError) {}
     func loaded() async throws(IKEDaemonError) -> [String] { [] }
     func initiate(_ child: String, of identifier: String) async throws(IKEDaemonError) {}
-    func rekey(_ identifier: String, childrenOnly: Bool) async throws(IKEDaemonError) {}
     func terminate(_ identifier: String, force: Bool) async throws(IKEDaemonError) -> Int { 0 }
-    func terminate(association id: UInt32, force: Bool) async throws(IKEDaemonError) -> Int { 0 }
     func associations(of identifier: String?) async throws(IKEDaemonError) -> [IKEAssociation] { [] }
     func events() -> AsyncStream<IKEDaemonEvent> { AsyncStream { $0.finish() } }
 

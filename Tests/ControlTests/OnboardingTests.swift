@@ -43,7 +43,7 @@ import Testing
     private static func run(
         storedIn wrap: (any Store) -> any Store = { $0 }, _ body: @escaping @Sendable (Bench) async throws -> Void
     ) async throws {
-        try await Bench.run(tunnels: try QuietDaemon.support(), storedIn: wrap, body)
+        try await Bench.run(tunnels: try ScriptedDaemon().support(perTenant: 32), storedIn: wrap, body)
     }
 
     private static func onboard(_ text: String, _ bench: Bench) async throws -> ControlPlane.OnboardingResult {

@@ -105,7 +105,6 @@ final class ScriptedDaemon: IKEDaemon {
 
     // MARK: What it is told
 
-    func version() async throws(IKEDaemonError) -> DaemonVersion { throw Self.unknown }
     func statistics() async throws(IKEDaemonError) -> DaemonStatistics { throw Self.unknown }
     private static let unknown = IKEDaemonError(code: .unsupported, sentence: "it does not say")
 
@@ -171,16 +170,10 @@ final class ScriptedDaemon: IKEDaemon {
         tell(.changed(.child(isUp: true, association)), state)
     }
 
-    func rekey(_ identifier: String, childrenOnly: Bool) async throws(IKEDaemonError) {
-        try take("rekey \(identifier)")
-    }
-
     func terminate(_ identifier: String, force: Bool) async throws(IKEDaemonError) -> Int {
         try take("terminate \(identifier)") { Self.end(identifier, &$0) }
         return 1
     }
-
-    func terminate(association id: UInt32, force: Bool) async throws(IKEDaemonError) -> Int { 0 }
 
     func associations(of identifier: String?) async throws(IKEDaemonError) -> [IKEAssociation] {
         let state = now

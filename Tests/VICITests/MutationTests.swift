@@ -54,7 +54,7 @@ import VICI
             }
             _ = try? Commands.Associations(child: "x").answer(in: .init(events: [message]))
             _ = try? Commands.LoadedConnections().answer(in: .init(events: [message]))
-            _ = InitiationFailure(log: [(try? LogLine(message)) ?? LogLine(group: "IKE", text: "IDir '")])
+            _ = try? LogLine(message)
         case .commandResponse(let message):
             let reply = Conversation.Reply(message: message)
             _ = try? Commands.Version().answer(in: reply)
