@@ -11,7 +11,9 @@ extension TunnelPlan {
         settings.append("local_addrs", list: Self.texts(localAddresses))
         settings.append("remote_addrs", list: Self.texts(peerAddresses))
         settings.append("proposals", list: tunnel.profile.ikeProposals)
-        settings.append("mobike", flag: true)
+        // With it the peer is told all addresses of the gateway, those in other tenants' blocks among them (RFC 4555
+        // §3.6; seen). A peer that moves comes anew.
+        settings.append("mobike", flag: false)
         settings.append("fragmentation", flag: true)
         settings.append("encap", flag: tunnel.forcesEncapsulation)
         // Each attempt ends with an answer that can be told; whoever wants another gives the command again.

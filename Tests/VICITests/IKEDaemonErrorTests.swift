@@ -8,7 +8,6 @@ import VICI
             .refused(words: "establishing CHILD_SA 'vpn-17' failed", log: log), doing: "initiate")
         #expect(error.code == .refused)
         #expect(error.words == "establishing CHILD_SA 'vpn-17' failed")
-        #expect(error.failure == .trafficSelectors)
         #expect("\(error)" == "the IKE daemon refused initiate: establishing CHILD_SA 'vpn-17' failed")
     }
 

@@ -38,7 +38,7 @@ import VICI
         #expect(
             "\(try Self.plan().connection.message)" == """
                 vpn-17 { version = 2 local_addrs = [192.0.2.1, 2001:db8::1] remote_addrs = [192.0.2.11] proposals = \
-                [aes256gcm16-prfsha384-ecp384, aes256gcm16-prfsha384-x25519] mobike = yes fragmentation = yes encap = \
+                [aes256gcm16-prfsha384-ecp384, aes256gcm16-prfsha384-x25519] mobike = no fragmentation = yes encap = \
                 no keyingtries = 1 unique = replace dpd_delay = 10s reauth_time = 0s rekey_time = 14400s over_time = \
                 1440s rand_time = 3600s send_certreq = no local { auth = psk id = fqdn:hq.acme.gw.example } remote { \
                 auth = psk id = 192.0.2.11 } children { vpn-17 { mode = tunnel local_ts = [100.64.1.0/24] remote_ts = \
