@@ -270,55 +270,6 @@ struct VPNCommand: AsyncParsableCommand {
         }
     }
 
-    struct Authority: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Whose certificates a tenant's tunnels trust.",
-            subcommands: [Show.self, Set.self, Clear.self])
-
-        struct Show: APICommand {
-            static let configuration = CommandConfiguration(
-                commandName: "list", abstract: "Lists the tenant's authorities; --json has them in PEM.")
-            @Option(help: "The tenant's name.") var tenant: String
-            @OptionGroup var output: OutputOptions
-
-            func run(_ api: APIClient) async throws {
-                api.show(try await api.get("tenants", tenant, "vpn-authorities")) { answer in
-                    var table = Table("SUBJECT", "MADE BY CORDON", "VALID UNTIL", "FINGERPRINT")
-                    table.print(
-                        answer.items.map { item in
-                            ["subject", "made_by_cordon", "not_after", "fingerprint"].map { item[$0].cell }
-                        })
-                }
-            }
-        }
-
-        struct Set: APICommand {
-            static let configuration = CommandConfiguration(
-                abstract: "Takes the tenant's own authorities, of a file in PEM.")
-            @Argument(help: "The file; - for standard input.") var file: String
-            @Option(help: "The tenant's name.") var tenant: String
-            @OptionGroup var output: OutputOptions
-
-            func run(_ api: APIClient) async throws {
-                _ = try await api.put(
-                    path: ["tenants", tenant, "vpn-authorities"],
-                    body: .bytes(try readFile(file), type: "application/pem-certificate-chain"), file: file)
-                api.say("the authorities in \(file) are trusted")
-            }
-        }
-
-        struct Clear: APICommand {
-            static let configuration = CommandConfiguration(abstract: "Trusts the tenant's own authorities no more.")
-            @Option(help: "The tenant's name.") var tenant: String
-            @OptionGroup var output: OutputOptions
-
-            func run(_ api: APIClient) async throws {
-                try await api.delete("tenants", tenant, "vpn-authorities")
-                api.say("the tenant's own authorities are trusted no more")
-            }
-        }
-    }
-
     struct Delete: APICommand {
         static let configuration = CommandConfiguration(abstract: "Deletes a VPN that no policy names.")
         @Argument(help: "The VPN's name.") var name: String
