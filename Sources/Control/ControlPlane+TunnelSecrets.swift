@@ -55,14 +55,7 @@ extension ControlPlane {
         of vpn: VPN, _ tunnel: Tunnel, _ owner: Tenant, _ request: CertificateRequest?, _ store: any StoreTransaction,
         at time: Timestamp
     ) throws -> TunnelMade {
-        let (record, authority) = try issuer(of: owner, store, at: time)
-        let gateway = try authority.issue(
-            to: CertificateAuthority.Holder(
-                ownIdentity(of: vpn.name, of: owner.name, tunnel), addresses: tunnelSupport?.settings.addresses ?? []),
-            key: PrivateKey.Kind(tunnel.profile), at: time)
-        _ = try store.insertVPNCertificate(
-            gateway.certificate.der, key: gateway.key.der, of: vpn.id, by: record.id,
-            expiresAt: gateway.certificate.notAfter, at: time)
+        let authority = try certifyGateway(for: vpn, tunnel, owner, store, at: time)
         // Who has brought an authority has the peer's certificate from it.
         let hasOwn = try store.tenantAuthorities(of: owner.id).contains { $0.key == nil }
         guard !hasOwn, let peer = Self.peerIdentity(of: tunnel, vpn.name) else {
@@ -77,6 +70,22 @@ extension ControlPlane {
         let credential = try authority.issue(to: holder, key: PrivateKey.Kind(tunnel.profile), at: time)
         return TunnelMade(
             certificate: credential.certificate, privateKey: credential.key, authority: authority.certificate)
+    }
+
+    /// Makes the gateway's own certificate for a VPN.
+    /// - Returns: who has issued it.
+    private func certifyGateway(
+        for vpn: VPN, _ tunnel: Tunnel, _ owner: Tenant, _ store: any StoreTransaction, at time: Timestamp
+    ) throws -> CertificateAuthority {
+        let (record, authority) = try issuer(of: owner, store, at: time)
+        let gateway = try authority.issue(
+            to: CertificateAuthority.Holder(
+                ownIdentity(of: vpn.name, of: owner.name, tunnel), addresses: tunnelSupport?.settings.addresses ?? []),
+            key: PrivateKey.Kind(tunnel.profile), at: time)
+        _ = try store.insertVPNCertificate(
+            gateway.certificate.der, key: gateway.key.der, of: vpn.id, by: record.id,
+            expiresAt: gateway.certificate.notAfter, at: time)
+        return authority
     }
 
     /// The tenant's authority that Cordon has made; made now when there is none.
@@ -149,6 +158,38 @@ extension ControlPlane {
                 for key in retired { try store.deleteVPNKey(key.id) }
             }
             for vpn in Set(retired.map(\.vpn)) { try await self.bringTunnel(vpn) }
+        }
+    }
+
+    /// The gateway's certificates are made anew when two thirds of their time are over. Peers need not be told: who has
+    /// issued them stays.
+    package func renewCertificates() async throws {
+        let now = self.now()
+        let due = try await store.read { store in
+            try store.allVPNCertificates().filter { certificate in
+                let (age, life) = (
+                    now.milliseconds - certificate.createdAt.milliseconds,
+                    certificate.expiresAt.milliseconds - certificate.createdAt.milliseconds
+                )
+                return age / 2 >= life / 3
+            }
+        }
+        for old in due {
+            try await engine.exclusively {
+                try await self.store.write { store in
+                    // Deleted or changed meanwhile, it needs none.
+                    guard try store.vpnCertificates(of: old.vpn).contains(where: { $0.id == old.id }),
+                        let vpn = try store.vpn(old.vpn), let tunnel = vpn.tunnel,
+                        let owner = try store.tenant(vpn.tenant)
+                    else { return }
+                    try store.deleteVPNCertificate(old.id)
+                    _ = try self.certifyGateway(for: vpn, tunnel, owner, store, at: now)
+                    try store.appendAudit(
+                        actor: Principal.system.name, action: "vpn.renew-certificate",
+                        target: "\(owner.name)/\(vpn.name)", detail: "", at: now)
+                }
+                try await self.bringTunnel(old.vpn)
+            }
         }
     }
 

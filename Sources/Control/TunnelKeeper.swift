@@ -23,7 +23,9 @@ struct TunnelKeeper: Service {
     private static let comparingTurns = 50
     private static let forgettingTurns = 300
     private static let lookUpInterval: Duration = .seconds(10)
+    /// A minute, and an hour.
     private static let lookUpsAtOnce = 16
+    private static let renewingTurns = 18_000
     /// So many at once: each is two exchanges of the daemon's threads with a peer.
     private static let attemptsAtOnce = 64
 
@@ -171,6 +173,8 @@ struct TunnelKeeper: Service {
             if turn % Self.forgettingTurns == 0 { await forget() }
             await bringWidened()
             support.wake()
+            // At once after a start: the gateway may have been off for long.
+            if turn % Self.renewingTurns == 1 { await renew() }
         }
     }
 
@@ -192,6 +196,12 @@ struct TunnelKeeper: Service {
 
     private func count(at time: Timestamp) {
         let count = control.tunnels.count
+    private func renew() async {
+        do { try await control.renewCertificates() } catch {
+            control.logger.error("certificates of the gateway are not renewed", metadata: ["error": "\(error)"])
+        }
+    }
+
         configured.record(count.all)
         up.record(count.up)
         guard count.all > 0 else { return }

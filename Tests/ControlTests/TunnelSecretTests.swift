@@ -223,6 +223,32 @@ import VICI
         }
     }
 
+    @Test func `the gateway's certificate is made anew before its time is over, and not sooner`() async throws {
+        let (daemon, clock) = (ScriptedDaemon(), LeapingClock())
+        try await Bench.run(now: { clock.now }, tunnels: try daemon.support()) { bench in
+            let (control, acme, hq) = (bench.control, try Cases.name("acme"), try Cases.name("hq"))
+            _ = try await bench.tenant("acme")
+            let made = try await control.createTunnel(
+                hq, of: acme, try Cases.tunnel(authentication: .certificate), by: .system)
+            try await Cases.eventually("up") { daemon.now.up.count == 1 }
+            let certificates = {
+                try await bench.store.read { store in try store.vpnCertificates(of: made.vpn.vpn.id) }
+            }
+            let first = try #require(try await certificates().first)
+            clock.advance(seconds: 397 * 86_400 * 2 / 3 - 86_400)
+            try await control.renewCertificates()
+            #expect(try await certificates() == [first])
+            clock.advance(seconds: 2 * 86_400)
+            try await control.renewCertificates()
+            let second = try #require(try await certificates().first)
+            #expect(try await certificates().count == 1 && second.id != first.id && second.authority == first.authority)
+            #expect(second.expiresAt > first.expiresAt && second.key != first.key)
+            try await Cases.eventually("loaded, and up again") {
+                daemon.now.privateKeys.last == second.key.bytes && daemon.now.up.count == 1
+            }
+        }
+    }
+
     @Test func `a tenant's new block is in its tunnels' selectors, and not in another's`() async throws {
         let daemon = ScriptedDaemon()
         // Two devices to a block.
