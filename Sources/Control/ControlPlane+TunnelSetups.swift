@@ -212,12 +212,10 @@ extension ControlPlane {
 
     func lookedUp(_ tunnel: Tunnel) async -> [IPAddress] {
         guard case .name(let name) = tunnel.peer, let tunnelSupport else { return [] }
-        return Array(await tunnelSupport.lookUp(name).sorted().prefix(8))
-    }
-
-    func countPeerIdentities(_ identities: [IKEIdentity]) {
-        let counts = identities.reduce(into: [:]) { $0[$1.comparable, default: 0] += 1 }
-        peerIdentities.withLock { $0 = counts }
+        // A name is its owner's: it may stand for what nobody may write as an address.
+        let forbidden = forbiddenPrefixes
+        let addresses = await tunnelSupport.lookUp(name).filter { TunnelChecks.mayBePeer($0, forbidden: forbidden) }
+        return Array(addresses.sorted().prefix(8))
     }
 
     /// The tenant's blocks are others now: its tunnels' selectors too.

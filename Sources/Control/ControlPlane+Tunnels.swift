@@ -54,7 +54,7 @@ extension ControlPlane {
         of tenant: Tenant, besides name: Name, _ store: any StoreReader, _ support: TunnelSupport
     ) throws -> TunnelChecks {
         var checks = TunnelChecks(
-            forbidden: pools.withLock { $0 } + settings.protectedPrefixes + settings.natPlan.publicPrefixes,
+            forbidden: forbiddenPrefixes,
             others: try store.vpns(of: tenant.id).filter { $0.name != name },
             groups: Set(try store.groups(of: tenant.id).map(\.name)), gatewayAddresses: support.settings.addresses,
             // One is made when it is needed.
@@ -74,10 +74,9 @@ extension ControlPlane {
         _ name: Name, of tenant: Name, _ tunnel: Tunnel, by principal: Principal
     ) async throws(ControlError) -> TunnelPreflight {
         let support = try requireTunnels()
-        var lookedUp: [IPAddress] = []
-        if case .name(let host) = tunnel.peer { lookedUp = await support.lookUp(host).sorted() }
-        if case .address(let address) = tunnel.peer { lookedUp = [address] }
-        let addresses = lookedUp
+        var addresses = await lookedUp(tunnel)
+        if case .address(let address) = tunnel.peer { addresses = [address] }
+        let found = addresses
         let now = self.now()
         return try await read { store in
             let owner = try store.visibleTenant(tenant, to: principal)
@@ -86,11 +85,13 @@ extension ControlPlane {
                 let (count, limit) = (try store.vpnCount(of: owner.id), try self.limit(of: owner.id, store, support))
                 if count >= limit { findings.insert(Self.full(tenant, limit), at: 0) }
             }
-            if case .name(let host) = tunnel.peer, addresses.isEmpty {
+            if case .name(let host) = tunnel.peer, found.isEmpty {
                 findings.append(
                     TunnelChecks.Finding(
                         weight: .warning, field: "peer",
-                        message: "\(host) stands for no address at present: check the name, or write the address"))
+                        message:
+                            "\(host) stands for no address that a peer may have at present: check the name, or write the "
+                            + "address"))
             }
             if !self.tunnels.isConnected {
                 findings.append(
@@ -99,7 +100,7 @@ extension ControlPlane {
             }
             return TunnelPreflight(
                 findings: findings, ownIdentity: self.ownIdentity(of: name, of: tenant, tunnel),
-                peerIdentity: Self.peerIdentity(of: tunnel, name), peerAddresses: addresses,
+                peerIdentity: Self.peerIdentity(of: tunnel, name), peerAddresses: found,
                 blocks: try store.blocks(of: owner.id), path: (self.tunnelPath ?? .userSpace).rawValue)
         }
     }

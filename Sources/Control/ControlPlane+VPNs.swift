@@ -114,6 +114,11 @@ extension ControlPlane {
     }
 
     private func check(_ line: VPN.Line) throws(ControlError) {
+    /// The operator's pools and infrastructure: no tenant's networks and peers are there.
+    var forbiddenPrefixes: [IPv4Prefix] {
+        pools.withLock { $0 } + settings.protectedPrefixes + settings.natPlan.publicPrefixes
+    }
+
         let count = line.networks.count + line.networks6.count
         guard (1...VPN.Line.maximumNetworks).contains(count) else {
             throw ControlError(
@@ -125,7 +130,7 @@ extension ControlPlane {
             throw ControlError(
                 .invalid, "\(line.interface) is the gateway's own: give the interface of the line to the tenant")
         }
-        let own = pools.withLock { $0 } + settings.protectedPrefixes + settings.natPlan.publicPrefixes
+        let own = forbiddenPrefixes
         for network in line.networks {
             // A default route is none of these: packets to devices and to the operator never take it.
             if let other = own.first(where: { $0.contains(network) || network.overlaps($0) && network.length > 0 }) {

@@ -185,12 +185,32 @@ public struct TunnelChecks: Sendable {
         return findings
     }
 
+    /// Whether the gateway may send there because a tenant says so: not to the operator's own, to itself, or to what is no
+    /// single host beyond its links.
+    static func mayBePeer(_ address: IPAddress, forbidden: [IPv4Prefix]) -> Bool {
+        switch address {
+        case .v4(let address):
+            // 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, and from 224.0.0.0 on.
+            ![0, 127].contains(address.bits >> 24) && address.bits >> 16 != 0xa9fe && address.bits >> 29 != 7
+                && !forbidden.contains { $0.contains(address) }
+        case .v6(let address):
+            // ::/8 has loopback, none and IPv4's; fe80::/10 links; ff00::/8 groups.
+            address.bits >> 120 != 0 && address.bits >> 118 != 0x3fa && address.bits >> 120 != 0xff
+        }
+    }
+
     private func peerFindings(_ tunnel: Tunnel) -> [Finding] {
         var findings: [Finding] = []
         switch tunnel.peer {
         case .address(let address):
             if gatewayAddresses.contains(address) {
                 findings.append(error("peer", "\(address) is the gateway's own address: write the other end's"))
+            } else if !Self.mayBePeer(address, forbidden: forbidden) {
+                findings.append(
+                    error(
+                        "peer",
+                        "\(address) is no peer's: it is the operator's or a device's, or one of a host to itself, of its link or "
+                            + "of a group (RFC 6890)"))
             } else if case .v4(let address) = address,
                 let network = tunnel.networks.first(where: { $0.network.contains(address) && $0.network.length > 0 })
             {

@@ -79,6 +79,18 @@ import VICI
             about: "the gateway's own address", tunnel: { try tunnel(["10.0.0.0/24"], peer: "203.0.113.1") },
             told: ["error peer"], saying: "write the other end's"),
         Case(
+            about: "a peer among devices", tunnel: { try tunnel(["10.0.0.0/24"], peer: "100.64.0.1") },
+            told: ["error peer"], saying: "is no peer's"),
+        Case(
+            about: "the gateway's host as peer", tunnel: { try tunnel(["10.0.0.0/24"], peer: "127.0.0.1") },
+            told: ["error peer"], saying: "is no peer's"),
+        Case(
+            about: "a group as peer", tunnel: { try tunnel(["10.0.0.0/24"], peer: "ff02::1") }, told: ["error peer"],
+            saying: "is no peer's"),
+        Case(
+            about: "the link as peer", tunnel: { try tunnel(["10.0.0.0/24"], peer: "fe80::1") }, told: ["error peer"],
+            saying: "is no peer's"),
+        Case(
             about: "a peer inside", tunnel: { try tunnel(["203.0.113.0/24"]) }, told: ["warning peer"],
             saying: "is in 203.0.113.0/24"),
         Case(

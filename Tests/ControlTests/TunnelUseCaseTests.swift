@@ -160,7 +160,9 @@ import VICI
 
     @Test func `a check says what would be, and changes nothing`() async throws {
         let address = try IPAddress(parsing: "203.0.113.77")
-        try await Self.run(lookUp: { $0.description == "hq.example" ? [address] : [] }) { bench, daemon in
+        // A device's and the host's own among them: nobody's peer is there, whatever a name says.
+        let told = [try IPAddress(parsing: "100.64.0.1"), address, try IPAddress(parsing: "127.0.0.1")]
+        try await Self.run(lookUp: { $0.description == "hq.example" ? told : [] }) { bench, daemon in
             let (control, acme) = (bench.control, try Self.name("acme"))
             try await Self.eventually("there") { control.tunnels.isConnected }
             let before = try await bench.store.read { store in try store.audit(before: nil, limit: 100).count }
