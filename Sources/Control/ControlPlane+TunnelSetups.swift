@@ -24,7 +24,7 @@ extension ControlPlane {
         guard let tunnel = vpn.tunnel, let tenant = try store.tenant(vpn.tenant) else { return nil }
         return TunnelFacts(
             vpn: vpn, tunnel: tunnel, tenant: tenant, blocks: try store.blocks(of: tenant.id),
-            groups: try store.groups(of: tenant.id).reduce(into: [:]) { $0[$1.name] = GroupNumber(group: $1.id) },
+            groups: numbers(of: try store.groups(of: tenant.id)),
             keys: tunnel.authentication == .sharedKey ? try store.vpnKeys(of: vpn.id) : [],
             certificates: tunnel.authentication == .certificate ? try store.vpnCertificates(of: vpn.id) : [],
             authorities: tunnel.authentication == .certificate ? try store.tenantAuthorities(of: tenant.id) : [])
@@ -33,6 +33,30 @@ extension ControlPlane {
     /// What the gateway says it is to this VPN's peer, and to no other's.
     func ownIdentity(of vpn: Name, of tenant: Name, _ tunnel: Tunnel) -> IKEIdentity {
         if tunnel.gatewayIdentity == .address, let address = tunnelSupport?.settings.addresses.first {
+    /// Those of all tunnels, in as many questions as one tunnel's.
+    static func facts(of vpns: [VPN], _ store: any StoreReader) throws -> [TunnelFacts] {
+        let tenants = Dictionary(try store.tenants().map { ($0.id, $0) }) { first, _ in first }
+        let groups = Dictionary(grouping: try store.allGroups()) { $0.tenant }
+        let keys = Dictionary(grouping: try store.allVPNKeys()) { $0.vpn }
+        let certificates = Dictionary(grouping: try store.allVPNCertificates()) { $0.vpn }
+        let authorities = Dictionary(grouping: try store.allTenantAuthorities()) { $0.tenant }
+        var blocks: [Tenant.ID: [IPv4Prefix]] = [:]
+        return try vpns.compactMap { vpn in
+            guard let tunnel = vpn.tunnel, let tenant = tenants[vpn.tenant] else { return nil }
+            if blocks[tenant.id] == nil { blocks[tenant.id] = try store.blocks(of: tenant.id) }
+            let isCertified = tunnel.authentication == .certificate
+            return TunnelFacts(
+                vpn: vpn, tunnel: tunnel, tenant: tenant, blocks: blocks[tenant.id] ?? [],
+                groups: numbers(of: groups[tenant.id] ?? []), keys: isCertified ? [] : keys[vpn.id] ?? [],
+                certificates: isCertified ? certificates[vpn.id] ?? [] : [],
+                authorities: isCertified ? authorities[tenant.id] ?? [] : [])
+        }
+    }
+
+    private static func numbers(of groups: [SIMGroup]) -> [Name: GroupNumber] {
+        groups.reduce(into: [:]) { $0[$1.name] = GroupNumber(group: $1.id) }
+    }
+
             return .address(address)
         }
         let suffix = tunnelSupport?.settings.identitySuffix.description ?? "cordon.invalid"
@@ -138,7 +162,7 @@ extension ControlPlane {
     func bringAllVPNs() async throws {
         let (vpns, facts) = try await store.read { store in
             let vpns = try store.allVPNs()
-            return (vpns, try vpns.compactMap { try Self.facts(of: $0, store) })
+            return (vpns, try Self.facts(of: vpns, store))
         }
         let up = try dataPlane.upInterfaces(Set(vpns.compactMap { $0.line?.interface }))
         countPeerIdentities(facts.compactMap { Self.peerIdentity(of: $0.tunnel, $0.vpn.name) })
