@@ -60,18 +60,19 @@ extension ControlPlane {
 
     /// By name.
     public func vpns(of tenant: Name, by principal: Principal) async throws(ControlError) -> [VPNView] {
-        try await read { store in
-            let counters = try? self.dataPlane.tunnelCounters()
-            return try store.vpns(of: try store.visibleTenant(tenant, to: principal).id).map { vpn in
-                self.view(vpn, counters: counters?[vpn.number])
-            }
+        let vpns = try await read { store in
+            try store.vpns(of: try store.visibleTenant(tenant, to: principal).id)
         }
+        // What cannot be read at this moment is shown as nothing.
+        let counters = try? dataPlane.tunnelCounters()
+        return vpns.map { view($0, counters: counters?[$0.number]) }
     }
 
     public func vpn(_ name: Name, of tenant: Name, by principal: Principal) async throws(ControlError) -> VPNView {
-        try await read { store in
-            self.view(try store.ownVPN(name, of: try store.visibleTenant(tenant, to: principal).id))
-        }
+        view(
+            try await read { store in
+                try store.ownVPN(name, of: try store.visibleTenant(tenant, to: principal).id)
+            })
     }
 
     /// - Throws: `.conflict` with their names while policies in force name it.
