@@ -96,8 +96,7 @@ extension ControlPlane {
         }
         if let fault = tunnel.record.fault {
             // Sentences say NAME where they tell a command.
-            let named = { (text: String) in text.replacing(" NAME", with: " \(name)")
-            }
+            func named(_ text: String) -> String { text.replacing(" NAME", with: " \(name)") }
             faults.append(
                 TunnelDiagnosis.Fault(
                     code: fault.code, since: tunnel.record.faultSince, happened: fault.words.happened,

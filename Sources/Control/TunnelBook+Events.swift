@@ -109,8 +109,8 @@ extension TunnelBook {
     /// Packets that the daemon dropped, since they came out of a tunnel that may not bring them.
     package func dropped(of id: VPN.ID) -> UInt64 { contents.withLock { $0.dropped[id] ?? 0 } }
 
-    /// Callers that are no VPN's peer, as far as anybody knows.
-    package var strangers: [TunnelDirectory.Stranger] { contents.withLock { $0.directory.strangers } }
+    /// The same of nobody that can be told.
+    package var droppedOfUnknown: UInt64 { contents.withLock(\.droppedOfUnknown) }
 
     /// Of each tunnel, how often something has been said of it: for ``differences(from:since:)``, before the daemon is asked.
     package var changes: [VPN.ID: Int] { contents.withLock { $0.states.mapValues(\.changes) } }

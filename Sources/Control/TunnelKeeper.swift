@@ -14,6 +14,8 @@ struct TunnelKeeper: Service {
     private let attempts = Counter(label: "cordon_vpn_attempts_total")
     private let loads = Counter(label: "cordon_vpn_loads_total")
     private let configured = Gauge(label: "cordon_vpn_tunnels", dimensions: [("state", "configured")])
+    /// Packets out of a tunnel that no tunnel may bring, and whose nobody can tell.
+    private let dropped = Gauge(label: "cordon_vpn_unattributed_packets")
     private let up = Gauge(label: "cordon_vpn_tunnels", dimensions: [("state", "up")])
 
     /// How soon an attempt that is due is made; who makes a VPN does not wait for it.
@@ -200,6 +202,9 @@ struct TunnelKeeper: Service {
         do { try await control.renewCertificates() } catch {
             control.logger.error("certificates of the gateway are not renewed", metadata: ["error": "\(error)"])
         }
+    private func count(at time: Timestamp) {
+        let count = control.tunnels.count
+        dropped.record(Double(control.tunnels.droppedOfUnknown))
     }
 
         configured.record(count.all)

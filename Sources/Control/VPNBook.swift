@@ -113,9 +113,4 @@ package final class VPNBook: Sendable {
 
     /// As the kernel takes them.
     package var entries: [VPNNumber: VPNEntry] { states.withLock { $0.mapValues(\.entry) } }
-
-    /// Of one tenant, by number.
-    func states(of tenant: Tenant.ID) -> [State] {
-        states.withLock { $0.values.filter { $0.vpn.tenant == tenant } }.sorted { $0.vpn.number < $1.vpn.number }
-    }
 }
