@@ -94,13 +94,8 @@ extension ControlPlane {
             book.set(compiled, for: mark)
         }
         var delays: [String] = []
-        if !made.tunnels.isEmpty { countPeerIdentities(made.identities) }
         for site in made.tunnels {
-            await attempt("VPN \(site.vpn.name)", &delays) {
-                try await bringTunnel(site.vpn.id)
-                if let before = site.before { try await bringNamesakes(of: before) }
-                try await bringNamesakes(of: site.vpn)
-            }
+            await attempt("VPN \(site.vpn.name)", &delays) { try await bringTunnel(site.vpn.id) }
         }
         if made.areBlocksNew {
             await attempt("the address blocks of VPNs", &delays) { try await bringTunnels(of: tenant) }

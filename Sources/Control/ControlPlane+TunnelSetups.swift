@@ -18,6 +18,9 @@ extension ControlPlane {
         let keys: [VPNKey]
         let certificates: [VPNCertificate]
         let authorities: [TenantAuthority]
+
+        /// What the peer must say it is, in the form in which the daemon compares.
+        var peer: String? { ControlPlane.peerIdentity(of: tunnel, vpn.name)?.comparable }
     }
 
     static func facts(of vpn: VPN, _ store: any StoreReader) throws -> TunnelFacts? {
@@ -30,9 +33,6 @@ extension ControlPlane {
             authorities: tunnel.authentication == .certificate ? try store.tenantAuthorities(of: tenant.id) : [])
     }
 
-    /// What the gateway says it is to this VPN's peer, and to no other's.
-    func ownIdentity(of vpn: Name, of tenant: Name, _ tunnel: Tunnel) -> IKEIdentity {
-        if tunnel.gatewayIdentity == .address, let address = tunnelSupport?.settings.addresses.first {
     /// Those of all tunnels, in as many questions as one tunnel's.
     static func facts(of vpns: [VPN], _ store: any StoreReader) throws -> [TunnelFacts] {
         let tenants = Dictionary(try store.tenants().map { ($0.id, $0) }) { first, _ in first }
@@ -57,6 +57,9 @@ extension ControlPlane {
         groups.reduce(into: [:]) { $0[$1.name] = GroupNumber(group: $1.id) }
     }
 
+    /// What the gateway says it is to this VPN's peer, and to no other's.
+    func ownIdentity(of vpn: Name, of tenant: Name, _ tunnel: Tunnel) -> IKEIdentity {
+        if tunnel.gatewayIdentity == .address, let address = tunnelSupport?.settings.addresses.first {
             return .address(address)
         }
         let suffix = tunnelSupport?.settings.identitySuffix.description ?? "cordon.invalid"
@@ -104,9 +107,7 @@ extension ControlPlane {
     }
 
     /// `nil` for a tunnel that nothing can be made of, which is logged: one without keys, say.
-    func setup(
-        of facts: TunnelFacts, peerIdentities: [String: Int], lookedUp: [IPAddress]
-    ) -> TunnelBook.Setup? {
+    func setup(of facts: TunnelFacts, lookedUp: [IPAddress]) -> TunnelBook.Setup? {
         guard let support = tunnelSupport, let peer = Self.peerIdentity(of: facts.tunnel, facts.vpn.name) else {
             return nil
         }
@@ -135,7 +136,8 @@ extension ControlPlane {
                 identifier: "vpn-\(facts.vpn.id)", tunnel: facts.tunnel,
                 localAddresses: support.settings.localAddresses,
                 localIdentity: own, peerIdentity: peer,
-                isPeerIdentityUnique: peerIdentities[peer.comparable, default: 1] <= 1, localBlocks: facts.blocks,
+                isPeerIdentityUnique: tunnels.others(saying: peer.comparable, besides: facts.vpn.id).isEmpty,
+                localBlocks: facts.blocks,
                 path: tunnelPath == .kernel
                     ? .kernel(interfaceID: facts.vpn.number.rawValue + 1) : .userSpace,
                 credentials: credentials, lookedUpAddresses: lookedUp,
@@ -165,7 +167,6 @@ extension ControlPlane {
             return (vpns, try Self.facts(of: vpns, store))
         }
         let up = try dataPlane.upInterfaces(Set(vpns.compactMap { $0.line?.interface }))
-        countPeerIdentities(facts.compactMap { Self.peerIdentity(of: $0.tunnel, $0.vpn.name) })
         let known = Dictionary(facts.map { ($0.vpn.id, $0) }) { first, _ in first }
         vpnBook.replaceAll(
             vpns.map { vpn in
@@ -174,14 +175,14 @@ extension ControlPlane {
             condition: { self.condition(of: $0, up: up) }, at: now())
         guard let tunnelSupport else { return }
         for id in Set(tunnels.ids).subtracting(known.keys) { tunnels.remove(id) }
+        for one in facts { tunnels.note(peer: one.peer, of: one.vpn.id) }
         for one in facts { bring(one, lookedUp: []) }
         tunnelSupport.wake()
     }
 
     /// One tunnel, as the store has it now, to the book of tunnels; the keeper does the rest.
     func bring(_ facts: TunnelFacts, lookedUp: [IPAddress]) {
-        let identities = peerIdentities.withLock { $0 }
-        guard let setup = setup(of: facts, peerIdentities: identities, lookedUp: lookedUp) else { return }
+        guard let setup = setup(of: facts, lookedUp: lookedUp) else { return }
         tunnels.set(setup, at: now())
         tunnelSupport?.wake()
     }
@@ -190,17 +191,39 @@ extension ControlPlane {
     /// devices wait for it.
     /// - Parameter lookedUp: what the peer's name stands for; `nil`: what it did before.
     func bringTunnel(_ id: VPN.ID, lookedUp: [IPAddress]? = nil) async throws {
-        guard let facts = try await store.read({ store in try store.vpn(id).flatMap { try Self.facts(of: $0, store) } })
-        else { return }
-        let known = tunnels.state(of: id).flatMap {
-            $0.setup.tunnel.peer == facts.tunnel.peer ? $0.setup.plan.lookedUpAddresses : nil
-        }
-        // Also when the kernel does not take it now: the keeper gives it to the kernel again.
-        defer { bring(facts, lookedUp: lookedUp ?? known ?? []) }
+        guard let facts = try await facts(of: id) else { return }
+        let before = tunnels.peer(of: id)
+        let isOther = before != facts.peer
+        tunnels.note(peer: facts.peer, of: id)
+        // Those whose peers say the same are told apart by other means from now on, before this one is there.
+        if isOther { try await bringAgain(tunnels.others(saying: facts.peer, besides: id)) }
         vpnBook.set(
             facts.vpn, Self.entry(of: facts, isHeld: tunnels.state(of: id)?.isHeld ?? false),
             condition: { self.condition(of: $0, up: []) }, at: now())
-        try setVPNs([facts.vpn.number])
+        let outcome = Result { () throws(DataPlaneError) in try setVPNs([facts.vpn.number]) }
+        // Also when the kernel does not take it now: the keeper gives it to the kernel again.
+        bring(facts, lookedUp: lookedUp ?? known(facts))
+        if isOther { try await bringAgain(tunnels.others(saying: before, besides: id)) }
+        try outcome.get()
+    }
+
+    private func facts(of id: VPN.ID) async throws -> TunnelFacts? {
+        try await store.read { store in try store.vpn(id).flatMap { try Self.facts(of: $0, store) } }
+    }
+
+    /// What the peer's name stood for when it was looked up last.
+    private func known(_ facts: TunnelFacts) -> [IPAddress] {
+        guard let setup = tunnels.state(of: facts.vpn.id)?.setup, setup.tunnel.peer == facts.tunnel.peer else {
+            return []
+        }
+        return setup.plan.lookedUpAddresses
+    }
+
+    /// Those whose own settings are as they were.
+    func bringAgain(_ ids: [VPN.ID]) async throws {
+        for id in ids {
+            if let facts = try await facts(of: id) { bring(facts, lookedUp: known(facts)) }
+        }
     }
 
     /// Looks the names of peers up that are new. What fails is tried again by the keeper.
@@ -224,12 +247,7 @@ extension ControlPlane {
             _ = tunnels.apply(.nameUnresolved(name), to: state.identifier, at: now())
         } else if lookedUp != state.setup.plan.lookedUpAddresses {
             try await engine.exclusively {
-                guard
-                    let facts = try await self.store.read({ store in
-                        try store.vpn(id).flatMap { try Self.facts(of: $0, store) }
-                    })
-                else { return }
-                self.bring(facts, lookedUp: lookedUp)
+                if let facts = try await self.facts(of: id) { self.bring(facts, lookedUp: lookedUp) }
             }
         }
     }

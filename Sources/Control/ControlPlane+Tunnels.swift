@@ -139,12 +139,10 @@ extension ControlPlane {
                 try store.appendAudit(
                     actor: principal.name, action: "vpn.create", target: "\(tenant)/\(name)",
                     detail: "peer \(tunnel.peer)", at: now)
-                return (vpn: vpn, secrets: secrets, warnings: warnings, identities: try Self.identities(store))
+                return (vpn: vpn, secrets: secrets, warnings: warnings)
             }
             self.book.noteChangeOfScope(of: made.vpn.tenant)
-            self.countPeerIdentities(made.identities)
             try await self.bringTunnel(made.vpn.id, lookedUp: lookedUp)
-            try await self.bringNamesakes(of: made.vpn)
             return TunnelHandover(vpn: self.view(made.vpn), made: made.secrets, warnings: made.warnings)
         }
     }
@@ -160,19 +158,6 @@ extension ControlPlane {
         throw ControlError(
             .invalid, errors.count == 1 ? first.message : "the VPN cannot be made so: \(errors.count) things are wrong",
             problems: errors.map { ControlError.Problem(line: nil, field: $0.field, message: $0.message) })
-    }
-
-    static func identities(_ store: any StoreReader) throws -> [IKEIdentity] {
-        try store.allVPNs().compactMap { vpn in vpn.tunnel.flatMap { peerIdentity(of: $0, vpn.name) } }
-    }
-
-    /// Those whose peers say the same as this one's are told apart by other means, now that there are several; or need not
-    /// be any more.
-    func bringNamesakes(of vpn: VPN) async throws {
-        guard let tunnel = vpn.tunnel, let peer = Self.peerIdentity(of: tunnel, vpn.name)?.comparable else { return }
-        for state in tunnels.states({ $0.setup.vpn.id != vpn.id && $0.setup.plan.peerIdentity.comparable == peer }) {
-            try await bringTunnel(state.setup.vpn.id)
-        }
     }
 
     // MARK: Changes
@@ -199,15 +184,9 @@ extension ControlPlane {
                 try store.appendAudit(
                     actor: principal.name, action: "vpn.update", target: "\(tenant)/\(name)", detail: "", at: now)
                 guard let after = try store.vpn(vpn.id) else { throw ControlError.notFound("VPN", name) }
-                return (
-                    vpn: after, before: vpn, secrets: secrets, warnings: warnings,
-                    identities: try Self.identities(store)
-                )
+                return (vpn: after, secrets: secrets, warnings: warnings)
             }
-            self.countPeerIdentities(made.identities)
             try await self.bringTunnel(made.vpn.id)
-            try await self.bringNamesakes(of: made.before)
-            try await self.bringNamesakes(of: made.vpn)
             return TunnelHandover(vpn: self.view(made.vpn), made: made.secrets, warnings: made.warnings)
         }
         await refreshPeers(of: [handover.vpn.vpn.id])

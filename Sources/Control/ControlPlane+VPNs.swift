@@ -114,12 +114,12 @@ extension ControlPlane {
                 + "change those first")
     }
 
-    private func check(_ line: VPN.Line) throws(ControlError) {
     /// The operator's pools and infrastructure: no tenant's networks and peers are there.
     var forbiddenPrefixes: [IPv4Prefix] {
         pools.withLock { $0 } + settings.protectedPrefixes + settings.natPlan.publicPrefixes
     }
 
+    private func check(_ line: VPN.Line) throws(ControlError) {
         let count = line.networks.count + line.networks6.count
         guard (1...VPN.Line.maximumNetworks).contains(count) else {
             throw ControlError(
@@ -168,16 +168,12 @@ extension ControlPlane {
     }
 
     func removeVPN(_ vpn: VPN) async throws {
+        let peer = tunnels.peer(of: vpn.id)
         vpnBook.remove(vpn.number)
         tunnels.remove(vpn.id)
         tunnelSupport?.wake()
         try setVPNs([vpn.number])
-        guard vpn.tunnel != nil else { return }
-        countPeerIdentities(
-            try await store.read { store in
-                try store.allVPNs().compactMap { vpn in vpn.tunnel.flatMap { Self.peerIdentity(of: $0, vpn.name) } }
-            })
-        try await bringNamesakes(of: vpn)
+        try await bringAgain(tunnels.others(saying: peer, besides: vpn.id))
     }
 }
 

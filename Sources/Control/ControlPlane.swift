@@ -25,8 +25,6 @@ public final class ControlPlane: Sendable {
     /// Who encrypts; known from the start on.
     var tunnelPath: TunnelPath? { knownTunnelPath.withLock { $0 } }
     private let knownTunnelPath = Mutex<TunnelPath?>(nil)
-    /// How many tunnels' peers say the same that they are.
-    let peerIdentities = Mutex<[String: Int]>([:])
     /// What filters of names are made of, beside policies.
     public let blocklists = BlocklistBook()
     /// `nil` where there are no files for texts: there are no blocklists then.

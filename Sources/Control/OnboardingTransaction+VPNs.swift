@@ -97,8 +97,7 @@ extension OnboardingTransaction {
         }
         result.tunnels.append(
             Made.Site(
-                vpn: site.vpn, before: site.before, secrets: secrets,
-                warnings: findings.filter { $0.weight == .warning }))
+                vpn: site.vpn, secrets: secrets, warnings: findings.filter { $0.weight == .warning }))
     }
 }
 

@@ -28,7 +28,6 @@ struct OnboardingTransaction {
         var policies: [PolicyMark: CompiledPolicy] = [:]
         var tunnels: [Site] = []
         var tokens: [ControlPlane.NewToken] = []
-        var identities: [IKEIdentity] = []
         var accessPoints: [AccessPoint] = []
         var areBlocksNew = false
         var isScopeNew = false
@@ -39,7 +38,6 @@ struct OnboardingTransaction {
 
         struct Site: Sendable {
             let vpn: VPN
-            let before: VPN?
             let secrets: ControlPlane.TunnelMade?
             let warnings: [TunnelChecks.Finding]
         }
@@ -79,7 +77,6 @@ struct OnboardingTransaction {
         }
         try findOthers(owner)
         if result.isRejudged { result.sessions = try store.enforcedSessions(ofTenant: owner.id) }
-        result.identities = try ControlPlane.identities(store)
         result.accessPoints = try store.accessPoints()
         let plan = Plan(tenant: owner.name, steps: steps, others: others, warnings: warnings)
         if !isDry, !plan.changesNothing { try audit(plan) }

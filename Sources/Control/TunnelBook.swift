@@ -114,6 +114,20 @@ package final class TunnelBook: Sendable {
         /// By the name that the daemon knows.
         var names: [String: VPN.ID] = [:]
         var byNumber: [VPNNumber: VPN.ID] = [:]
+        /// What the peer of each says it is, in the form in which the daemon compares, and the other way round.
+        var peers: [VPN.ID: String] = [:]
+        var namesakes: [String: Set<VPN.ID>] = [:]
+
+        mutating func note(peer: String?, of id: VPN.ID) {
+            if let before = peers.removeValue(forKey: id) {
+                namesakes[before]?.remove(id)
+                if namesakes[before]?.isEmpty == true { namesakes[before] = nil }
+            }
+            guard let peer else { return }
+            peers[id] = peer
+            namesakes[peer, default: []].insert(id)
+        }
+
         /// Of tunnels that are gone, as the daemon still has them.
         var departed: [String: (keys: [String], authorities: [String])] = [:]
         var isConnected = false
@@ -169,6 +183,7 @@ package final class TunnelBook: Sendable {
 
     package func remove(_ id: VPN.ID) {
         contents.withLock { contents in
+            contents.note(peer: nil, of: id)
             guard let state = contents.states.removeValue(forKey: id) else { return }
             contents.names[state.identifier] = nil
             contents.byNumber[state.setup.vpn.number] = nil
@@ -184,6 +199,18 @@ package final class TunnelBook: Sendable {
             if !hasMore { contents.blocks[tenant] = nil }
             contents.isDirectoryStale = true
         }
+    }
+
+    /// Before ``set(_:at:)``: what others are made like depends on it too.
+    /// - Parameter peer: what the tunnel's peer says it is (``IKEIdentity/comparable``).
+    func note(peer: String?, of id: VPN.ID) { contents.withLock { $0.note(peer: peer, of: id) } }
+
+    func peer(of id: VPN.ID) -> String? { contents.withLock { $0.peers[id] } }
+
+    /// Tunnels whose peers say the same, but this one, in their order.
+    func others(saying peer: String?, besides id: VPN.ID) -> [VPN.ID] {
+        guard let peer else { return [] }
+        return contents.withLock { ($0.namesakes[peer] ?? []).subtracting([id]) }.sorted { $0.rawValue < $1.rawValue }
     }
 
     package var ids: [VPN.ID] { contents.withLock { Array($0.states.keys) } }

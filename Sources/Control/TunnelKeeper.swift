@@ -23,11 +23,11 @@ struct TunnelKeeper: Service {
     /// Turns between two looks at counters, and at what the daemon says it has.
     private static let countingTurns = 10
     private static let comparingTurns = 50
-    private static let forgettingTurns = 300
-    private static let lookUpInterval: Duration = .seconds(10)
     /// A minute, and an hour.
-    private static let lookUpsAtOnce = 16
+    private static let forgettingTurns = 300
     private static let renewingTurns = 18_000
+    private static let lookUpInterval: Duration = .seconds(10)
+    private static let lookUpsAtOnce = 16
     /// So many at once: each is two exchanges of the daemon's threads with a peer.
     private static let attemptsAtOnce = 64
 
@@ -173,10 +173,10 @@ struct TunnelKeeper: Service {
             if turn % Self.countingTurns == 0 { count(at: now) }
             if turn % Self.comparingTurns == 0 { await compare() }
             if turn % Self.forgettingTurns == 0 { await forget() }
-            await bringWidened()
-            support.wake()
             // At once after a start: the gateway may have been off for long.
             if turn % Self.renewingTurns == 1 { await renew() }
+            await bringWidened()
+            support.wake()
         }
     }
 
@@ -196,17 +196,15 @@ struct TunnelKeeper: Service {
         }
     }
 
-    private func count(at time: Timestamp) {
-        let count = control.tunnels.count
     private func renew() async {
         do { try await control.renewCertificates() } catch {
             control.logger.error("certificates of the gateway are not renewed", metadata: ["error": "\(error)"])
         }
+    }
+
     private func count(at time: Timestamp) {
         let count = control.tunnels.count
         dropped.record(Double(control.tunnels.droppedOfUnknown))
-    }
-
         configured.record(count.all)
         up.record(count.up)
         guard count.all > 0 else { return }
