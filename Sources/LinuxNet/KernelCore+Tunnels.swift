@@ -49,8 +49,8 @@ extension KernelCore {
             if earlier != nil || vpns.values.contains(where: { $0.tunnel != nil }) { try loadTunnels(after: earlier) }
         }
         tunnels.places = [:]
-        for number in tunnels.book.numbers where vpns[number]?.tunnel == nil {
-            try tunnels.programs?.apply(tunnels.book.change(number, to: nil))
+        for number in tunnels.maps.numbers where vpns[number]?.tunnel == nil {
+            try tunnels.programs?.apply(tunnels.maps.change(number, to: nil))
         }
         try placeTunnels(vpns, present: (ours, addresses))
         try takeUpDaemon()
@@ -136,15 +136,14 @@ extension KernelCore {
                     }
                 if isNew { try programs.resetCounters(of: number) }
                 try programs.apply(
-                    tunnels.book.change(number, to: .init(interface: interface, entry: tunnel, isUp: entry.isUp)))
-                let address = tunnel.gatewayAddress
-                guard known == nil || known?.address != address else { continue }
-                let addresses = present?.addresses[interface] ?? (known?.address.map { [$0] } ?? [])
-                let own = address.map { Set([$0]) } ?? []
+                    tunnels.maps.change(number, to: .init(interface: interface, entry: tunnel, isUp: entry.isUp)))
+                let addresses = tunnel.gatewayAddresses
+                guard known?.addresses != addresses else { continue }
+                let before = present?.addresses[interface] ?? known?.addresses ?? []
                 try links.configure(
-                    interface, mtu: tunnelMTU, adding: own, removing: addresses.subtracting(own),
+                    interface, mtu: tunnelMTU, adding: addresses, removing: before.subtracting(addresses),
                     programs: attached(path, programs), operation: "setting up the interface \(number.tunnelInterface)")
-                tunnels.places[number] = Tunnels.Place(interface: interface, address: address)
+                tunnels.places[number] = Tunnels.Place(interface: interface, addresses: addresses)
             }
         }
     }
@@ -195,7 +194,7 @@ extension KernelCore {
     func removeTunnels(_ numbers: Set<VPNNumber>) throws(DataPlaneError) {
         var interfaces: [UInt32] = []
         for number in numbers.sorted() {
-            try tunnels.programs?.apply(tunnels.book.change(number, to: nil))
+            try tunnels.programs?.apply(tunnels.maps.change(number, to: nil))
             if let place = tunnels.places.removeValue(forKey: number) { interfaces.append(place.interface) }
         }
         try removeTunnels(interfaces)
@@ -245,9 +244,9 @@ extension KernelCore {
                 var wrong: [VPNNumber: String] = [:]
                 for (number, place) in suspects {
                     let found = try self.finding(number, place, path, programs, links)
-                    let hasAddress = addresses[place.interface] ?? [] == place.address.map { [$0] } ?? []
+                    let hasAddresses = addresses[place.interface] ?? [] == place.addresses
                     wrong[number] =
-                        found ?? (hasAddress ? nil : "the address of \(number.tunnelInterface) had been changed")
+                        found ?? (hasAddresses ? nil : "the address of \(number.tunnelInterface) had been changed")
                 }
                 return wrong
             }

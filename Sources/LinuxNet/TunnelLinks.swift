@@ -198,7 +198,9 @@ struct TunnelLinks {
             request.end()
         }
         for (type, addresses) in [(RTM_DELADDR, removed), (RTM_NEWADDR, added)] {
-            for address in addresses { Self.put(type, address, interface, socket.nextSequence(), in: &request) }
+            for address in addresses.sorted() {
+                Self.put(type, address, interface, socket.nextSequence(), in: &request)
+            }
         }
         // ifinfomsg: the flag IFF_UP, and that it is the one to change.
         if let mtu {

@@ -5,13 +5,13 @@ import PolicyCompiler
 struct Tunnels {
     struct Place: Hashable {
         let interface: UInt32
-        var address: IPv4Address?
+        let addresses: Set<IPv4Address>
     }
 
     /// Who encrypts; `nil` until somebody has asked.
     var path: TunnelPath?
     var programs: TunnelPrograms?
-    var book = TunnelBook()
+    var maps = TunnelMaps()
     var places: [VPNNumber: Place] = [:]
     /// The IKE daemon's TUN, once it is known.
     var daemon: (name: InterfaceName, interface: UInt32)?

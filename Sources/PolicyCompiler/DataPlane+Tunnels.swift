@@ -24,9 +24,10 @@ public struct TunnelEntry: Hashable, Sendable {
         self.ports = ports
     }
 
-    /// The gateway's own in the tunnel, for questions to a tenant's resolver, probes, and ICMP errors: the first of a block,
-    /// which no device gets (``AddressPool/addressesPerBlock``), so that it is within the traffic selectors.
-    public var gatewayAddress: IPv4Address? { blocks.first?.first }
+    /// The gateway's own in the tunnel, for questions to a tenant's resolver, probes, and ICMP errors: the first of each
+    /// block, which no device gets (``AddressPool/addressesPerBlock``), so that it is within the traffic selectors. An IKE
+    /// daemon that encrypts itself takes a block only when the gateway has an address there.
+    public var gatewayAddresses: Set<IPv4Address> { Set(blocks.map(\.first)) }
 }
 
 /// Who encrypts (ESP, RFC 4303).

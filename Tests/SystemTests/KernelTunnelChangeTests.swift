@@ -181,6 +181,28 @@ extension KernelTests {
             #expect(own.receive(milliseconds: 60) == nil)
         }
 
+        /// An IKE daemon that encrypts itself takes a traffic selector only when the gateway has an address within.
+        @Test func `the gateway has an address in each of the tenant's blocks, as they come and go`() throws {
+            let (rig, daemon) = try start()
+            let addresses = {
+                try rig.inGateway("ip -4 -o addr show dev vpn3").split(separator: "\n").map { line in
+                    String(line.split(separator: " ")[3])
+                }
+            }
+            #expect(try addresses() == ["100.64.0.0/32"])
+            let blocks = ["100.64.0.0/29", "100.64.7.0/24", "100.64.9.64/26"]
+            try rig.kernel.changeVPNs([hq: KernelRig.tunnel(3, of: blocks)])
+            #expect(try addresses() == ["100.64.0.0/32", "100.64.7.0/32", "100.64.9.64/32"])
+            let device = try KernelUDP(in: rig.devices, address("100.64.0.1"))
+            #expect(talks(device, daemon, 1))
+            _ = try rig.inGateway("ip addr del 100.64.9.64/32 dev vpn3")
+            #expect(try rig.kernel.verify()?.findings == ["the address of vpn3 had been changed"])
+            #expect(try Set(addresses()) == ["100.64.0.0/32", "100.64.7.0/32", "100.64.9.64/32"])
+            #expect(try rig.kernel.verify() == nil)
+            try rig.kernel.changeVPNs([hq: KernelRig.tunnel(3, of: [blocks[1]])])
+            #expect(try addresses() == ["100.64.7.0/32"])
+        }
+
         /// The first of many VPNs, and one more; each tenant has ten.
         @Test func `one more of 2,000 VPNs takes at most twice what the first does`() throws {
             let rigs = try (0..<2).map { _ in

@@ -19,7 +19,7 @@ struct TunnelChange {
 /// is one tenant's, and leads to a *set*: a number for the tenant's VPNs, told by the blocks that they have in common.
 /// The set and the packet's source lead to the VPN. When two of a tenant's have the same network, that is the first of
 /// them that is up: its daemon, too, has only one way for such packets.
-struct TunnelBook {
+struct TunnelMaps {
     struct Place: Hashable {
         /// The number of its interface.
         let interface: UInt32
