@@ -15,6 +15,7 @@ extension Composition {
         let isInUserSpace = try kernel.tunnelPath() == .userSpace
         var settings = CharonSettings(directory: configured.directory, isInUserSpace: isInUserSpace)
         settings.threads = configured.threads
+        settings.retransmitSeconds = configured.retransmitSeconds
         let client = CharonClient(socketPath: settings.socketPath, group: group, logger: logger)
         var tunnels = configured.settings
         if isInUserSpace { tunnels.daemonInterface = try InterfaceName(parsing: CharonSettings.interface) }

@@ -10,6 +10,8 @@ struct TunnelConfiguration {
     /// Of charon's files.
     let directory: String
     let threads: Int
+    /// Before a request without an answer is sent again.
+    let retransmitSeconds: Double
 }
 
 extension Configuration {
@@ -21,6 +23,7 @@ extension Configuration {
         let suffix = try section.value("identity-suffix", or: .vpnIdentities) { try DomainName(parsing: $0) }
         let perTenant = try section.number("per-tenant", or: UInt32(32), in: 0...VPNNumber.limit)
         let deadPeerSeconds = try section.number("dead-peer-seconds", or: UInt32(10), in: 1...3600)
+        let retransmitMilliseconds = try section.number("retransmit-milliseconds", or: 2000, in: 100...60_000)
         let path = try section.optional("path") { (text: String) throws -> TunnelPath in
             guard let path = TunnelPath(rawValue: text) else {
                 throw ParseError(
@@ -43,6 +46,7 @@ extension Configuration {
                 addresses: addresses, localAddresses: listen,
                 identitySuffix: suffix, perTenant: perTenant,
                 deadPeerSeconds: deadPeerSeconds),
-            path: path, directory: directory, threads: threads)
+            path: path, directory: directory, threads: threads,
+            retransmitSeconds: Double(retransmitMilliseconds) / 1000)
     }
 }
