@@ -18,7 +18,9 @@ public struct CordonCLI: Sendable {
     }
 
     /// Runs `cordon … --json` and reads each line that it prints.
-    func answers<Answer: Decodable>(_ arguments: [String], as type: Answer.Type) async throws(LabError) -> [Answer] {
+    public func answers<Answer: Decodable>(_ arguments: [String], as type: Answer.Type) async throws(LabError)
+        -> [Answer]
+    {
         let output = try await run(arguments)
         do {
             let decoder = JSONDecoder()

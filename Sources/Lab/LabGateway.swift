@@ -21,6 +21,8 @@ struct LabGateway: Sendable {
           addresses: ["\(LabLayout.edgeOutside)"]
           identity-suffix: vpn.operator.example
           directory: \(layout.charonDirectory)
+          dead-peer-seconds: \(layout.deadPeerSeconds)
+          retransmit-milliseconds: \(layout.retransmitMilliseconds)
         nat: {public: ["\(layout.natPublic)"], ports-per-device: 512}
         ipfix: {collectors: [\(layout.natCollectors.map { "\"\($0)\"" }.joined(separator: ", "))]}
         pools: [{prefix: \(LabLayout.pool), block: 24}]

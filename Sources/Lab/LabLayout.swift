@@ -14,6 +14,12 @@ public struct LabLayout: Sendable {
     public let natCollectors: [String]
     /// How long an address stands for a name at least, in seconds.
     public let nameSeconds: Int
+    /// Of silence, before a VPN's peer is asked whether it is there, in seconds.
+    public let deadPeerSeconds: Int
+    /// Before what a VPN's peer does not answer is sent again; after 7.1 times as long it is taken for dead.
+    public let retransmitMilliseconds: Int
+    /// Those that `up` makes; others can be made later.
+    public let enterprises: [Enterprise]
     /// The directory that holds `cordon` and `cordond`.
     public let programs: String
 
@@ -23,7 +29,8 @@ public struct LabLayout: Sendable {
     ///   It becomes part of paths that are removed, so nothing else is let in.
     public init(
         prefix: String = "cordon", apiPort: UInt16 = 8080, natPublic: String = "198.19.0.0/28",
-        natCollectors: [String] = [], nameSeconds: Int = 300, programs: String? = nil
+        natCollectors: [String] = [], nameSeconds: Int = 300, deadPeerSeconds: Int = 10,
+        retransmitMilliseconds: Int = 2000, enterprises: [Enterprise] = [], programs: String? = nil
     ) throws(LabError) {
         let isAllowed = { (byte: UInt8) in (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
         guard
@@ -40,6 +47,9 @@ public struct LabLayout: Sendable {
         self.natPublic = natPublic
         self.natCollectors = natCollectors
         self.nameSeconds = nameSeconds
+        self.deadPeerSeconds = deadPeerSeconds
+        self.retransmitMilliseconds = retransmitMilliseconds
+        self.enterprises = enterprises
         self.programs =
             programs ?? ProcessInfo.processInfo.environment["CORDON_BIN_DIR"] ?? Self.directoryOfRunningProgram
     }
@@ -63,6 +73,8 @@ public struct LabLayout: Sendable {
     var resolverDirectory: String { runDirectory + "/resolver" }
     /// The same for its charon.
     var charonDirectory: String { runDirectory + "/charon" }
+    /// What that charon takes orders at, as swanctl's `--uri` has it.
+    public var gatewayVICIURI: String { "unix://\(charonDirectory)/vici.sock" }
     var logDirectory: String { runDirectory + "/log" }
     /// Written when everything is up, so its presence separates a whole laboratory from an interrupted one.
     var markerFile: String { runDirectory + "/up" }
@@ -87,7 +99,9 @@ public struct LabLayout: Sendable {
     }
 
     public func name(of namespace: Namespace) -> String { "\(prefix)-\(namespace.rawValue)" }
+    /// Those that are always there.
     var namespaceNames: [String] { Namespace.allCases.map(name(of:)) }
+    var enterpriseNames: [String] { Enterprise.allCases.map(name(of:)) }
 
     // The addresses of design.md section 11.
     public static let gatewaySGi = "198.18.0.1"

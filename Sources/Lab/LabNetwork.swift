@@ -5,7 +5,7 @@ package struct LabNetwork: Sendable {
     package init(layout: LabLayout) { self.layout = layout }
 
     package func create() async throws(LabError) {
-        let name = layout.name(of:)
+        let name: (LabLayout.Namespace) -> String = layout.name(of:)
         try await ip(
             layout.namespaceNames.map { "netns add \($0)" } + [
                 "link add sgi netns \(name(.ran)) type veth peer name sgi netns \(name(.gw))",
@@ -24,7 +24,7 @@ package struct LabNetwork: Sendable {
                 "route add \(LabLayout.pool) via \(LabLayout.packetGateway)",
             ], in: .gw)
         try await createEdge()
-        // A bridge, since enterprises' VPN gateways will stand beside the edge on the same network.
+        // A bridge, since enterprises' VPN gateways stand beside the edge on the same network.
         try await ip(
             [
                 "link set lo up",
@@ -103,7 +103,7 @@ package struct LabNetwork: Sendable {
 
     /// The namespaces that exist, of those that this laboratory would make.
     var existing: [String] {
-        layout.namespaceNames.filter { LabFiles.exists("/run/netns/\($0)") }
+        (layout.namespaceNames + layout.enterpriseNames).filter { LabFiles.exists("/run/netns/\($0)") }
     }
 
     /// The processes inside the namespaces. The namespaces are the laboratory's own, so what runs in them is too.
@@ -116,14 +116,20 @@ package struct LabNetwork: Sendable {
         return found
     }
 
-    func remove() async throws(LabError) {
-        let names = existing
+    func remove() async throws(LabError) { try await remove(existing) }
+
+    func remove(_ names: [String]) async throws(LabError) {
         guard !names.isEmpty else { return }
         try await ip(names.map { "netns del \($0)" })
     }
 
-    func ip(_ lines: [String], in namespace: LabLayout.Namespace? = nil) async throws(LabError) {
-        let options = namespace.map { ["-n", layout.name(of: $0)] } ?? []
+    func ip(_ lines: [String], in namespace: LabLayout.Namespace) async throws(LabError) {
+        try await ip(lines, in: layout.name(of: namespace))
+    }
+
+    /// - Parameter namespace: its full name; `nil` for the host's own.
+    func ip(_ lines: [String], in namespace: String? = nil) async throws(LabError) {
+        let options = namespace.map { ["-n", $0] } ?? []
         try await Command(["ip"] + options + ["-batch", "-"]).run(input: lines.joined(separator: "\n") + "\n")
     }
 

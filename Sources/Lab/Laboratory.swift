@@ -15,7 +15,7 @@ public struct Laboratory: Sendable {
     /// Whether `up` had anything to do.
     public enum UpResult: Hashable, Sendable {
         case broughtUp
-        /// A whole laboratory was found and left as it is.
+        /// A whole laboratory was found and left as it is, or given the enterprises that it did not have.
         case wasUp
     }
 
@@ -25,13 +25,19 @@ public struct Laboratory: Sendable {
         try requireRoot()
         let lock = try LabLock(directory: layout.runDirectory)
         defer { withExtendedLifetime(lock) {} }
-        if isWhole { return .wasUp }
+        if isWhole {
+            for place in layout.enterprises where !enterprise(place).isThere { try await make(place) }
+            return .wasUp
+        }
         do throws(LabError) {
             try await removeEverything()
             try await build()
         } catch {
             // The task may be cancelled by now, and a cancelled task cannot run programs: the removal runs apart.
-            await removeRegardless()
+            await regardless {
+                try await removeEverything()
+                try LabFiles.remove(layout.runDirectory)
+            }
             throw error
         }
         return .broughtUp
@@ -54,7 +60,13 @@ public struct Laboratory: Sendable {
         chmod(layout.runDirectory, 0o711)
         try LabFiles.write(Self.randomSecret() + "\n", to: layout.secretFile)
         try await network.create()
+        let enterprises = layout.enterprises.map(enterprise)
+        for enterprise in enterprises {
+            try await enterprise.create()
+            try await enterprise.beginGateway()
+        }
         try await LabPeers(layout: layout, records: records).start()
+        for enterprise in enterprises { try await enterprise.awaitGateway() }
         let gateway = LabGateway(layout: layout, records: records)
         try await gateway.startDaemon()
         try await gateway.startProxy()
@@ -65,10 +77,37 @@ public struct Laboratory: Sendable {
         try LabFiles.write("up\n", to: layout.markerFile)
     }
 
+    /// One of its enterprises, which may not be there yet.
+    public func enterprise(_ place: LabLayout.Enterprise) -> LabEnterprise {
+        LabEnterprise(place: place, layout: layout, records: records, network: network)
+    }
+
+    /// Makes one that is not there, with its VPN gateway running. When this fails, nothing of it is left.
+    private func make(_ place: LabLayout.Enterprise) async throws(LabError) {
+        let enterprise = enterprise(place)
+        do throws(LabError) {
+            try await enterprise.create()
+            try await enterprise.startGateway()
+        } catch {
+            await regardless {
+                try await enterprise.stopGateway()
+                try await network.remove([enterprise.namespace])
+            }
+            throw error
+        }
+    }
+
     /// Ends the daemon as a power cut would: SIGKILL. Nothing is waited for.
     public func killGateway() {
         guard let daemon = records.read("cordond"), ProcessRecords.isRunning(daemon) else { return }
         kill(daemon.id, SIGKILL)
+    }
+
+    /// Ends the gateway's charon as a crash would, and not the daemon.
+    public func killGatewayCharon() throws(LabError) {
+        guard let text = LabFiles.read(layout.charonDirectory + "/charon-systemd.pid"), let id = pid_t(text.trimmed)
+        else { throw LabError(.notUp, "the gateway's charon does not run") }
+        kill(id, SIGKILL)
     }
 
     /// Ends the daemon as a service manager would, and starts it again on the same state.
@@ -96,14 +135,10 @@ public struct Laboratory: Sendable {
         try LabFiles.remove(layout.stateDirectory)
     }
 
-    private func removeRegardless() async {
+    private func regardless(_ remove: @escaping @Sendable () async throws -> Void) async {
         // Detached: that our task was cancelled must not cut the removal short.
-        let removal = Task.detached { [self] in
-            // Best effort: the failure that led here is the one to report, and `lab down` can be run again.
-            try? await removeEverything()
-            try? LabFiles.remove(layout.runDirectory)
-        }
-        await removal.value
+        // Best effort: the failure that led here is the one to report, and `lab down` can be run again.
+        await Task.detached { try? await remove() }.value
     }
 
     private func requireRoot() throws(LabError) {
@@ -115,7 +150,7 @@ public struct Laboratory: Sendable {
     private var isWhole: Bool {
         let running = records.all
         return LabFiles.exists(layout.markerFile)
-            && network.existing.count == layout.namespaceNames.count
+            && Set(network.existing).isSuperset(of: layout.namespaceNames)
             && Set(running.map(\.name)).isSuperset(of: Self.programs)
             && running.filter { Self.programs.contains($0.name) }.allSatisfy(ProcessRecords.isRunning)
     }
@@ -145,9 +180,10 @@ public struct Laboratory: Sendable {
 
     public func status() -> [StatusRow] {
         let existing = Set(network.existing)
-        let namespaces = layout.namespaceNames.map {
-            StatusRow(kind: "namespace", name: $0, state: existing.contains($0) ? "present" : "absent")
-        }
+        let wanted = Set(layout.namespaceNames + layout.enterprises.map(layout.name(of:)))
+        let namespaces = (layout.namespaceNames + layout.enterpriseNames)
+            .filter { wanted.contains($0) || existing.contains($0) }
+            .map { StatusRow(kind: "namespace", name: $0, state: existing.contains($0) ? "present" : "absent") }
         let running = Dictionary(records.all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let names = Self.programs.union(running.keys).sorted()
         let processes = names.map { name in
@@ -175,6 +211,11 @@ public struct Laboratory: Sendable {
         ]
         for namespace in LabLayout.Namespace.allCases {
             variables.append(("CORDON_LAB_NS_\(namespace.rawValue.uppercased())", layout.name(of: namespace)))
+        }
+        for place in LabLayout.Enterprise.allCases where enterprise(place).isThere {
+            let name = place.rawValue.uppercased().replacing("-", with: "_")
+            variables.append(("CORDON_LAB_NS_\(name)", layout.name(of: place)))
+            variables.append(("CORDON_LAB_VICI_\(name)", layout.viciURI(of: place)))
         }
         return variables
     }

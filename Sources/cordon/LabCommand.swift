@@ -22,9 +22,18 @@ struct LabCommand: AsyncParsableCommand {
         @Option(help: "NAT 1's public addresses, a prefix within 198.19.0.0/16; 126 devices have ports at each.")
         var natPublic = "198.19.0.0/28"
 
+        @Flag(
+            inversion: .prefixedNo,
+            help: "Enterprises at the internet, each with a network, and a strongSwan that waits for its configuration."
+        )
+        var enterprises = true
+
         var laboratory: Laboratory {
             get throws {
-                Laboratory(layout: try LabLayout(prefix: prefix, apiPort: apiPort, natPublic: natPublic))
+                Laboratory(
+                    layout: try LabLayout(
+                        prefix: prefix, apiPort: apiPort, natPublic: natPublic,
+                        enterprises: enterprises ? LabLayout.Enterprise.allCases : []))
             }
         }
     }

@@ -146,11 +146,13 @@ extension Trait where Self == LaboratoryTrait {
 /// The programs under test are the built ones beside the test program, unless the caller says where.
 func testLayout(
     prefix: String, apiPort: UInt16, natPublic: String = "198.19.0.0/28", natCollectors: [String] = [],
-    nameSeconds: Int = 300
+    nameSeconds: Int = 300, deadPeerSeconds: Int = 10, retransmitMilliseconds: Int = 2000,
+    enterprises: [LabLayout.Enterprise] = []
 ) throws -> LabLayout {
     let named = getenv("CORDON_BIN_DIR").map { String(cString: $0) }
     let directory = named ?? "\(String(cString: getcwd(nil, 0)))/.build/release"
     return try LabLayout(
         prefix: prefix, apiPort: apiPort, natPublic: natPublic, natCollectors: natCollectors,
-        nameSeconds: nameSeconds, programs: directory)
+        nameSeconds: nameSeconds, deadPeerSeconds: deadPeerSeconds, retransmitMilliseconds: retransmitMilliseconds,
+        enterprises: enterprises, programs: directory)
 }
