@@ -177,7 +177,9 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "SystemTests",
-            dependencies: ["LinuxNet", "PolicyCompiler", "Domain", "Lab", "TestSupport", subprocess],
+            dependencies: [
+                "LinuxNet", "PolicyCompiler", "Domain", "Lab", "PKI", "VICI", "TestSupport", crypto, subprocess,
+            ],
             swiftSettings: testSettings),
     ]
 )
