@@ -68,7 +68,7 @@ let package = Package(
         .target(name: "PKI", dependencies: ["Domain", crypto, x509, asn1], swiftSettings: settings),
         .target(
             name: "CNetfilter",
-            linkerSettings: [.linkedLibrary("nftables"), .linkedLibrary("nftnl"), .linkedLibrary("mnl")]),
+            linkerSettings: [.linkedLibrary("nftables"), .linkedLibrary("mnl")]),
         .target(name: "LinuxNet", dependencies: ["Domain", "PolicyCompiler", "CNetfilter"], swiftSettings: settings),
         .target(name: "CSQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(

@@ -96,12 +96,12 @@ struct DeviceDifference {
     @discardableResult
     func commit(over socket: NetlinkSocket) throws(DataPlaneError) -> Bool {
         var batch = TableBatch(socket: socket)
-        try batch.delete(Self.elements(policyDeletions), from: "device_policy")
-        try batch.delete(Self.elements(natDeletions), from: "device_nat")
-        for (set, elements) in otherDeletions { try batch.delete(elements, from: set) }
-        for (set, elements) in otherAdditions { try batch.add(elements, to: set) }
-        try batch.add(Self.elements(natAdditions), to: "device_nat")
-        try batch.add(Self.elements(policyAdditions), to: "device_policy")
+        batch.delete(Self.elements(policyDeletions), from: "device_policy")
+        batch.delete(Self.elements(natDeletions), from: "device_nat")
+        for (set, elements) in otherDeletions { batch.delete(elements, from: set) }
+        for (set, elements) in otherAdditions { batch.add(elements, to: set) }
+        batch.add(Self.elements(natAdditions), to: "device_nat")
+        batch.add(Self.elements(policyAdditions), to: "device_policy")
         return try batch.commit()
     }
 
@@ -118,11 +118,11 @@ struct DeviceDifference {
     static func replaceAll(with devices: [IPv4Address: DeviceEntry], over socket: NetlinkSocket) throws(DataPlaneError)
     {
         var batch = TableBatch(socket: socket)
-        try batch.flush("device_nat")
+        batch.flush("device_nat")
         try fill(devices.values, "device_nat", { $0.nat?.elementData }, &batch)
         try batch.commit()
         batch = TableBatch(socket: socket)
-        try batch.flush("device_policy")
+        batch.flush("device_policy")
         try fill(devices.values, "device_policy", { $0.policyData }, &batch)
         try batch.commit()
     }
@@ -136,10 +136,10 @@ struct DeviceDifference {
             guard let data = data(entry) else { continue }
             elements.append(TableElement(key: entry.address.bits.networkOctets, value: .data(data)))
             guard elements.count == 10_000 else { continue }
-            try batch.add(elements, to: map)
+            batch.add(elements, to: map)
             elements.removeAll(keepingCapacity: true)
         }
-        try batch.add(elements, to: map)
+        batch.add(elements, to: map)
     }
 
     /// The difference as findings, one sentence for each map.

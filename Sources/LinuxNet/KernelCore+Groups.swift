@@ -11,9 +11,9 @@ extension KernelCore {
         try committing(link) { () throws(DataPlaneError) in
             var batch = TableBatch(socket: link.nftables)
             for (number, set) in Self.sets(of: new).enumerated() {
-                try batch.addSet(set.name, set.family, number: UInt32(number + 1))
+                batch.addSet(set.name, set.family, number: UInt32(number + 1))
             }
-            for (set, elements) in elements { try batch.add(elements, to: set) }
+            for (set, elements) in elements { batch.add(elements, to: set) }
             try batch.commit()
         }
         self.groups.formUnion(new)
@@ -32,9 +32,9 @@ extension KernelCore {
         try committing(link) { () throws(DataPlaneError) in
             var batch = TableBatch(socket: link.nftables)
             for (set, elements) in elements where set.hasPrefix("group_devices") {
-                try batch.delete(elements, from: set)
+                batch.delete(elements, from: set)
             }
-            try batch.remove(chains: [], maps: Self.sets(of: old).map(\.name))
+            batch.remove(chains: [], maps: Self.sets(of: old).map(\.name))
             try batch.commit()
         }
         groups.formIntersection(named)

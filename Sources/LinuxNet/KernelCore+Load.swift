@@ -170,15 +170,15 @@ extension KernelCore {
         let inUse = chains.chainNames.union(limits.map(\.name))
         let serials = chains.serialsInUse
         var batch = TableBatch(socket: link.nftables)
-        if !present.areDecisionsKnown { try batch.flush(Leads.decisionsName) }
-        for (map, words) in names.present where words == nil { try batch.flush(map) }
+        if !present.areDecisionsKnown { batch.flush(Leads.decisionsName) }
+        for (map, words) in names.present where words == nil { batch.flush(map) }
         try Self.difference(from: names.present.compactMapValues { $0 }, to: names.wanted).put(in: &batch)
         try batch.set(limits)
-        try batch.delete(present.leads.subtracting(chains.leads))
-        try batch.add(chains.leads.subtracting(present.leads))
+        batch.delete(present.leads.subtracting(chains.leads))
+        batch.add(chains.leads.subtracting(present.leads))
         let unused = found.filter { !TableText.chains.contains($0) && !inUse.contains($0) }
         let groupSets = Set(Self.sets(of: groups).map(\.name))
-        try batch.remove(
+        batch.remove(
             chains: unused.sorted(),
             maps: sets.filter { name in
                 if Self.isGroup(name) { return !groupSets.contains(name) }
@@ -205,16 +205,16 @@ extension KernelCore {
         var batch = TableBatch(socket: link.nftables)
         for family in Family.allCases {
             let set = "group_devices\(family.suffix)"
-            if try link.reader.hasElements(set) { try batch.flush(set) }
+            if try link.reader.hasElements(set) { batch.flush(set) }
         }
         for (number, set) in Self.sets(of: groups).enumerated() {
             if !sets.contains(set.name) {
-                try batch.addSet(set.name, set.family, number: UInt32(number + 1))
+                batch.addSet(set.name, set.family, number: UInt32(number + 1))
             } else if try link.reader.hasElements(set.name) {
-                try batch.flush(set.name)
+                batch.flush(set.name)
             }
         }
-        for (set, elements) in groupElements(of: groups) { try batch.add(elements, to: set) }
+        for (set, elements) in groupElements(of: groups) { batch.add(elements, to: set) }
         return try batch.commit() ? 1 : 0
     }
 
@@ -222,8 +222,8 @@ extension KernelCore {
     /// - Returns: how many transactions there were.
     private func loadDevices6(_ link: Link) throws(DataPlaneError) -> UInt32 {
         var batch = TableBatch(socket: link.nftables)
-        if try link.reader.hasElements("device_policy6") { try batch.flush("device_policy6") }
-        try batch.add(
+        if try link.reader.hasElements("device_policy6") { batch.flush("device_policy6") }
+        batch.add(
             devices6.values.map {
                 TableElement(key: $0.prefix.address.bits.networkOctets, value: .data($0.policy.rawValue.nativeOctets))
             }, to: "device_policy6")

@@ -74,8 +74,8 @@ struct NameDifference {
     var isEmpty: Bool { deletions.isEmpty && additions.isEmpty }
 
     func put(in batch: inout TableBatch) throws(DataPlaneError) {
-        for (map, elements) in deletions { try batch.delete(elements, from: map) }
-        for (map, elements) in additions { try batch.add(elements, to: map) }
+        for (map, elements) in deletions { batch.delete(elements, from: map) }
+        for (map, elements) in additions { batch.add(elements, to: map) }
     }
 }
 

@@ -243,9 +243,9 @@ final class KernelCore {
         var batch = TableBatch(socket: link.nftables)
         try names.put(in: &batch)
         try batch.set(change.limits)
-        try batch.delete(change.removed)
-        try batch.add(change.added)
-        try batch.remove(chains: change.removedChains, maps: change.removedMaps)
+        batch.delete(change.removed)
+        batch.add(change.added)
+        batch.remove(chains: change.removedChains, maps: change.removedMaps)
         try batch.commit()
     }
 

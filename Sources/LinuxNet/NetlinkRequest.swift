@@ -1,48 +1,87 @@
-/// A netlink message being written. The bytes are in host order where the kernel wants that; values that it wants in
+/// Netlink messages being written. The bytes are in host order where the kernel wants that; values that it wants in
 /// network order are given as their octets.
+///
+/// A policy's batch has a hundred thousand small values: they are stored in place, since Array's `append(contentsOf:)`
+/// costs tens of nanoseconds for each.
 struct NetlinkRequest {
-    private(set) var bytes: [UInt8] = []
+    /// Zero from ``count`` on.
+    private var storage: [UInt8] = Array(repeating: 0, count: 256)
+    /// How many octets are written.
+    private(set) var count = 0
     private var start = 0
+
+    var bytes: [UInt8] { Array(storage[..<count]) }
 
     /// The headers of a message and of its family: `header` is a `nfgenmsg`, `rtmsg` or the like.
     mutating func begin(type: UInt16, flags: Int32, sequence: UInt32, header: [UInt8]) {
-        start = bytes.count
-        append(UInt32(0))
-        append(type)
-        append(UInt16(truncatingIfNeeded: flags))
-        append(sequence)
-        append(UInt32(0))
-        bytes += header
-        pad()
+        start = count
+        write(16 + header.count) { room in
+            // Its length comes at its end, its sender is the kernel's to say.
+            room.storeBytes(of: type, toByteOffset: 4, as: UInt16.self)
+            room.storeBytes(of: UInt16(truncatingIfNeeded: flags), toByteOffset: 6, as: UInt16.self)
+            room.storeBytes(of: sequence, toByteOffset: 8, as: UInt32.self)
+            UnsafeMutableRawBufferPointer(rebasing: room[16...]).copyBytes(from: header)
+        }
     }
 
     /// Completes the message that was begun last.
-    mutating func end() { set(UInt32(bytes.count - start), at: start) }
+    mutating func end() {
+        let length = UInt32(count - start)
+        storage.withUnsafeMutableBytes { [start] in $0.storeBytes(of: length, toByteOffset: start, as: UInt32.self) }
+    }
 
     mutating func put(_ type: some BinaryInteger, _ value: [UInt8]) {
-        append(UInt16(4 + value.count))
-        append(UInt16(truncatingIfNeeded: type))
-        bytes += value
-        pad()
+        attribute(type, count: value.count) { $0.copyBytes(from: value) }
     }
 
-    mutating func put(_ type: some BinaryInteger, native value: UInt32) { put(type, value.nativeOctets) }
+    mutating func put(_ type: some BinaryInteger, _ value: Octets) {
+        attribute(type, count: value.count) { room in value.withUnsafeBytes { room.copyMemory(from: $0) } }
+    }
+
+    mutating func put(_ type: some BinaryInteger, native value: UInt32) {
+        attribute(type, count: 4) { $0.storeBytes(of: value, as: UInt32.self) }
+    }
+
+    mutating func put(_ type: some BinaryInteger, network value: UInt32) { put(type, native: value.bigEndian) }
 
     /// With its terminating zero.
-    mutating func put(_ type: some BinaryInteger, _ text: String) { put(type, Array(text.utf8) + [0]) }
-
-    mutating func nest(_ type: some BinaryInteger, _ body: (inout Self) -> Void) {
-        let position = bytes.count
-        append(UInt16(0))
-        append(UInt16(truncatingIfNeeded: type) | 0x8000)
-        body(&self)
-        set(UInt16(bytes.count - position), at: position)
+    mutating func put(_ type: some BinaryInteger, _ text: String) {
+        attribute(type, count: text.utf8.count + 1) { $0.copyBytes(from: text.utf8) }
     }
 
-    private mutating func pad() { while bytes.count % 4 != 0 { bytes.append(0) } }
-    private mutating func append(_ value: some FixedWidthInteger) { bytes += value.nativeOctets }
-    private mutating func set(_ value: some FixedWidthInteger, at position: Int) {
-        bytes.replaceSubrange(position..<position + value.bitWidth / 8, with: value.nativeOctets)
+    mutating func nest(_ type: some BinaryInteger, _ body: (inout Self) -> Void) {
+        let position = count
+        write(4) { $0.storeBytes(of: UInt16(truncatingIfNeeded: type) | 0x8000, toByteOffset: 2, as: UInt16.self) }
+        body(&self)
+        let length = UInt16(count - position)
+        storage.withUnsafeMutableBytes { $0.storeBytes(of: length, toByteOffset: position, as: UInt16.self) }
+    }
+
+    private mutating func attribute(
+        _ type: some BinaryInteger, count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        write(4 + count) { room in
+            room.storeBytes(of: UInt16(4 + count), as: UInt16.self)
+            room.storeBytes(of: UInt16(truncatingIfNeeded: type), toByteOffset: 2, as: UInt16.self)
+            fill(UnsafeMutableRawBufferPointer(rebasing: room[4...]))
+        }
+    }
+
+    /// Makes room for `octets` and for what fills them up to four, all zero.
+    @inline(__always)
+    private mutating func write(_ octets: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        let end = count + octets
+        if end + 3 > storage.count { grow(to: max(end + 3, 4 * storage.count)) }
+        storage.withUnsafeMutableBytes { fill(UnsafeMutableRawBufferPointer(rebasing: $0[count..<end])) }
+        count = (end + 3) & ~3
+    }
+
+    private mutating func grow(to size: Int) {
+        storage = Array(unsafeUninitializedCapacity: size) { [storage] room, initialized in
+            let rest = room.initialize(fromContentsOf: storage)
+            room[rest...].initialize(repeating: 0)
+            initialized = size
+        }
     }
 }
 

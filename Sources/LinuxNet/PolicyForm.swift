@@ -223,19 +223,19 @@ protocol KernelPrefix: AddressPrefix {
     /// In network order.
     static func octets(_ address: Address) -> [UInt8]
     /// Ones where the bits count.
-    var maskOctets: [UInt8] { get }
+    var maskOctets: Octets { get }
 }
 
 extension IPv4Prefix: KernelPrefix {
     static var family: Family { .ipv4 }
     static func octets(_ address: IPv4Address) -> [UInt8] { address.bits.networkOctets }
-    var maskOctets: [UInt8] { (~(last.bits ^ first.bits)).networkOctets }
+    var maskOctets: Octets { Octets(network: ~(last.bits ^ first.bits)) }
 }
 
 extension IPv6Prefix: KernelPrefix {
     static var family: Family { .ipv6 }
     static func octets(_ address: IPv6Address) -> [UInt8] { address.bits.networkOctets }
-    var maskOctets: [UInt8] { (~(last.bits ^ first.bits)).networkOctets }
+    var maskOctets: Octets { Octets(network: ~(last.bits ^ first.bits)) }
 }
 
 extension KernelPrefix {
@@ -246,7 +246,7 @@ extension KernelPrefix {
         var all = [load]
         // All octets and a mask, even where fewer octets would do: that is what the kernel loads quickly.
         if length < Self.bits { all.append(.mask(register, maskOctets)) }
-        return all + [.equal(register, Self.octets(address))]
+        return all + [.equal(register, Octets(Self.octets(address)))]
     }
 }
 
@@ -259,7 +259,7 @@ extension Ruleset.Box.Destination where Prefix: KernelPrefix {
         case .prefix(let prefix): return prefix.comparisons(load)
         case .group(let group):
             let network = Prefix.family == .ipv4 ? [] : [RuleExpression.mask(register, Family.deviceMask)]
-            return [load] + network + [.member(of: Prefix.family.group(group), from: register)]
+            return [load] + network + [.member(of: .group(group, Prefix.family), from: register)]
         case .hosts: return []
         }
     }
@@ -290,20 +290,20 @@ enum Named {
             [
                 .meta(key: NFT_META_MARK.rawValue, to: register),
                 .destination(family, to: RuleExpression.register(1)),
-                .find(in: map(word, family), from: register, to: register), .setConntrackMark(from: register),
+                .find(in: .named(word: word, family), from: register, to: register), .setConntrackMark(from: register),
             ],
         ]
     }
 
     static func comparisons(_ bit: Ruleset.HostBit) -> [RuleExpression] {
-        let (register, octets) = (NFT_REG_1.rawValue, bit.mask.nativeOctets)
+        let (register, octets) = (NFT_REG_1.rawValue, Octets(native: bit.mask))
         return [.conntrackMark(to: register), .mask(register, octets), .equal(register, octets)]
     }
 }
 
 extension Family {
     /// A device has a /64.
-    static let deviceMask = Array(repeating: UInt8(255), count: 8) + Array(repeating: 0, count: 8)
+    static let deviceMask = Octets(network: ~UInt128(UInt64.max))
 }
 
 extension Ruleset.Box {
@@ -325,7 +325,7 @@ extension BoxShape {
         }
         if ports != 0...65_535 {
             all.append(.destinationPort(to: register))
-            all.append(.compare(register, ports.lowerBound.networkOctets, ports.upperBound.networkOctets))
+            all.append(.compare(register, Octets(network: ports.lowerBound), Octets(network: ports.upperBound)))
         }
         return all
     }

@@ -1,20 +1,18 @@
 import CNetfilter
 import Domain
 
-/// The expressions that policies' rules are made of.
+/// The expressions that policies' rules are made of. Nothing in them is on the heap: a policy has thousands.
 enum RuleExpression: Hashable {
     case payload(base: UInt32, offset: UInt32, length: UInt32, to: UInt32)
     case meta(key: UInt32, to: UInt32)
-    case mask(UInt32, [UInt8])
-    case equal(UInt32, [UInt8])
-    case notEqual(UInt32, [UInt8])
-    case range(UInt32, [UInt8], [UInt8])
+    case mask(UInt32, Octets)
+    case equal(UInt32, Octets)
+    case notEqual(UInt32, Octets)
+    case range(UInt32, Octets, Octets)
     /// In the chain's map of a layer.
     case lookup(layer: Int, from: UInt32, to: UInt32)
-    /// Of a set of the table.
-    case member(of: String, from: UInt32)
-    /// In a map of the table.
-    case find(in: String, from: UInt32, to: UInt32)
+    case member(of: TableSet, from: UInt32)
+    case find(in: TableSet, from: UInt32, to: UInt32)
     case conntrackMark(to: UInt32)
     /// Of the packet that began the flow.
     case conntrack(key: UInt32, to: UInt32)
@@ -27,8 +25,8 @@ enum RuleExpression: Hashable {
     case setMark(from: UInt32)
     case counter
     /// Of an element that is in the registers from one on.
-    case update(set: String, from: UInt32)
-    case goTo(String)
+    case update(TableSet, from: UInt32)
+    case goTo(VPNLimits.Place)
     case `return`
     case accept
     /// None of these.
@@ -56,8 +54,42 @@ enum RuleExpression: Hashable {
         place % 4 == 0 ? NFT_REG_1.rawValue + place / 4 : NFT_REG32_00.rawValue + place
     }
 
-    static func compare(_ register: UInt32, _ first: [UInt8], _ last: [UInt8]) -> Self {
+    static func compare(_ register: UInt32, _ first: Octets, _ last: Octets) -> Self {
         first == last ? .equal(register, first) : .range(register, first, last)
+    }
+}
+
+/// A set or a map of the table that policies' rules look into.
+enum TableSet: Hashable {
+    /// Addresses that names have, for one word of bits (``Named``).
+    case named(word: Int, Family)
+    /// The addresses of a group's devices.
+    case group(GroupNumber, Family)
+    case observed(Family)
+
+    var name: String {
+        switch self {
+        case .named(let word, let family): Named.map(word, family)
+        case .group(let group, let family): family.group(group)
+        case .observed(let family): family.observed
+        }
+    }
+
+    /// `nil` for the name of anything else.
+    init?(name: String) {
+        let parts = name.split(separator: "_", omittingEmptySubsequences: false)
+        let number = parts.count == 2 ? UInt32(parts[1]) : nil
+        for family in Family.allCases {
+            var sets: [TableSet] = [.observed(family)]
+            if let number {
+                sets.append(.named(word: Int(number), family))
+                if let group = GroupNumber(number) { sets.append(.group(group, family)) }
+            }
+            guard let found = sets.first(where: { $0.name == name }) else { continue }
+            self = found
+            return
+        }
+        return nil
     }
 }
 
@@ -73,7 +105,7 @@ enum Observed {
             .source(family, to: register(0)), .destination(family, to: register(family.registers)),
             .meta(key: NFT_META_L4PROTO.rawValue, to: register(next)),
             hasPort ? .destinationPort(to: register(next + 1)) : .zero(to: register(next + 1)),
-            .number(rule, to: register(next + 2)), .update(set: family.observed, from: register(0)),
+            .number(rule, to: register(next + 2)), .update(.observed(family), from: register(0)),
         ]
     }
 }

@@ -3,19 +3,29 @@ import Domain
 import Glibc
 import PolicyCompiler
 
-/// Changes of `table inet cordon` in one netlink batch: all of them are committed or none.
+/// Changes of a table in one netlink batch: all of them are committed or none.
 struct TableBatch {
-    private var bytes: [UInt8] = []
+    private(set) var request = NetlinkRequest()
     private let socket: NetlinkSocket
-    private var operations: [UInt32: String] = [:]
+    private let table: String
+    private var operations: [Operation] = []
 
-    init(socket: NetlinkSocket) {
+    /// What a message is for, and the name of the part of the table that it changes.
+    private struct Operation {
+        let sequence: UInt32
+        let verb: StaticString
+        let name: String
+    }
+
+    /// - Parameter table: of the family inet.
+    init(socket: NetlinkSocket, table: String = "cordon") {
         self.socket = socket
+        self.table = table
         control(UInt16(NFNL_MSG_BATCH_BEGIN))
     }
 
     /// How many octets it has; the kernel takes them in one system call.
-    var size: Int { bytes.count }
+    var size: Int { request.count }
 
     /// - Throws: ``DataPlaneError`` with the first refusal; then nothing is in force.
     /// - Returns: whether there was anything to commit.
@@ -23,10 +33,10 @@ struct TableBatch {
     consuming func commit() throws(DataPlaneError) -> Bool {
         guard !operations.isEmpty else { return false }
         control(UInt16(NFNL_MSG_BATCH_END))
-        let (errors, acknowledged) = try socket.exchange(bytes, operation: "changing the table in the kernel")
+        let (errors, acknowledged) = try socket.exchange(request.bytes, operation: "changing the table \(table)")
         if let first = errors.first {
-            throw DataPlaneError(
-                errno: first.code, operation: operations[first.sequence] ?? "committing a change of the table")
+            let operation = operations.first { $0.sequence == first.sequence }.map { "\($0.verb) \($0.name)" }
+            throw DataPlaneError(errno: first.code, operation: operation ?? "committing a change of the table \(table)")
         }
         guard acknowledged == operations.count else {
             throw DataPlaneError(errno: ENOBUFS, operation: "waiting for the kernel's acknowledgement")
@@ -35,28 +45,68 @@ struct TableBatch {
     }
 
     private mutating func control(_ type: UInt16) {
-        var request = NetlinkRequest()
         // The resource of a batch is the subsystem, in network order.
         let header = [UInt8(AF_UNSPEC), UInt8(NFNETLINK_V0)] + UInt16(NFNL_SUBSYS_NFTABLES).networkOctets
         request.begin(type: type, flags: NLM_F_REQUEST, sequence: socket.nextSequence(), header: header)
         request.end()
-        bytes += request.bytes
     }
 
-    /// One message. `fill` puts the attributes after the header, 64 KiB at most.
+    /// One message about a part of the table.
+    /// - Parameters:
+    ///   - tableType: of the attribute that has the table's name.
+    ///   - verb: what the message does, as `adding the chain`.
+    ///   - name: of the part.
+    ///   - body: puts what there is to say beside the table.
     mutating func message(
-        _ type: UInt32, _ flags: Int32, _ operation: String, _ fill: (UnsafeMutablePointer<nlmsghdr>) -> Void
+        _ type: UInt32, _ flags: Int32, table tableType: UInt32, _ verb: StaticString, _ name: String,
+        _ body: (inout NetlinkRequest) -> Void = { _ in }
     ) {
         let sequence = socket.nextSequence()
-        operations[sequence] = operation
-        bytes += [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
-            guard
-                let header = nftnl_nlmsg_build_hdr(
-                    UnsafeMutableRawPointer(buffer.baseAddress)?.assumingMemoryBound(to: CChar.self),
-                    UInt16(type), UInt16(NFPROTO_INET), UInt16(flags | NLM_F_ACK), sequence)
-            else { return }
-            fill(header)
-            count = Int(header.pointee.nlmsg_len)
+        operations.append(Operation(sequence: sequence, verb: verb, name: name))
+        request.begin(
+            type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type), flags: NLM_F_REQUEST | NLM_F_ACK | flags,
+            sequence: sequence, header: Self.family)
+        request.put(tableType, table)
+        body(&request)
+        request.end()
+    }
+
+    private static let family = [UInt8(NFPROTO_INET), UInt8(NFNETLINK_V0), 0, 0]
+
+    /// The table itself.
+    mutating func table(_ type: UInt32, _ flags: Int32, _ verb: StaticString) {
+        message(type, flags, table: NFTA_TABLE_NAME.rawValue, verb, table)
+    }
+
+    mutating func chain(
+        _ type: UInt32, _ flags: Int32, _ verb: StaticString, _ name: String,
+        _ body: (inout NetlinkRequest) -> Void = { _ in }
+    ) {
+        message(type, flags, table: NFTA_CHAIN_TABLE.rawValue, verb, name) { chain in
+            chain.put(NFTA_CHAIN_NAME.rawValue, name)
+            body(&chain)
+        }
+    }
+
+    /// A set or a map.
+    mutating func set(
+        _ type: UInt32, _ flags: Int32, _ verb: StaticString, _ name: String,
+        _ body: (inout NetlinkRequest) -> Void = { _ in }
+    ) {
+        message(type, flags, table: NFTA_SET_TABLE.rawValue, verb, name) { set in
+            set.put(NFTA_SET_NAME.rawValue, name)
+            body(&set)
+        }
+    }
+
+    /// A rule behind those that its chain has.
+    mutating func rule(in chain: String, _ expressions: (inout NetlinkRequest) -> Void) {
+        message(
+            NFT_MSG_NEWRULE.rawValue, NLM_F_CREATE | NLM_F_APPEND, table: NFTA_RULE_TABLE.rawValue,
+            "adding a rule to the chain", chain
+        ) { rule in
+            rule.put(NFTA_RULE_CHAIN.rawValue, chain)
+            rule.nest(NFTA_RULE_EXPRESSIONS.rawValue, expressions)
         }
     }
 }
@@ -77,56 +127,55 @@ struct TableElement: Hashable {
 }
 
 extension TableBatch {
-    mutating func add(_ elements: [TableElement], to set: String) throws(DataPlaneError) {
-        try change(elements, set, NFT_MSG_NEWSETELEM.rawValue, NLM_F_CREATE | NLM_F_EXCL, "adding to \(set)")
+    mutating func add(_ elements: [TableElement], to set: String) {
+        change(elements, set, NFT_MSG_NEWSETELEM.rawValue, NLM_F_CREATE | NLM_F_EXCL, "adding to")
     }
 
-    mutating func delete(_ elements: [TableElement], from set: String) throws(DataPlaneError) {
-        try change(elements, set, NFT_MSG_DELSETELEM.rawValue, 0, "deleting from \(set)")
+    mutating func delete(_ elements: [TableElement], from set: String) {
+        change(elements, set, NFT_MSG_DELSETELEM.rawValue, 0, "deleting from")
     }
 
     /// Deletes all elements.
-    mutating func flush(_ set: String) throws(DataPlaneError) {
-        try message([], set, NFT_MSG_DELSETELEM.rawValue, 0, "emptying \(set)")
-    }
+    mutating func flush(_ set: String) { message([], set, NFT_MSG_DELSETELEM.rawValue, 0, "emptying") }
 
     private mutating func change(
-        _ elements: [TableElement], _ set: String, _ type: UInt32, _ flags: Int32, _ operation: String
-    ) throws(DataPlaneError) {
+        _ elements: [TableElement], _ set: String, _ type: UInt32, _ flags: Int32, _ verb: StaticString
+    ) {
         // One attribute holds less than 64 KiB. An element of the map of NAT takes 40 octets, an interval of three
         // fields with a verdict up to 100.
         let perMessage = elements.first?.keyEnd == nil ? 1000 : 500
         var start = 0
         while start < elements.count {
             let end = min(start + perMessage, elements.count)
-            try message(elements[start..<end], set, type, flags, operation)
+            message(elements[start..<end], set, type, flags, verb)
             start = end
         }
     }
 
     private mutating func message(
-        _ elements: ArraySlice<TableElement>, _ name: String, _ type: UInt32, _ flags: Int32, _ operation: String
-    ) throws(DataPlaneError) {
-        let set = try Self.set(name)
-        // Frees the elements too.
-        defer { nftnl_set_free(set) }
-        for element in elements {
-            guard let new = nftnl_set_elem_alloc() else { throw Self.noMemory }
-            nftnl_set_elem_set(new, UInt16(NFTNL_SET_ELEM_KEY), element.key, UInt32(element.key.count))
-            if let end = element.keyEnd {
-                nftnl_set_elem_set(new, UInt16(NFTNL_SET_ELEM_KEY_END), end, UInt32(end.count))
+        _ elements: ArraySlice<TableElement>, _ set: String, _ type: UInt32, _ flags: Int32, _ verb: StaticString
+    ) {
+        message(type, flags, table: NFTA_SET_ELEM_LIST_TABLE.rawValue, verb, set) { message in
+            message.put(NFTA_SET_ELEM_LIST_SET.rawValue, set)
+            guard !elements.isEmpty else { return }
+            message.nest(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) { list in
+                for element in elements { list.nest(NFTA_LIST_ELEM.rawValue) { $0.put(element) } }
             }
-            switch element.value {
-            case .none: break
-            case .data(let data):
-                nftnl_set_elem_set(new, UInt16(NFTNL_SET_ELEM_DATA), data, UInt32(data.count))
-            case .jump(let chain):
-                nftnl_set_elem_set_u32(new, UInt16(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: NFT_JUMP.rawValue))
-                nftnl_set_elem_set_str(new, UInt16(NFTNL_SET_ELEM_CHAIN), chain)
-            }
-            nftnl_set_elem_add(set, new)
         }
-        message(type, flags, operation) { header in nftnl_set_elems_nlmsg_build_payload(header, set) }
+    }
+}
+
+extension NetlinkRequest {
+    fileprivate mutating func put(_ element: TableElement) {
+        nest(NFTA_SET_ELEM_KEY.rawValue) { $0.put(NFTA_DATA_VALUE.rawValue, element.key) }
+        if let end = element.keyEnd {
+            nest(NFTA_SET_ELEM_KEY_END.rawValue) { $0.put(NFTA_DATA_VALUE.rawValue, end) }
+        }
+        switch element.value {
+        case .none: break
+        case .data(let data): nest(NFTA_SET_ELEM_DATA.rawValue) { $0.put(NFTA_DATA_VALUE.rawValue, data) }
+        case .jump(let chain): putVerdict(NFTA_SET_ELEM_DATA.rawValue, NFT_JUMP.rawValue, chain: chain)
+        }
     }
 }
 

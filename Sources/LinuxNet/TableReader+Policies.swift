@@ -204,14 +204,14 @@ extension RuleExpression {
                 (value(NFTA_BITWISE_OP.rawValue) ?? 0) == 0, let mask = data.data(NFTA_BITWISE_MASK.rawValue),
                 data.data(NFTA_BITWISE_XOR.rawValue)?.allSatisfy({ $0 == 0 }) == true
             else { return }
-            self = .mask(register, mask)
+            self = .mask(register, Octets(mask))
         case "cmp":
             guard let register = value(NFTA_CMP_SREG.rawValue), let octets = data.data(NFTA_CMP_DATA.rawValue) else {
                 return
             }
             switch value(NFTA_CMP_OP.rawValue) {
-            case NFT_CMP_EQ.rawValue: self = .equal(register, octets)
-            case NFT_CMP_NEQ.rawValue: self = .notEqual(register, octets)
+            case NFT_CMP_EQ.rawValue: self = .equal(register, Octets(octets))
+            case NFT_CMP_NEQ.rawValue: self = .notEqual(register, Octets(octets))
             default: return
             }
         case "range":
@@ -219,17 +219,17 @@ extension RuleExpression {
                 value(NFTA_RANGE_OP.rawValue) == NFT_RANGE_EQ.rawValue,
                 let first = data.data(NFTA_RANGE_FROM_DATA.rawValue), let last = data.data(NFTA_RANGE_TO_DATA.rawValue)
             else { return }
-            self = .range(register, first, last)
+            self = .range(register, Octets(first), Octets(last))
         case "lookup":
             guard let map = data.first(NFTA_LOOKUP_SET.rawValue)?.text, let key = value(NFTA_LOOKUP_SREG.rawValue),
                 (value(NFTA_LOOKUP_FLAGS.rawValue) ?? 0) == 0
             else { return }
             guard let result = value(NFTA_LOOKUP_DREG.rawValue) else {
-                self = .member(of: map, from: key)
+                if let set = TableSet(name: map) { self = .member(of: set, from: key) }
                 return
             }
             guard map.hasPrefix("\(chain)_"), let layer = Int(map.dropFirst(chain.count + 1)) else {
-                self = .find(in: map, from: key, to: result)
+                if let map = TableSet(name: map) { self = .find(in: map, from: key, to: result) }
                 return
             }
             self = .lookup(layer: layer, from: key, to: result)
@@ -257,11 +257,11 @@ extension RuleExpression {
             }
         case "counter": self = .counter
         case "dynset":
-            guard let set = data.first(NFTA_DYNSET_SET_NAME.rawValue)?.text,
+            guard let set = data.first(NFTA_DYNSET_SET_NAME.rawValue).flatMap({ TableSet(name: $0.text) }),
                 value(NFTA_DYNSET_OP.rawValue) == NFT_DYNSET_OP_UPDATE.rawValue,
                 let register = value(NFTA_DYNSET_SREG_KEY.rawValue)
             else { return }
-            self = .update(set: set, from: register)
+            self = .update(set, from: register)
         default: return
         }
     }

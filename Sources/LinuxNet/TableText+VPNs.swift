@@ -22,7 +22,7 @@ extension TableText {
         return [
             ("vpn_refused", [ofVPN, "counter name vpn_denied drop"]),
             ("vpn_spoofed", [ofVPN, "counter name vpn_spoofed drop"]),
-            (VPNLimits.refusal, [ofVPN, "counter name \(VPNLimits.refusal) drop"]),
+            (VPNLimits.Place.refusal.name, [ofVPN, "counter name \(VPNLimits.Place.refusal.name) drop"]),
             (
                 "vpn_source",
                 families.map { "\(policy($0)) goto vpn_device" }

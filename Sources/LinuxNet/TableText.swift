@@ -20,7 +20,7 @@ struct TableText {
     /// ``ChainPlace/name(serial:)`` says.
     static let chains = [
         "blocked", "sgi_reply", "sgi_device", "sgi_reply6", "sgi_device6", "sgi_source6", "sgi_source", "vpn_refused",
-        "vpn_spoofed", VPNLimits.refusal, "vpn_access", "vpn_access6", "vpn_known", "vpn_device", "vpn_source",
+        "vpn_spoofed", VPNLimits.Place.refusal.name, "vpn_access", "vpn_access6", "vpn_known", "vpn_device", "vpn_source",
         "radius", "sgi_input", "wan_input", "vpn_input",
         "forward_vpn", "forward_group", "raw_prerouting", "raw_output", "mangle_prerouting", "mangle_output",
         "filter_forward", "filter_input", "nat_prerouting", "nat_postrouting",
@@ -28,7 +28,7 @@ struct TableText {
     static let counters = [
         "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6",
         "nat_unmapped", "new_connections_limited", "radius_limited", "route_changed", "route_down", "spoofed",
-        "unsolicited", "vpn_denied", VPNLimits.refusal, "vpn_spoofed",
+        "unsolicited", "vpn_denied", VPNLimits.Place.refusal.name, "vpn_spoofed",
     ]
     static let sets =
         Family.allCases.flatMap { family in

@@ -56,94 +56,67 @@ struct TraceTable {
 
     /// Makes the change in one transaction.
     func commit(_ change: Change) throws(DataPlaneError) {
-        var batch = Batch(socket: socket)
+        var batch = TableBatch(socket: socket, table: Self.name)
         switch change {
         case .make(let devices):
             delete(&batch)
-            batch.message(NFT_MSG_NEWTABLE.rawValue, NLM_F_CREATE) { $0.put(NFTA_TABLE_NAME.rawValue, Self.name) }
+            batch.table(NFT_MSG_NEWTABLE.rawValue, NLM_F_CREATE, "adding")
             for (index, side) in Side.allCases.enumerated() { define(side, number: UInt32(index + 1), &batch) }
-            for side in Side.allCases { put(devices, of: side, NFT_MSG_NEWSETELEM.rawValue, &batch) }
+            for side in Side.allCases { batch.add(Self.elements(devices), to: side.rawValue) }
         case .devices(let added, let removed):
             for side in Side.allCases {
-                put(removed, of: side, NFT_MSG_DELSETELEM.rawValue, &batch)
-                put(added, of: side, NFT_MSG_NEWSETELEM.rawValue, &batch)
+                batch.delete(Self.elements(removed), from: side.rawValue)
+                batch.add(Self.elements(added), to: side.rawValue)
             }
         case .remove: delete(&batch)
         }
-        try batch.commit("changing the table \(Self.name)")
+        try batch.commit()
     }
 
     /// Adds it first: what is not there cannot be deleted.
-    private func delete(_ batch: inout Batch) {
-        for (type, flags) in [(NFT_MSG_NEWTABLE, NLM_F_CREATE), (NFT_MSG_DELTABLE, 0)] {
-            batch.message(type.rawValue, flags) { $0.put(NFTA_TABLE_NAME.rawValue, Self.name) }
-        }
+    private func delete(_ batch: inout TableBatch) {
+        batch.table(NFT_MSG_NEWTABLE.rawValue, NLM_F_CREATE, "adding")
+        batch.table(NFT_MSG_DELTABLE.rawValue, 0, "deleting")
     }
 
-    private func define(_ side: Side, number: UInt32, _ batch: inout Batch) {
-        batch.message(NFT_MSG_NEWSET.rawValue, NLM_F_CREATE) { set in
-            set.put(NFTA_SET_TABLE.rawValue, Self.name)
-            set.put(NFTA_SET_NAME.rawValue, side.rawValue)
-            set.put(NFTA_SET_FLAGS.rawValue, NFT_SET_EXPR.rawValue.networkOctets)
-            // nft's number for ipv4_addr.
-            set.put(NFTA_SET_KEY_TYPE.rawValue, UInt32(7).networkOctets)
-            set.put(NFTA_SET_KEY_LEN.rawValue, UInt32(4).networkOctets)
-            set.put(NFTA_SET_ID.rawValue, number.networkOctets)
-            set.nest(NFTA_SET_DESC.rawValue) { $0.put(NFTA_SET_DESC_SIZE.rawValue, Self.size.networkOctets) }
+    private func define(_ side: Side, number: UInt32, _ batch: inout TableBatch) {
+        batch.set(NFT_MSG_NEWSET.rawValue, NLM_F_CREATE, "adding the set", side.rawValue) { set in
+            set.put(NFTA_SET_FLAGS.rawValue, network: NFT_SET_EXPR.rawValue)
+            set.put(NFTA_SET_KEY_TYPE.rawValue, network: Family.ipv4.addressType)
+            set.put(NFTA_SET_KEY_LEN.rawValue, network: UInt32(Family.ipv4.addressLength))
+            set.put(NFTA_SET_ID.rawValue, network: number)
+            set.nest(NFTA_SET_DESC.rawValue) { $0.put(NFTA_SET_DESC_SIZE.rawValue, network: Self.size) }
             // Every element gets its own of these.
             set.nest(NFTA_SET_EXPRESSIONS.rawValue) { $0.putCounterAndLimit() }
         }
         for name in [side.replyChain, side.chain] {
-            batch.message(NFT_MSG_NEWCHAIN.rawValue, NLM_F_CREATE) { chain in
-                chain.put(NFTA_CHAIN_TABLE.rawValue, Self.name)
-                chain.put(NFTA_CHAIN_NAME.rawValue, name)
-            }
+            batch.chain(NFT_MSG_NEWCHAIN.rawValue, NLM_F_CREATE, "adding the chain", name)
         }
-        batch.message(NFT_MSG_NEWCHAIN.rawValue, NLM_F_CREATE) { chain in
-            chain.put(NFTA_CHAIN_TABLE.rawValue, Self.name)
-            chain.put(NFTA_CHAIN_NAME.rawValue, side.rawValue)
+        batch.chain(NFT_MSG_NEWCHAIN.rawValue, NLM_F_CREATE, "adding the chain", side.rawValue) { chain in
             chain.nest(NFTA_CHAIN_HOOK.rawValue) { hook in
-                hook.put(NFTA_HOOK_HOOKNUM.rawValue, side.hook.networkOctets)
-                hook.put(NFTA_HOOK_PRIORITY.rawValue, side.priority.networkOctets)
+                hook.put(NFTA_HOOK_HOOKNUM.rawValue, network: side.hook)
+                hook.put(NFTA_HOOK_PRIORITY.rawValue, network: UInt32(bitPattern: side.priority))
             }
             chain.put(NFTA_CHAIN_TYPE.rawValue, "filter")
-            chain.put(NFTA_CHAIN_POLICY.rawValue, UInt32(NF_ACCEPT).networkOctets)
+            chain.put(NFTA_CHAIN_POLICY.rawValue, network: UInt32(NF_ACCEPT))
         }
         batch.rule(in: side.replyChain) { $0.putTraceMark() }
         batch.rule(in: side.chain) { rule in
-            rule.putConntrackDirection()
-            // IP_CT_DIR_REPLY.
-            rule.putEqual([1])
-            rule.putGoto(side.replyChain)
+            rule.putIsAnswer()
+            rule.putImmediate(verdict: NFT_GOTO.rawValue, chain: side.replyChain)
         }
         batch.rule(in: side.chain) { $0.putTraceMark() }
         batch.rule(in: side.rawValue) { rule in
-            let name = Array(sgiInterface.description.utf8)
-            rule.putMeta(side == .from ? NFT_META_IIFNAME.rawValue : NFT_META_OIFNAME.rawValue)
-            rule.putEqual(name + Array(repeating: 0, count: Int(IFNAMSIZ) - name.count))
-            rule.putMeta(NFT_META_NFPROTO.rawValue)
-            rule.putEqual([UInt8(NFPROTO_IPV4)])
-            rule.putAddress(at: side == .from ? 12 : 16)
-            rule.putLookup(side.rawValue, id: number)
-            rule.putGoto(side.chain)
+            let interface = side == .from ? NFT_META_IIFNAME : NFT_META_OIFNAME
+            rule.put({ .meta(key: interface.rawValue, to: $0) }, equals: Octets(sgiInterface.octets))
+            rule.put({ .meta(key: NFT_META_NFPROTO.rawValue, to: $0) }, equals: [UInt8(NFPROTO_IPV4)])
+            rule.putLookup(of: side)
+            rule.putImmediate(verdict: NFT_GOTO.rawValue, chain: side.chain)
         }
     }
 
-    private func put(_ devices: Set<IPv4Address>, of side: Side, _ type: UInt32, _ batch: inout Batch) {
-        guard !devices.isEmpty else { return }
-        batch.message(type, type == NFT_MSG_NEWSETELEM.rawValue ? NLM_F_CREATE : 0) { request in
-            request.put(NFTA_SET_ELEM_LIST_TABLE.rawValue, Self.name)
-            request.put(NFTA_SET_ELEM_LIST_SET.rawValue, side.rawValue)
-            request.nest(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) { list in
-                for device in devices.sorted() {
-                    list.nest(NFTA_LIST_ELEM.rawValue) { element in
-                        element.nest(NFTA_SET_ELEM_KEY.rawValue) {
-                            $0.put(NFTA_DATA_VALUE.rawValue, device.bits.networkOctets)
-                        }
-                    }
-                }
-            }
-        }
+    private static func elements(_ devices: Set<IPv4Address>) -> [TableElement] {
+        devices.sorted().map { TableElement(key: $0.bits.networkOctets) }
     }
 
     /// How many packets each device has had, noted or not, in both directions.
@@ -182,137 +155,45 @@ struct TraceTable {
         }
         return nil
     }
-
-    /// One transaction.
-    private struct Batch {
-        private var request = NetlinkRequest()
-        private var count = 0
-        private let socket: NetlinkSocket
-
-        init(socket: NetlinkSocket) {
-            self.socket = socket
-            control(UInt16(NFNL_MSG_BATCH_BEGIN))
-        }
-
-        private mutating func control(_ type: UInt16) {
-            // The resource of a batch is the subsystem, in network order.
-            let header = [UInt8(AF_UNSPEC), UInt8(NFNETLINK_V0)] + UInt16(NFNL_SUBSYS_NFTABLES).networkOctets
-            request.begin(type: type, flags: NLM_F_REQUEST, sequence: socket.nextSequence(), header: header)
-            request.end()
-        }
-
-        mutating func message(_ type: UInt32, _ flags: Int32, _ body: (inout NetlinkRequest) -> Void) {
-            request.begin(
-                type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type), flags: NLM_F_REQUEST | NLM_F_ACK | flags,
-                sequence: socket.nextSequence(), header: [UInt8(NFPROTO_INET), UInt8(NFNETLINK_V0), 0, 0])
-            body(&request)
-            request.end()
-            count += 1
-        }
-
-        mutating func rule(in chain: String, _ expressions: (inout NetlinkRequest) -> Void) {
-            message(NFT_MSG_NEWRULE.rawValue, NLM_F_CREATE | NLM_F_APPEND) { rule in
-                rule.put(NFTA_RULE_TABLE.rawValue, TraceTable.name)
-                rule.put(NFTA_RULE_CHAIN.rawValue, chain)
-                rule.nest(NFTA_RULE_EXPRESSIONS.rawValue, expressions)
-            }
-        }
-
-        consuming func commit(_ operation: String) throws(DataPlaneError) {
-            control(UInt16(NFNL_MSG_BATCH_END))
-            let (errors, acknowledged) = try socket.exchange(request.bytes, operation: operation)
-            if let first = errors.first { throw DataPlaneError(errno: first.code, operation: operation) }
-            guard acknowledged == count else { throw DataPlaneError(errno: ENOBUFS, operation: operation) }
-        }
-    }
 }
 
-/// Expressions, as nft compiles them.
 extension NetlinkRequest {
-    private mutating func expression(_ name: String, _ data: (inout Self) -> Void) {
-        nest(NFTA_LIST_ELEM.rawValue) { element in
-            element.put(NFTA_EXPR_NAME.rawValue, name)
-            element.nest(NFTA_EXPR_DATA.rawValue, data)
-        }
-    }
+    private static let register = NFT_REG_1.rawValue
 
     fileprivate mutating func putCounterAndLimit() {
-        expression("counter") { counter in
-            counter.put(NFTA_COUNTER_BYTES.rawValue, UInt64(0).networkOctets)
-            counter.put(NFTA_COUNTER_PACKETS.rawValue, UInt64(0).networkOctets)
-        }
-        expression("limit") { limit in
-            limit.put(NFTA_LIMIT_RATE.rawValue, TraceTable.packetsPerSecond.networkOctets)
-            limit.put(NFTA_LIMIT_UNIT.rawValue, UInt64(1).networkOctets)
-            limit.put(NFTA_LIMIT_BURST.rawValue, UInt32(TraceTable.packetsPerSecond).networkOctets)
-            limit.put(NFTA_LIMIT_TYPE.rawValue, NFT_LIMIT_PKTS.rawValue.networkOctets)
-            limit.put(NFTA_LIMIT_FLAGS.rawValue, UInt32(0).networkOctets)
+        putExpression("counter")
+        putExpression("limit") { limit in
+            limit.put(NFTA_LIMIT_RATE.rawValue, Octets(network: TraceTable.packetsPerSecond))
+            limit.put(NFTA_LIMIT_UNIT.rawValue, Octets(network: UInt64(1)))
+            limit.put(NFTA_LIMIT_BURST.rawValue, network: UInt32(TraceTable.packetsPerSecond))
+            limit.put(NFTA_LIMIT_TYPE.rawValue, network: NFT_LIMIT_PKTS.rawValue)
+            limit.put(NFTA_LIMIT_FLAGS.rawValue, network: 0)
         }
     }
 
-    private static let register = NFT_REG_1.rawValue.networkOctets
-
-    fileprivate mutating func putMeta(_ key: UInt32) {
-        expression("meta") { meta in
-            meta.put(NFTA_META_KEY.rawValue, key.networkOctets)
-            meta.put(NFTA_META_DREG.rawValue, Self.register)
-        }
+    /// Whether what the register is loaded with is this.
+    fileprivate mutating func put(_ load: (UInt32) -> RuleExpression, equals octets: Octets) {
+        put(load(Self.register), of: "", 0)
+        put(.equal(Self.register, octets), of: "", 0)
     }
 
-    fileprivate mutating func putConntrackDirection() {
-        expression("ct") { ct in
-            ct.put(NFTA_CT_KEY.rawValue, NFT_CT_DIRECTION.rawValue.networkOctets)
-            ct.put(NFTA_CT_DREG.rawValue, Self.register)
-        }
+    /// Whether the device's address is in the side's set.
+    fileprivate mutating func putLookup(of side: TraceTable.Side) {
+        let load = side == .from ? RuleExpression.source : RuleExpression.destination
+        put(load(.ipv4, Self.register), of: "", 0)
+        putLookup(in: side.rawValue, from: Self.register, to: nil)
     }
 
-    fileprivate mutating func putEqual(_ value: [UInt8]) {
-        expression("cmp") { compare in
-            compare.put(NFTA_CMP_SREG.rawValue, Self.register)
-            compare.put(NFTA_CMP_OP.rawValue, NFT_CMP_EQ.rawValue.networkOctets)
-            compare.nest(NFTA_CMP_DATA.rawValue) { $0.put(NFTA_DATA_VALUE.rawValue, value) }
-        }
-    }
-
-    /// Four octets of the IP header.
-    fileprivate mutating func putAddress(at offset: UInt32) {
-        expression("payload") { payload in
-            payload.put(NFTA_PAYLOAD_DREG.rawValue, Self.register)
-            payload.put(NFTA_PAYLOAD_BASE.rawValue, NFT_PAYLOAD_NETWORK_HEADER.rawValue.networkOctets)
-            payload.put(NFTA_PAYLOAD_OFFSET.rawValue, offset.networkOctets)
-            payload.put(NFTA_PAYLOAD_LEN.rawValue, UInt32(4).networkOctets)
-        }
-    }
-
-    fileprivate mutating func putLookup(_ set: String, id: UInt32) {
-        expression("lookup") { lookup in
-            lookup.put(NFTA_LOOKUP_SET.rawValue, set)
-            lookup.put(NFTA_LOOKUP_SET_ID.rawValue, id.networkOctets)
-            lookup.put(NFTA_LOOKUP_SREG.rawValue, Self.register)
-        }
-    }
-
-    fileprivate mutating func putGoto(_ chain: String) {
-        expression("immediate") { immediate in
-            immediate.put(NFTA_IMMEDIATE_DREG.rawValue, NFT_REG_VERDICT.rawValue.networkOctets)
-            immediate.nest(NFTA_IMMEDIATE_DATA.rawValue) { data in
-                data.nest(NFTA_DATA_VERDICT.rawValue) { verdict in
-                    verdict.put(NFTA_VERDICT_CODE.rawValue, NFT_GOTO.rawValue.networkOctets)
-                    verdict.put(NFTA_VERDICT_CHAIN.rawValue, chain)
-                }
-            }
-        }
+    /// `ct direction reply`.
+    fileprivate mutating func putIsAnswer() {
+        putLoad("ct", NFTA_CT_KEY, NFT_CT_DIRECTION.rawValue, NFTA_CT_DREG, Self.register)
+        // IP_CT_DIR_REPLY.
+        put(.equal(Self.register, [1]), of: "", 0)
     }
 
     /// `meta nftrace set 1`.
     fileprivate mutating func putTraceMark() {
-        expression("immediate") { immediate in
-            immediate.put(NFTA_IMMEDIATE_DREG.rawValue, Self.register)
-            immediate.nest(NFTA_IMMEDIATE_DATA.rawValue) { $0.put(NFTA_DATA_VALUE.rawValue, [1]) }
-        }
-        expression("meta") { meta in
-            meta.put(NFTA_META_KEY.rawValue, NFT_META_NFTRACE.rawValue.networkOctets)
-            meta.put(NFTA_META_SREG.rawValue, Self.register)
-        }
+        putImmediate([1], to: Self.register)
+        putLoad("meta", NFTA_META_KEY, NFT_META_NFTRACE.rawValue, NFTA_META_SREG, Self.register)
     }
 }

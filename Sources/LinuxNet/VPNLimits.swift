@@ -13,8 +13,20 @@ enum VPNLimits {
         let rules: [[RuleExpression]]
     }
 
-    /// Where packets go that a limit has stopped.
-    static let refusal = "vpn_limited"
+    /// Where packets go.
+    enum Place: Hashable {
+        case stage(VPNNumber, Int)
+        /// What a limit has stopped.
+        case refusal
+
+        /// Of the chain.
+        var name: String {
+            switch self {
+            case .stage(let number, let stage): "\(VPNLimits.prefix)\(number)_\(stage)"
+            case .refusal: "vpn_limited"
+            }
+        }
+    }
 
     /// In the order in which packets meet them; none when there are no limits.
     static func chains(of number: VPNNumber, _ entry: VPNEntry?) -> [Chain] {
@@ -24,8 +36,9 @@ enum VPNLimits {
             tunnel.ports.isEmpty ? nil : ports(tunnel.ports),
         ].compactMap { $0 }
         return stages.enumerated().map { index, matches in
-            let next: RuleExpression = index + 1 < stages.count ? .goTo(name(number, index + 1)) : .return
-            return Chain(name: name(number, index), rules: matches.map { $0 + [next] } + [[.goTo(refusal)]])
+            let next: RuleExpression = index + 1 < stages.count ? .goTo(.stage(number, index + 1)) : .return
+            let chain = Place.stage(number, index)
+            return Chain(name: chain.name, rules: matches.map { $0 + [next] } + [[.goTo(.refusal)]])
         }
     }
 
@@ -34,15 +47,13 @@ enum VPNLimits {
 
     private static let prefix = "limit_"
 
-    private static func name(_ number: VPNNumber, _ stage: Int) -> String { "\(prefix)\(number)_\(stage)" }
-
     private static let register = RuleExpression.register(0)
     /// The device is at one of the ends, and the network behind the peer at the other.
     private static let ends = [NFT_CT_SRC_IP.rawValue, NFT_CT_DST_IP.rawValue]
 
     private static func groups(_ groups: Set<GroupNumber>) -> [[RuleExpression]] {
         groups.sorted().flatMap { group in
-            ends.map { [.conntrack(key: $0, to: register), .member(of: Family.ipv4.group(group), from: register)] }
+            ends.map { [.conntrack(key: $0, to: register), .member(of: .group(group, .ipv4), from: register)] }
         }
     }
 
@@ -52,7 +63,8 @@ enum VPNLimits {
                 [
                     .conntrack(key: end, to: register),
                     .compare(
-                        register, destination.first.bits.networkOctets, destination.last.bits.networkOctets),
+                        register, Octets(network: destination.first.bits),
+                        Octets(network: destination.last.bits)),
                 ]
             }
         }
@@ -72,7 +84,7 @@ enum VPNLimits {
             guard let range = allowed.ports else { return rule }
             return rule + [
                 .conntrack(key: NFT_CT_PROTO_DST.rawValue, to: register),
-                .compare(register, range.lowerBound.networkOctets, range.upperBound.networkOctets),
+                .compare(register, Octets(network: range.lowerBound), Octets(network: range.upperBound)),
             ]
         }
     }

@@ -3,6 +3,7 @@ import Domain
 extension Array where Element: AddressPrefix {
     /// The same addresses in as few prefixes as there can be: those inside others go, two halves become their whole.
     func merged() -> [Element] {
+        guard count > 1 else { return self }
         var result: [Element] = []
         for prefix in sorted() {
             if let last = result.last, last.contains(prefix) { continue }
@@ -22,6 +23,7 @@ extension Array where Element: AddressPrefix {
 extension [ClosedRange<UInt16>] {
     /// The same ports in ascending ranges that neither overlap nor touch.
     func merged() -> [ClosedRange<UInt16>] {
+        guard count > 1 else { return self }
         var result: [ClosedRange<UInt16>] = []
         for range in sorted(by: { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }) {
             if let last = result.last, UInt32(range.lowerBound) <= UInt32(last.upperBound) + 1 {

@@ -47,7 +47,10 @@ struct PolicyReader: PieceReader {
     private mutating func checkBoxes(_ rules: [PlacedRule], _ list: SourceNode) -> Bool {
         let count = { (rules: [PlacedRule]) in rules.reduce(0) { $0 + $1.rule.boxCount } }
         let isToDevice = { (rule: PlacedRule) in rule.rule.direction != .fromDevice }
-        let boxes = count(rules)
+        let toDevices = rules.filter(isToDevice)
+        let inward = count(toDevices)
+        let outward = count(rules.filter { !isToDevice($0) })
+        let boxes = outward + inward
         guard boxes <= ValidatedPolicy.maximumBoxes else {
             report(
                 list.place, "rules",
@@ -55,11 +58,10 @@ struct PolicyReader: PieceReader {
                     + "at most \(ValidatedPolicy.maximumBoxes) are allowed")
             return false
         }
-        let toDevices = rules.filter(isToDevice)
-        if let first = toDevices.first, count(toDevices) > ValidatedPolicy.maximumAccessBoxes {
+        if let first = toDevices.first, inward > ValidatedPolicy.maximumAccessBoxes {
             report(
                 first.place, first.field,
-                "the rules for packets to devices make \(count(toDevices)) combinations of sources, groups and port "
+                "the rules for packets to devices make \(inward) combinations of sources, groups and port "
                     + "ranges; at most \(ValidatedPolicy.maximumAccessBoxes) are allowed")
             return false
         }
@@ -72,7 +74,6 @@ struct PolicyReader: PieceReader {
                     + "at most \(ValidatedPolicy.maximumHostBoxes) are allowed")
             return false
         }
-        let outward = boxes - count(toDevices)
         guard let first = rules.first(where: { !$0.rule.groups.isEmpty && !isToDevice($0) }),
             outward > ValidatedPolicy.maximumBoxesBesideGroups
         else { return true }

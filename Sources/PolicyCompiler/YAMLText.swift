@@ -45,13 +45,14 @@ enum YAMLText {
 
     static func veiled(_ text: String) throws(BadCharacter) -> String {
         // A byte order mark is allowed where files have it.
-        let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+        var text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+        text.makeContiguousUTF8()
         let scalars = text.unicodeScalars
         var result = ""
         var rest = text.startIndex
         var next = rest
         // Nearly all of a document is ASCII that stays as it is, and passed over without a look at each character.
-        while let index = text.utf8[next...].firstIndex(where: { !isHarmless($0) }) {
+        while let index = firstNotHarmless(in: text, from: next) {
             let scalar = scalars[index]
             next = scalars.index(after: index)
             guard isPrintable(scalar), !isVeil(scalar) else {
@@ -73,6 +74,15 @@ enum YAMLText {
         result += text[rest...]
         result.makeContiguousUTF8()
         return result
+    }
+
+    private static func firstNotHarmless(in text: String, from start: String.Index) -> String.Index? {
+        let passed = text.utf8.distance(from: text.startIndex, to: start)
+        // A view of text that was made contiguous has its octets side by side.
+        let found = text.utf8.withContiguousStorageIfAvailable { octets in
+            octets[passed...].firstIndex { !isHarmless($0) }
+        }
+        return found.flatMap { $0 }.map { text.utf8.index(text.startIndex, offsetBy: $0) }
     }
 
     private static func place(of index: String.Index, in text: String) -> SourcePlace {

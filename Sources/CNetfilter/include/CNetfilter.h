@@ -5,11 +5,6 @@
 #include <netinet/in.h>
 
 #include <libmnl/libmnl.h>
-#include <libnftnl/chain.h>
-#include <libnftnl/common.h>
-#include <libnftnl/expr.h>
-#include <libnftnl/rule.h>
-#include <libnftnl/set.h>
 #include <linux/bpf.h>
 #include <linux/fib_rules.h>
 #include <linux/if_link.h>
