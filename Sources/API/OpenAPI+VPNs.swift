@@ -5,7 +5,7 @@ extension OpenAPI {
         Operation(
             method: .post, path: "/v1/tenants/{tenant}/vpns", id: "createVPN",
             summary:
-                "Makes a VPN: a tunnel to a peer, whose key is told here and never again; or, only for the operator, of a "
+                "Makes a VPN: a tunnel to a peer, whose key, unless it is brought, is told here and never again; or, only for the operator, of a "
                 + "line that is an interface of the gateway's host. With dry_run nothing is made, and the answer is a Preflight.",
             tag: "vpns",
             parameters: [
@@ -104,6 +104,10 @@ extension OpenAPI {
               "networks": {"description": "Prefixes of either family.", "type": "array", "items": {"type": "string"}},
               "next_hop": {"description": "Absent: the interface leads to one peer only.", "type": "string"},
               "next_hop6": {"type": "string"},
+              "key": {
+                "description": "Of a tunnel, what the peer has already; absent: one is made.",
+                "type": "string", "pattern": "^[A-Za-z0-9+/=._-]{8,127}$"
+              },
         """# + settings + #"""
                 }
               },

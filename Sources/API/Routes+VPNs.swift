@@ -14,6 +14,7 @@ extension RouteTable {
             let tenant = try call.path("tenant", as: Name.self)
             switch try body.way() {
             case .line(let line):
+                guard body.key == nil else { throw ControlError.wrong("key", "a line has none") }
                 guard !isDry else { throw ControlError.wrong("dry_run", "a line is not checked before it is made") }
                 let vpn = try await call.control.createVPN(body.name.value, of: tenant, line: line, by: call.principal)
                 return .created(HandoverAnswer(vpn), at: ["tenants", "\(tenant)", "vpns", "\(body.name.value)"])
@@ -26,7 +27,7 @@ extension RouteTable {
                 }
                 let made = try await call.control.createTunnel(
                     body.name.value, of: tenant, tunnel, request: try body.settings.request(),
-                    by: call.principal)
+                    key: body.key?.value, by: call.principal)
                 return .created(HandoverAnswer(made), at: ["tenants", "\(tenant)", "vpns", "\(body.name.value)"])
             }
         }
@@ -128,10 +129,12 @@ struct NewVPNBody: RequestBody {
     let networks: [Text<ListItem>]?
     let nextHop: Text<IPv4Address>?
     let nextHop6: Text<IPv6Address>?
+    /// What the other end has already; left out: one is made.
+    let key: Text<PeerSharedKey>?
     let settings: TunnelSettingsBody
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, interface, networks
+        case name, interface, networks, key
         case nextHop = "next_hop"
         case nextHop6 = "next_hop6"
         case peer, profile, auth, initiate, probe, partner
@@ -151,6 +154,7 @@ struct NewVPNBody: RequestBody {
         networks = try container.decodeIfPresent([Text<ListItem>].self, forKey: .networks)
         nextHop = try container.decodeIfPresent(Text<IPv4Address>.self, forKey: .nextHop)
         nextHop6 = try container.decodeIfPresent(Text<IPv6Address>.self, forKey: .nextHop6)
+        key = try container.decodeIfPresent(Text<PeerSharedKey>.self, forKey: .key)
         settings = try TunnelSettingsBody(from: decoder)
     }
 
@@ -322,6 +326,7 @@ extension Tunnel.RemoteNetwork: TextParsable {}
 extension Tunnel.Devices: TextParsable {}
 extension IKEIdentity: TextParsable {}
 extension PartnerPorts: TextParsable {}
+extension PeerSharedKey: TextParsable {}
 
 /// A choice of words.
 protocol WordParsable: TextParsable, RawRepresentable<String>, CaseIterable {

@@ -1,5 +1,6 @@
 public import Domain
 public import PKI
+import PeerGuides
 import PolicyCompiler
 import Store
 
@@ -38,6 +39,14 @@ extension ControlPlane {
                 throw ControlError(.invalid, "\(error)")
             }
         }
+    }
+
+    /// Who brings a key knows it, and is not told it again.
+    func take(
+        _ key: PeerSharedKey, of vpn: VPN, _ store: any StoreTransaction, at time: Timestamp
+    ) throws -> TunnelMade {
+        _ = try store.insertVPNKey(Secret(bytes: Array(key.text.utf8)), of: vpn.id, at: time)
+        return TunnelMade()
     }
 
     /// Who changes how the ends prove themselves is given what proves it; `nil` when that stays as it is.

@@ -1,6 +1,7 @@
 public import Domain
 import Logging
 public import PKI
+public import PeerGuides
 import PolicyCompiler
 import Store
 import Synchronization
@@ -118,11 +119,19 @@ extension ControlPlane {
     }
 
     /// Makes a tunnel. Stored, and in the kernel, when it returns; the peer is being called then.
-    /// - Parameter request: by certificate: what the peer's key is; `nil`: one is made here, and handed over.
+    /// - Parameters:
+    ///   - request: by certificate: what the peer's key is; `nil`: one is made here, and handed over.
+    ///   - key: by key: what the peer has already, which is not handed over; `nil`: one is made here.
     public func createTunnel(
-        _ name: Name, of tenant: Name, _ tunnel: Tunnel, request: CertificateRequest? = nil, by principal: Principal
+        _ name: Name, of tenant: Name, _ tunnel: Tunnel, request: CertificateRequest? = nil, key: PeerSharedKey? = nil,
+        by principal: Principal
     ) async throws(ControlError) -> TunnelHandover {
         let support = try requireTunnels()
+        guard key == nil || tunnel.authentication == .sharedKey else {
+            let message = "is for a VPN whose ends prove themselves by it: write psk as auth"
+            throw ControlError(
+                .invalid, "key: \(message)", problems: [.init(line: nil, field: "key", message: message)])
+        }
         let lookedUp = await self.lookedUp(tunnel)
         return try await change {
             let now = self.now()
@@ -135,7 +144,9 @@ extension ControlPlane {
                 let warnings = try self.check(tunnel, name, of: owner, store, support, at: now)
                 try store.ensureBlock(of: owner.id)
                 let vpn = try store.insertVPN(name: name, of: owner.id, tunnel: tunnel, at: now)
-                let secrets = try self.makeSecrets(of: vpn, tunnel, owner, request, store, at: now)
+                let secrets =
+                    try key.map { try self.take($0, of: vpn, store, at: now) }
+                    ?? self.makeSecrets(of: vpn, tunnel, owner, request, store, at: now)
                 try store.appendAudit(
                     actor: principal.name, action: "vpn.create", target: "\(tenant)/\(name)",
                     detail: "peer \(tunnel.peer)", at: now)

@@ -77,6 +77,8 @@ struct VPNCommand: AsyncParsableCommand {
         @OptionGroup(title: "Of a tunnel") var settings: Settings
         @Option(help: "A file with the peer's certificate request (PKCS #10, PEM), for --auth certificate.")
         var certificateRequest: String?
+        @Option(help: "A file with the key that the other end has already; one is made unless given.")
+        var keyFile: String?
         @Option(help: "Of a line: the interface. Each belongs to one VPN.") var interface: String?
         @Option(name: .customLong("network"), help: "Of a line: a network behind it; may be repeated.")
         var networks: [String] = []
@@ -97,6 +99,7 @@ struct VPNCommand: AsyncParsableCommand {
             if let certificateRequest {
                 body["certificate_request"] = .string(String(decoding: try readFile(certificateRequest), as: UTF8.self))
             }
+            body["key"] = try keyFile.map { .string(try VPNCommand.key(in: $0)) }
             if dryRun {
                 let answer = try await api.post(
                     path: ["tenants", tenant, "vpns"], query: [("dry_run", "true")], body: .json(body))
@@ -218,8 +221,7 @@ struct VPNCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run(_ api: APIClient) async throws {
-            let key = try keyFile.map { String(decoding: try readFile($0), as: UTF8.self) }
-                .map { $0.split { $0.isWhitespace }.joined() }
+            let key = try keyFile.map { try VPNCommand.key(in: $0) }
             var answer = try await api.get(
                 path: ["tenants", tenant, "vpns", name, "peer-config"], query: [("for", vendor)])
             if let key { answer = APIClient.Answer(filled: answer.value.filling(Self.placeholder, with: key)) }
@@ -309,6 +311,11 @@ extension APIClient.Answer {
 }
 
 extension VPNCommand {
+    /// Without the blanks and line ends that it may have been pasted with.
+    fileprivate static func key(in path: String) throws -> String {
+        String(decoding: try readFile(path), as: UTF8.self).split { $0.isWhitespace }.joined()
+    }
+
     static func show(handover: JSONValue) {
         for warning in handover["warnings"].elements { print("note: \(warning.cell)") }
         if let key = handover["key"].string { print("key, shown this once: \(key)") }

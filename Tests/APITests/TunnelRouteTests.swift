@@ -80,6 +80,9 @@ import Testing
         (office + #", "local_network": "group:none"}"#, "local_network"),
         (office + #", "certificate_request": "x"}"#, "certificate_request"),
         (office + #", "auth": "certificate", "certificate_request": "x"}"#, "certificate_request"),
+        (office + #", "key": "short"}"#, "key"), (office + #", "key": "with blank and \" quote"}"#, "key"),
+        (office + #", "auth": "certificate", "key": "0123456789abcdef"}"#, "key"),
+        (#"{"name": "hq", "interface": "line1", "networks": ["10.0.0.0/24"], "key": "0123456789abcdef"}"#, "key"),
     ])
     func `what is wrong is told by its field, and nothing is made`(body: String, field: String) async throws {
         try await Self.run { api async throws in
@@ -129,6 +132,21 @@ import Testing
                 Self.vpns, #"{"name": "far", "peer": "198.51.100.8", "remote_networks": ["10.1.0.0/24"]}"#)
             let cannot = try await api.send(.get, Self.vpns + "/far/peer-config?for=aws")
             #expect(cannot.status == 409 && cannot.text.contains("--gateway-id address"))
+        }
+    }
+
+    @Test func `who brings the key is not told it`() async throws {
+        try await Self.run { api async throws in
+            let key = "Bt+7/k=the._peers-own"
+            let made = try await api.post(Self.vpns, Self.office + #", "key": "\#(key)"}"#)
+            #expect(made.status == 201 && made.json["key"] == nil && !made.text.contains(key))
+            for path in [Self.vpns + "/hq", Self.vpns + "/hq/peer-config?for=strongswan", "/v1/audit?limit=50"] {
+                #expect(try await !api.send(.get, path).text.contains(key), "\(path)")
+            }
+            let refused = try await api.post(
+                Self.vpns,
+                #"{"name": "b", "peer": "198.51.100.8", "remote_networks": ["10.1.0.0/24"], "key": "s3cret!"}"#)
+            #expect(refused.status == 400 && !refused.text.contains("s3cret"))
         }
     }
 

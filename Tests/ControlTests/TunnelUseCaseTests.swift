@@ -1,6 +1,7 @@
 import Control
 import Domain
 import PKI
+import PeerGuides
 import PolicyCompiler
 import Store
 import Synchronization
@@ -75,6 +76,25 @@ import VICI
             try await Self.eventually("down") { bench.kernel.now.vpns[number]?.isUp == false }
             daemon.change { $0.silent = [] }
             try await Self.eventually("back") { bench.kernel.now.vpns[number]?.isUp == true }
+        }
+    }
+
+    @Test func `a key that is brought is the daemon's, and the next is made`() async throws {
+        try await Self.run { bench, daemon in
+            let (acme, hq) = (try Self.name("acme"), try Self.name("hq"))
+            let key = try PeerSharedKey(parsing: "what-the-peer-has")
+            let made = try await bench.control.createTunnel(hq, of: acme, try Self.tunnel(), key: key, by: .system)
+            #expect(made.key == nil)
+            try await Self.eventually("up") { try await bench.control.vpn(hq, of: acme, by: .system).isUp }
+            #expect(Array(daemon.now.keys.values) == [Array(key.text.utf8)])
+            let rotated = try await bench.control.rotateKey(of: hq, of: acme, overlap: .zero, by: .system)
+            #expect(rotated.key?.bytes.count == 52)
+            let byCertificate = try Self.tunnel(["10.1.0.0/24"], peer: "203.0.113.11", authentication: .certificate)
+            let refused = await Self.failure {
+                try await bench.control.createTunnel(
+                    try Self.name("lab"), of: acme, byCertificate, key: key, by: .system)
+            }
+            #expect(refused?.code == .invalid && refused?.problems.map(\.field) == ["key"])
         }
     }
 
