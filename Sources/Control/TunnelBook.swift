@@ -82,25 +82,6 @@ package final class TunnelBook: Sendable {
         package var isEstablished: Bool { record.isUp }
     }
 
-    /// The gateway's attempts to make a tunnel.
-    package struct Attempt: Hashable, Sendable {
-        /// `nil`: none under way.
-        package var startedAt: Timestamp?
-        package var notBefore: Timestamp?
-        package var failures = 0
-
-        package static let patienceMilliseconds: Int64 = 30_000
-        package static let longestWaitMilliseconds: Int64 = 30_000
-
-        /// After the next failure: 1 s, doubled each time.
-        mutating func fail(at time: Timestamp, jitter: Int64) {
-            let wait = min(Self.longestWaitMilliseconds, 1000 << Int64(min(failures, 5)))
-            failures += 1
-            startedAt = nil
-            notBefore = Timestamp(milliseconds: time.milliseconds + wait + jitter % max(1, wait / 4))
-        }
-    }
-
     /// What is to be done.
     package enum Step: Sendable {
         case load(VPN.ID, revision: Int, Setup, keys: [VPNKey])
@@ -295,7 +276,7 @@ package final class TunnelBook: Sendable {
 
     // MARK: What is to be done
 
-    /// - Parameter limit: attempts that may be under way at once.
+    /// - Parameter limit: attempts that may be at work at once. Those whose peers do not answer hold up no others.
     package func steps(at time: Timestamp, limit: Int) -> [Step] {
         contents.withLock { contents in
             guard contents.isConnected else { return [] }
@@ -303,7 +284,7 @@ package final class TunnelBook: Sendable {
                 Step.unload(identifier: name, keys: rest.keys, authorities: rest.authorities)
             }
             contents.departed = [:]
-            var running = contents.states.values.count { $0.attempt.startedAt != nil }
+            var due: [State] = []
             let ordered = contents.states.values.sorted { $0.setup.vpn.number < $1.setup.vpn.number }
             for state in ordered {
                 let id = state.setup.vpn.id
@@ -319,8 +300,13 @@ package final class TunnelBook: Sendable {
                     steps.append(.load(id, revision: state.revision, state.setup, keys: Self.keys(state)))
                     continue
                 }
-                guard Self.isDue(state, at: time), running < limit else { continue }
-                running += 1
+                if Self.isDue(state, at: time) { due.append(state) }
+            }
+            let running = contents.states.values.count { $0.attempt.isAtWork(at: time) }
+            // Who has failed most comes last: a new one does not wait for all that are dead.
+            due.sort { ($0.attempt.failures, $0.setup.vpn.number) < ($1.attempt.failures, $1.setup.vpn.number) }
+            for state in due.prefix(max(0, limit - running)) {
+                let id = state.setup.vpn.id
                 contents.states[id]?.attempt.startedAt = time
                 contents.states[id]?.isWanted = false
                 contents.states[id]?.record.apply(.initiated, at: time)
@@ -382,37 +368,6 @@ package final class TunnelBook: Sendable {
             guard let state = contents.states[id], state.loadedRevision != state.revision else { return }
             contents.states[id]?.loadNotBefore = state.attempt.notBefore
         }
-    }
-
-    /// Does not wait for the next attempt's time.
-    package func tryNow(_ id: VPN.ID) {
-        contents.withLock { contents in
-            contents.states[id]?.attempt = Attempt()
-            contents.states[id]?.isWanted = true
-        }
-    }
-
-    /// Attempts that have come to an end without success are made again later.
-    package func judgeAttempts(at time: Timestamp) {
-        contents.withLock { contents in
-            for (id, state) in contents.states {
-                guard let started = state.attempt.startedAt else { continue }
-                if state.isEstablished {
-                    contents.states[id]?.attempt = Attempt()
-                    continue
-                }
-                let age = time.milliseconds - started.milliseconds
-                let hasFailed = state.record.state == .down || state.record.state == .noAnswer
-                guard hasFailed && age > 500 || age > Attempt.patienceMilliseconds else { continue }
-                Self.noteFailure(&contents.states[id], at: time)
-            }
-        }
-    }
-
-    /// One that a device has asked for is tried until it is up: while it is not offered, no device asks again.
-    private static func noteFailure(_ state: inout State?, at time: Timestamp) {
-        if state?.attempt.startedAt != nil { state?.isWanted = true }
-        state?.attempt.fail(at: time, jitter: Int64.random(in: 0..<1000))
     }
 
     static func isOfKeys(_ fault: TunnelFault?) -> Bool {

@@ -61,6 +61,27 @@ import VICI
         #expect(book.told(at: 0, limit: 2) == [])
         book.say(try TestTunnel.up(2), of: 2, at: 10)
         #expect(book.told(at: 20, limit: 2) == ["initiate vpn-3"])
+        // Those that wait for peers which are not there are in nobody's way.
+        let silence = TunnelBook.Attempt.workMilliseconds
+        #expect(book.told(at: 19 + silence, limit: 2) == ["initiate vpn-4"])
+        #expect(book.told(at: 20 + silence, limit: 2) == ["initiate vpn-5"])
+    }
+
+    @Test func `who has not failed yet is begun before who has`() throws {
+        let book = Self.book(try (1...3).map { try TestTunnel.setup($0, tenant: Int64($0)) })
+        book.connect(at: 0)
+        #expect(book.told(at: 0).count == 3)
+        #expect(book.told(at: 0, limit: 3).count == 3)
+        for number: UInt32 in 1...3 {
+            book.say([TestTunnel.log(number, "giving up after 3 retransmits")], of: number, at: 0)
+        }
+        book.judge(at: 600)
+        let later: Int64 = 10_000
+        #expect(book.told(at: later, limit: 1) == ["initiate vpn-1"])
+        book.set(try TestTunnel.setup(9, tenant: 9), at: later)
+        #expect(book.told(at: later + 1000, limit: 1) == ["load vpn-9 with vpn-9.1", "initiate vpn-2"])
+        #expect(book.told(at: later + 2000, limit: 1) == ["initiate vpn-9"])
+        #expect(book.told(at: later + 3000, limit: 1) == ["initiate vpn-3"])
     }
 
     @Test func `what fails is tried again later each time, and at once when somebody asks`() throws {
