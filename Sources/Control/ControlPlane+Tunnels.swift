@@ -51,8 +51,9 @@ extension ControlPlane {
         return tunnelSupport
     }
 
+    /// What a tunnel is compared with: the tenant's own VPNs, and of others' those whose peers say the same.
     func checks(
-        of tenant: Tenant, besides name: Name, _ store: any StoreReader, _ support: TunnelSupport
+        of tunnel: Tunnel, _ name: Name, of tenant: Tenant, _ store: any StoreReader, _ support: TunnelSupport
     ) throws -> TunnelChecks {
         var checks = TunnelChecks(
             forbidden: forbiddenPrefixes,
@@ -60,7 +61,11 @@ extension ControlPlane {
             groups: Set(try store.groups(of: tenant.id).map(\.name)), gatewayAddresses: support.settings.addresses,
             // One is made when it is needed.
             hasAuthority: true)
-        for vpn in try store.allVPNs() where vpn.tenant != tenant.id || vpn.name != name {
+        // The book has others' as they are now; of the tenant's there may be some in this transaction that it does not know.
+        let namesakes = try tunnels.others(
+            saying: Self.peerIdentity(of: tunnel, name)?.comparable, besides: nil
+        ).compactMap { id in try store.vpn(id) }.filter { $0.tenant != tenant.id }
+        for vpn in checks.others + namesakes {
             guard let tunnel = vpn.tunnel, let peer = Self.peerIdentity(of: tunnel, vpn.name)?.comparable else {
                 continue
             }
@@ -81,7 +86,8 @@ extension ControlPlane {
         let now = self.now()
         return try await read { store in
             let owner = try store.visibleTenant(tenant, to: principal)
-            var findings = try self.checks(of: owner, besides: name, store, support).findings(of: tunnel, at: now)
+            var findings = try self.checks(of: tunnel, name, of: owner, store, support).findings(
+                of: tunnel, at: now)
             if try store.vpn(named: name, of: owner.id) == nil {
                 let (count, limit) = (try store.vpnCount(of: owner.id), try self.limit(of: owner.id, store, support))
                 if count >= limit { findings.insert(Self.full(tenant, limit), at: 0) }
@@ -163,7 +169,7 @@ extension ControlPlane {
         _ tunnel: Tunnel, _ name: Name, of owner: Tenant, _ store: any StoreReader, _ support: TunnelSupport,
         at time: Timestamp
     ) throws -> [TunnelChecks.Finding] {
-        let findings = try checks(of: owner, besides: name, store, support).findings(of: tunnel, at: time)
+        let findings = try checks(of: tunnel, name, of: owner, store, support).findings(of: tunnel, at: time)
         let errors = findings.filter { $0.weight == .error }
         guard let first = errors.first else { return findings }
         throw ControlError(

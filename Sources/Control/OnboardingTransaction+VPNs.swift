@@ -69,7 +69,7 @@ extension OnboardingTransaction {
     /// Whether it fits beside what is there, and then what its ends prove themselves by.
     private mutating func check(_ site: Site, of owner: Tenant, _ support: TunnelSupport) throws {
         let place = site.placed.place
-        let findings = try control.checks(of: owner, besides: site.vpn.name, store, support).findings(
+        let findings = try control.checks(of: site.tunnel, site.vpn.name, of: owner, store, support).findings(
             of: site.tunnel, at: now)
         for finding in findings {
             // The API's names have other dashes.

@@ -189,9 +189,9 @@ package final class TunnelBook: Sendable {
     func peer(of id: VPN.ID) -> String? { contents.withLock { $0.peers[id] } }
 
     /// Tunnels whose peers say the same, but this one, in their order.
-    func others(saying peer: String?, besides id: VPN.ID) -> [VPN.ID] {
+    func others(saying peer: String?, besides id: VPN.ID?) -> [VPN.ID] {
         guard let peer else { return [] }
-        return contents.withLock { ($0.namesakes[peer] ?? []).subtracting([id]) }.sorted { $0.rawValue < $1.rawValue }
+        return contents.withLock { $0.namesakes[peer] ?? [] }.filter { $0 != id }.sorted { $0.rawValue < $1.rawValue }
     }
 
     package var ids: [VPN.ID] { contents.withLock { Array($0.states.keys) } }

@@ -11,8 +11,8 @@ public struct TunnelChecks: Sendable {
     /// The gateway's own addresses.
     public var gatewayAddresses: [IPAddress]
     public var hasAuthority: Bool
-    /// What the peers of the gateway's other VPNs say they are, whoever's they are, in the form in which the IKE daemon
-    /// compares them.
+    /// What peers of the gateway's other VPNs say they are, whoever's they are, in the form in which the IKE daemon
+    /// compares them: this tunnel's peer's, where another's says the same, and the tenant's own.
     public var takenIdentities: Set<String> = []
     /// Those of them that alone tell a VPN's peer from others', since the gateway is known to it by its address.
     public var reservedIdentities: Set<String> = []

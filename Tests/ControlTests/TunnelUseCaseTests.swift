@@ -296,6 +296,16 @@ import VICI
             #expect(await create("aws", free) == nil)
             let late = try Self.tunnel(["10.6.0.0/24"], peer: "203.0.113.50")
             #expect(await create("late", late)?.problems.map(\.field) == ["peer_id"])
+            // Of another tenant too, and in a check.
+            let foreign = await Self.failure {
+                try await control.createTunnel(try Self.name("late"), of: try Self.name("acme"), late, by: .system)
+            }
+            #expect(foreign?.problems.map(\.field) == ["peer_id"])
+            let checked = try await control.checkTunnel(
+                try Self.name("late"), of: try Self.name("acme"), late, by: .system)
+            #expect(checked.findings.filter { $0.weight == .error }.map(\.field) == ["peer_id"])
+            try await control.deleteVPN(try Self.name("aws"), of: try Self.name("globex"), by: .system)
+            #expect(await create("late", late) == nil)
         }
     }
 
