@@ -64,7 +64,7 @@ extension ControlPlane {
             try store.vpns(of: try store.visibleTenant(tenant, to: principal).id)
         }
         // What cannot be read at this moment is shown as nothing.
-        let counters = try? dataPlane.tunnelCounters()
+        let counters = try? dataPlane.tunnelCounters(of: Set(vpns.map(\.number)))
         return vpns.map { view($0, counters: counters?[$0.number]) }
     }
 
@@ -141,7 +141,9 @@ extension ControlPlane {
         }
     }
 
-    func view(_ vpn: VPN) -> VPNView { view(vpn, counters: (try? dataPlane.tunnelCounters())?[vpn.number]) }
+    func view(_ vpn: VPN) -> VPNView {
+        view(vpn, counters: (try? dataPlane.tunnelCounters(of: [vpn.number]))?[vpn.number])
+    }
 
     private func view(_ vpn: VPN, counters: TunnelCounters?) -> VPNView {
         let state = vpnBook.state(of: vpn.number)

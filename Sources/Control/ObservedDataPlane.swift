@@ -80,7 +80,9 @@ struct ObservedDataPlane: DataPlane {
     func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) { try base.changeVPNs(changes) }
     func tunnelPath() throws(DataPlaneError) -> TunnelPath { try base.tunnelPath() }
     func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) { try base.attachTunnels(to: interface) }
-    func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { try base.tunnelCounters() }
+    func tunnelCounters(of vpns: Set<VPNNumber>?) throws(DataPlaneError) -> [VPNNumber: TunnelCounters] {
+        try base.tunnelCounters(of: vpns)
+    }
 
     func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
         try base.upInterfaces(interfaces)

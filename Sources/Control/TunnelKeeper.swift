@@ -209,7 +209,7 @@ struct TunnelKeeper: Service {
         up.record(count.up)
         guard count.all > 0 else { return }
         // What cannot be read is read next time.
-        guard let counters = try? control.dataPlane.tunnelCounters() else { return }
+        guard let counters = try? control.dataPlane.tunnelCounters(of: nil) else { return }
         control.tunnels.note(
             counters.mapValues {
                 (packetsToPeer: $0.packetsToPeer, octetsIn: $0.octetsFromPeer, octetsOut: $0.octetsToPeer)

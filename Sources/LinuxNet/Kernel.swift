@@ -80,8 +80,10 @@ public final class Kernel: DataPlane {
         try core.withLock { core throws(DataPlaneError) in try core.attachTunnels(to: interface) }
     }
 
-    public func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] {
-        try core.withLock { core throws(DataPlaneError) in try core.tunnelCounters() }
+    public func tunnelCounters(
+        of vpns: Set<VPNNumber>?
+    ) throws(DataPlaneError) -> [VPNNumber: TunnelCounters] {
+        try core.withLock { core throws(DataPlaneError) in try core.tunnelCounters(of: vpns) }
     }
 
     public func routeMark(of vpn: VPNNumber) -> UInt32 { RouteMark.of(vpn) }

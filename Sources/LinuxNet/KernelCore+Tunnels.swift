@@ -313,13 +313,13 @@ extension KernelCore {
 
     // MARK: Counting
 
-    func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] {
+    func tunnelCounters(of vpns: Set<VPNNumber>?) throws(DataPlaneError) -> [VPNNumber: TunnelCounters] {
         guard let programs = tunnels.programs, !tunnels.places.isEmpty, snapshot != nil else { return [:] }
         let refused = try linked { link throws(DataPlaneError) in
             try link.reader.counters(ofElements: Leads.refusalsName)
         }
         var all: [VPNNumber: TunnelCounters] = [:]
-        for number in tunnels.places.keys {
+        for number in vpns ?? Set(tunnels.places.keys) where tunnels.places[number] != nil {
             var counters = try programs.counters(of: number.rawValue)
             counters.refusedPackets = refused[number.tunnelInterface.octets]?.packets ?? 0
             all[number] = counters

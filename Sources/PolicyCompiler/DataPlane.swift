@@ -45,7 +45,8 @@ public protocol DataPlane: Sendable {
     func attachTunnels(to interface: InterfaceName) throws(DataPlaneError)
 
     /// By tunnel; those that are not there have none.
-    func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters]
+    /// - Parameter vpns: `nil`: of all. Each costs a question.
+    func tunnelCounters(of vpns: Set<VPNNumber>?) throws(DataPlaneError) -> [VPNNumber: TunnelCounters]
 
     /// What the gateway's own packets must be marked with to be routed through a VPN.
     func routeMark(of vpn: VPNNumber) -> UInt32

@@ -150,7 +150,7 @@ struct WillingKernel: DataPlane {
     func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) {}
     func tunnelPath() throws(DataPlaneError) -> TunnelPath { .userSpace }
     func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) {}
-    func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { [:] }
+    func tunnelCounters(of vpns: Set<VPNNumber>?) throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { [:] }
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) {}
     func upInterfaces(_ interfaces: Set<InterfaceName>) -> Set<InterfaceName> { interfaces }
     func deleteFlows(_ selection: FlowSelection, judging judge: (TrackedFlow) -> FlowJudgement) -> Int { 0 }

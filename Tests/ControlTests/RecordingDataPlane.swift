@@ -121,7 +121,7 @@ final class RecordingDataPlane: DataPlane {
 
     func tunnelPath() throws(DataPlaneError) -> TunnelPath { now.path }
     func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) {}
-    func tunnelCounters() throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { [:] }
+    func tunnelCounters(of vpns: Set<VPNNumber>?) throws(DataPlaneError) -> [VPNNumber: TunnelCounters] { [:] }
 
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) {
         try state.withLock { state throws(DataPlaneError) in

@@ -141,7 +141,7 @@ extension KernelTests {
             #expect(talks(device, daemon, 3))
             #expect(try rig.inGateway("cat /sys/class/net/vpn3/ifindex") == index)
             #expect(try !rig.inGateway("ip -o link").contains("vpn77"))
-            #expect(try next.tunnelCounters()[hq]?.packetsToPeer == 3)
+            #expect(try next.tunnelCounters(of: nil)[hq]?.packetsToPeer == 3)
             try next.changeVPNs([vpnNumber(4): KernelRig.tunnel(4, to: ["10.4.0.0/16"])])
             #expect(try next.verify() == nil)
         }
@@ -234,7 +234,7 @@ extension KernelTests {
             let (first, last) = (pairs.map(\.0).sorted()[20], pairs.map(\.1).sorted()[20])
             var (findings, counted): (RepairReport?, Int) = (nil, 0)
             let check = try clock.measure { findings = try rig.kernel.verify() }
-            let reading = try clock.measure { counted = try rig.kernel.tunnelCounters().count }
+            let reading = try clock.measure { counted = try rig.kernel.tunnelCounters(of: nil).count }
             #expect(findings == nil && counted == 2000)
             let idle = try clock.measure { findings = try rig.kernel.verify() }
             let next = try Kernel(layout: rig.layout, namespace: rig.gateway)

@@ -51,7 +51,8 @@ extension KernelTests {
             // Elsewhere there is no way.
             devices[0].send([3], to: address("10.0.1.10"), port: 4000)
             #expect(daemon.read(milliseconds: 60) == nil)
-            let counters = try rig.kernel.tunnelCounters()
+            let counters = try rig.kernel.tunnelCounters(of: nil)
+            #expect(try rig.kernel.tunnelCounters(of: [hq, vpnNumber(99)]) == counters.filter { $0.key == hq })
             #expect(counters.keys.sorted() == [hq, other])
             let counted = try #require(counters[hq])
             #expect(counted.packetsToPeer == 1 && counted.octetsToPeer == 29)
@@ -75,7 +76,7 @@ extension KernelTests {
             sends("192.0.2.10", "100.64.0.1")
             sends("10.0.0.10", "192.0.2.10")
             sends("10.0.0.10", "100.64.0.0")
-            #expect(try rig.kernel.tunnelCounters()[hq]?.refusedPackets == 2 + 1)
+            #expect(try rig.kernel.tunnelCounters(of: nil)[hq]?.refusedPackets == 2 + 1)
             #expect(try rig.counter("vpn_denied") == 3)
             #expect(try rig.counter("vpn_unassigned") == 2)
         }
