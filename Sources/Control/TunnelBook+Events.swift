@@ -83,10 +83,6 @@ extension TunnelBook {
                 Self.note(packet, &contents)
                 return []
             }
-            if contents.isDirectoryStale {
-                contents.fillDirectory()
-                contents.isDirectoryStale = false
-            }
             guard let delivery = contents.directory.attribute(line), let state = contents.states[delivery.vpn] else {
                 return []
             }

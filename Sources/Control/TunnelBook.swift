@@ -114,8 +114,6 @@ package final class TunnelBook: Sendable {
         var isConnected = false
         var isExclusive = false
         var directory = TunnelDirectory()
-        /// Filled again before it is asked: filling it takes time for each tunnel.
-        var isDirectoryStale = false
         /// What the tunnels of each tenant are made for.
         var blocks: [Tenant.ID: [IPv4Prefix]] = [:]
         /// Tenants with blocks that their tunnels' selectors do not have yet.
@@ -123,12 +121,6 @@ package final class TunnelBook: Sendable {
         /// Packets that the daemon has dropped, of whoever it most likely was.
         var dropped: [VPN.ID: UInt64] = [:]
         var droppedOfUnknown: UInt64 = 0
-
-        /// After a change of what peers are known by.
-        mutating func fillDirectory() {
-            directory.replace(
-                states.values.map { TunnelDirectory.Entry(vpn: $0.setup.vpn.id, $0.setup.plan) })
-        }
     }
 
     let contents = Mutex(Contents())
@@ -157,7 +149,7 @@ package final class TunnelBook: Sendable {
             contents.names[setup.plan.identifier] = id
             contents.byNumber[setup.vpn.number] = id
             contents.blocks[setup.vpn.tenant] = setup.plan.localBlocks
-            contents.isDirectoryStale = true
+            contents.directory.set(TunnelDirectory.Entry(vpn: id, setup.plan))
             Self.keepPeriod(id, &contents, at: time)
         }
     }
@@ -178,7 +170,7 @@ package final class TunnelBook: Sendable {
             let tenant = state.setup.vpn.tenant
             let hasMore = contents.states.values.contains { $0.setup.vpn.tenant == tenant }
             if !hasMore { contents.blocks[tenant] = nil }
-            contents.isDirectoryStale = true
+            contents.directory.remove(id)
         }
     }
 

@@ -65,6 +65,7 @@ package struct TunnelDirectory: Sendable {
 
     /// IKE_SAs whose VPN is not known yet, or was found other than by name; oldest first.
     private var callers: [Caller] = []
+    private var entries: [VPN.ID: Entry] = [:]
     private var byConnection: [String: VPN.ID] = [:]
     private var byAddress: [String: [VPN.ID]] = [:]
     private var byIdentity: [String: [VPN.ID]] = [:]
@@ -75,18 +76,34 @@ package struct TunnelDirectory: Sendable {
     package static let maximumCallers = 256
     package static let maximumKept = 16
 
-    package init(_ entries: [Entry] = []) { replace(entries) }
+    package init(_ entries: [Entry] = []) {
+        for entry in entries { set(entry) }
+    }
 
-    /// The VPNs are these now; what is known of IKE_SAs stays.
-    package mutating func replace(_ entries: [Entry]) {
-        (byConnection, byAddress, byIdentity, byOwnIdentity) = ([:], [:], [:], [:])
-        roaming = Set(entries.filter(\.addresses.isEmpty).map(\.vpn))
-        for entry in entries {
-            byConnection[entry.connection] = entry.vpn
-            for address in Set(entry.addresses) { byAddress["\(address)", default: []].append(entry.vpn) }
-            byIdentity[key(entry.peerIdentity), default: []].append(entry.vpn)
-            byOwnIdentity[key(entry.ownIdentity), default: []].append(entry.vpn)
-        }
+    /// A VPN is there, or is known to charon in another way; what is known of IKE_SAs stays. Takes time for this one only.
+    package mutating func set(_ entry: Entry) {
+        guard entries[entry.vpn] != entry else { return }
+        remove(entry.vpn)
+        entries[entry.vpn] = entry
+        byConnection[entry.connection] = entry.vpn
+        if entry.addresses.isEmpty { roaming.insert(entry.vpn) }
+        for address in Set(entry.addresses) { byAddress["\(address)", default: []].append(entry.vpn) }
+        byIdentity[key(entry.peerIdentity), default: []].append(entry.vpn)
+        byOwnIdentity[key(entry.ownIdentity), default: []].append(entry.vpn)
+    }
+
+    package mutating func remove(_ vpn: VPN.ID) {
+        guard let entry = entries.removeValue(forKey: vpn) else { return }
+        byConnection[entry.connection] = nil
+        roaming.remove(vpn)
+        for address in Set(entry.addresses) { Self.remove(vpn, from: &byAddress, at: "\(address)") }
+        Self.remove(vpn, from: &byIdentity, at: key(entry.peerIdentity))
+        Self.remove(vpn, from: &byOwnIdentity, at: key(entry.ownIdentity))
+    }
+
+    private static func remove(_ vpn: VPN.ID, from index: inout [String: [VPN.ID]], at key: String) {
+        index[key]?.removeAll { $0 == vpn }
+        if index[key]?.isEmpty == true { index[key] = nil }
     }
 
     /// charon started anew, and counts its IKE_SAs from one again.

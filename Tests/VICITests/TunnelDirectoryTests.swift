@@ -48,6 +48,29 @@ import VICI
         #expect(directory.vpn(connection: "(unnamed)", sa: 1) == VPN.ID(1))
     }
 
+    /// What was said of the VPN before is nobody's.
+    @Test func `a VPN that is changed or removed is known by what it is now`() {
+        var directory = TunnelDirectory([head, branch])
+        let call = { (address: String, sa: UInt32) in self.line("\(address) is initiating an IKE_SA", sa: sa) }
+        #expect(directory.attribute(call("192.0.2.2", 1)) == nil)
+        directory.remove(branch.vpn)
+        #expect(directory.attribute(call("192.0.2.2", 2))?.vpn == head.vpn)
+        #expect(directory.vpn(connection: "vpn-2", sa: 9) == nil)
+        directory.set(
+            Entry(
+                vpn: head.vpn, connection: "vpn-1", addresses: branch.addresses + [.v4(IPv4Address(bits: 0xc633_6407))],
+                peerIdentity: branch.peerIdentity, ownIdentity: gateway))
+        #expect(directory.attribute(call("198.51.100.7", 3))?.vpn == head.vpn)
+        directory.set(mobile)
+        #expect(directory.attribute(sought("van.acme.example", from: "203.0.113.9"))?.vpn == mobile.vpn)
+        directory.set(
+            Entry(
+                vpn: head.vpn, connection: "vpn-1", addresses: [.v4(IPv4Address(bits: 0xc633_6407))],
+                peerIdentity: head.peerIdentity, ownIdentity: gateway))
+        #expect(directory.attribute(call("192.0.2.2", 4)) == nil)
+        #expect(directory.vpn(connection: "vpn-1", sa: 9) == head.vpn)
+    }
+
     @Test func `waits for the identity where several VPNs have the address, and then gives what was kept`() {
         var directory = TunnelDirectory([head, branch])
         let lines = [
