@@ -6,8 +6,9 @@ package import VICI
 ///
 /// Nothing here waits or sends. ``steps(at:limit:)`` says what is to be done now, and whoever does it tells the outcome.
 package final class TunnelBook: Sendable {
-    /// What one tunnel should be.
-    package struct Setup: Sendable {
+    /// What one tunnel should be. By reference: all are looked at several times a second, and a copy would count each of its
+    /// texts and lists.
+    package final class Setup: Sendable {
         package let vpn: VPN
         package let tunnel: Tunnel
         package let plan: TunnelPlan
@@ -43,7 +44,7 @@ package final class TunnelBook: Sendable {
         package internal(set) var record: TunnelRecord
         package internal(set) var probe = ProbeState()
         /// What the daemon has; `nil`: nothing of this tunnel.
-        package internal(set) var loaded: TunnelPlan?
+        package internal(set) var loaded: Setup?
         package internal(set) var loadedKeys: [String] = []
         /// So that a setup that came while another was being loaded is loaded too.
         var revision = 0
@@ -277,22 +278,20 @@ package final class TunnelBook: Sendable {
             }
             contents.departed = [:]
             var due: [State] = []
-            let ordered = contents.states.values.sorted { $0.setup.vpn.number < $1.setup.vpn.number }
-            for state in ordered {
+            let waiting = contents.states.values.filter { Self.hasSteps($0, at: time) }
+            for state in waiting.sorted(by: { $0.setup.vpn.number < $1.setup.vpn.number }) {
                 let id = state.setup.vpn.id
                 if state.isHeld || state.record.state == .ended {
-                    guard state.loaded != nil else { continue }
                     steps.append(
                         .unload(identifier: state.identifier, keys: state.loadedKeys, authorities: []))
                     Self.noteUnloaded(&contents.states[id])
                     continue
                 }
                 if state.loadedRevision != state.revision {
-                    guard state.loadNotBefore.map({ $0 <= time }) ?? true else { continue }
                     steps.append(.load(id, revision: state.revision, state.setup, keys: Self.keys(state)))
                     continue
                 }
-                if Self.isDue(state, at: time) { due.append(state) }
+                due.append(state)
             }
             let running = contents.states.values.count { $0.attempt.isAtWork(at: time) }
             // Who has failed most comes last: a new one does not wait for all that are dead.
@@ -324,6 +323,13 @@ package final class TunnelBook: Sendable {
         state.revision += 1
     }
 
+    /// Of most tunnels there is nothing to be done, which is asked several times a second.
+    private static func hasSteps(_ state: State, at time: Timestamp) -> Bool {
+        if state.isHeld || state.record.state == .ended { return state.loaded != nil }
+        if state.loadedRevision != state.revision { return state.loadNotBefore.map { $0 <= time } ?? true }
+        return isDue(state, at: time)
+    }
+
     private static func isDue(_ state: State, at time: Timestamp) -> Bool {
         guard state.loaded != nil, !state.isEstablished, state.attempt.startedAt == nil, state.setup.plan.canInitiate,
             state.attempt.notBefore.map({ $0 <= time }) ?? true
@@ -337,7 +343,7 @@ package final class TunnelBook: Sendable {
 
     package func noteLoaded(_ id: VPN.ID, revision: Int, _ setup: Setup, keys: [String]) {
         contents.withLock { contents in
-            contents.states[id]?.loaded = setup.plan
+            contents.states[id]?.loaded = setup
             contents.states[id]?.loadedKeys = keys
             contents.states[id]?.loadedRevision = revision
             contents.states[id]?.loadNotBefore = nil

@@ -148,7 +148,7 @@ struct TunnelKeeper: Service {
         }
         control.tunnels.noteLoaded(id, revision: revision, setup, keys: secrets.keys.map(\.name))
         // What is up was made as the connection was before; whose the keys are, the daemon asks when it makes one.
-        if let old = before?.loaded, old.connection.settings != setup.plan.connection.settings {
+        if let old = before?.loaded?.plan, old.connection.settings != setup.plan.connection.settings {
             try await support.daemon.terminate(setup.plan.identifier, force: true)
         }
         support.wake()

@@ -76,7 +76,9 @@ package final class VPNBook: Sendable {
                 case (true, .resting), (false, .resting):
                     if state.isUp { (state.isUp, state.since) = (false, time) }
                     (state.wellSince, state.hasBeenUp) = (nil, false)
-                case (false, .ill): state.wellSince = nil
+                case (false, .ill):
+                    if old.wellSince == nil { continue }
+                    state.wellSince = nil
                 case (false, .well):
                     let since = state.wellSince ?? time
                     state.wellSince = since
