@@ -160,7 +160,9 @@ extension ControlPlane {
             }
             self.book.noteChangeOfScope(of: made.vpn.tenant)
             try await self.bringTunnel(made.vpn.id, lookedUp: lookedUp)
-            return TunnelHandover(vpn: self.view(made.vpn), made: made.secrets, warnings: made.warnings)
+            // Nothing has passed it yet.
+            return TunnelHandover(
+                vpn: self.view(made.vpn, counters: nil), made: made.secrets, warnings: made.warnings)
         }
     }
 

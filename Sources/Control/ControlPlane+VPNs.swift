@@ -145,7 +145,7 @@ extension ControlPlane {
         view(vpn, counters: (try? dataPlane.tunnelCounters(of: [vpn.number]))?[vpn.number])
     }
 
-    private func view(_ vpn: VPN, counters: TunnelCounters?) -> VPNView {
+    func view(_ vpn: VPN, counters: TunnelCounters?) -> VPNView {
         let state = vpnBook.state(of: vpn.number)
         return VPNView(
             vpn: vpn, isUp: state?.isUp ?? false, since: state?.since,

@@ -269,7 +269,8 @@ package final class TunnelBook: Sendable {
 
     // MARK: What is to be done
 
-    /// - Parameter limit: attempts that may be at work at once. Those whose peers do not answer hold up no others.
+    /// - Parameter limit: attempts that may be at work at once; of those that have failed before, a quarter of it. Whose peers
+    ///   do not answer hold up no others.
     package func steps(at time: Timestamp, limit: Int) -> [Step] {
         contents.withLock { contents in
             guard contents.isConnected else { return [] }
@@ -293,10 +294,12 @@ package final class TunnelBook: Sendable {
                 }
                 due.append(state)
             }
-            let running = contents.states.values.count { $0.attempt.isAtWork(at: time) }
+            var running = contents.states.values.count { $0.attempt.isAtWork(at: time) }
             // Who has failed most comes last: a new one does not wait for all that are dead.
             due.sort { ($0.attempt.failures, $0.setup.vpn.number) < ($1.attempt.failures, $1.setup.vpn.number) }
-            for state in due.prefix(max(0, limit - running)) {
+            for state in due {
+                guard running < (state.attempt.failures == 0 ? limit : max(1, limit / 4)) else { break }
+                running += 1
                 let id = state.setup.vpn.id
                 contents.states[id]?.attempt.startedAt = time
                 contents.states[id]?.isWanted = false

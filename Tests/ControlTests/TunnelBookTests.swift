@@ -84,6 +84,21 @@ import VICI
         #expect(book.told(at: later + 3000, limit: 1) == ["initiate vpn-3"])
     }
 
+    @Test func `peers that do not answer leave room for a new one`() throws {
+        let book = Self.book(try (1...8).map { try TestTunnel.setup($0, tenant: Int64($0)) })
+        book.connect(at: 0)
+        #expect(book.told(at: 0, limit: 8).count == 8)
+        #expect(book.told(at: 0, limit: 8).count == 8)
+        for number: UInt32 in 1...8 {
+            book.say([TestTunnel.log(number, "giving up after 3 retransmits")], of: number, at: 0)
+        }
+        book.judge(at: 600)
+        #expect(book.told(at: 10_000, limit: 8) == ["initiate vpn-1", "initiate vpn-2"])
+        book.set(try TestTunnel.setup(9, tenant: 9), at: 10_001)
+        #expect(book.told(at: 10_001, limit: 8) == ["load vpn-9 with vpn-9.1"])
+        #expect(book.told(at: 10_001, limit: 8) == ["initiate vpn-9"])
+    }
+
     @Test func `what fails is tried again later each time, and at once when somebody asks`() throws {
         let book = Self.book([try TestTunnel.setup(1)])
         book.connect(at: 0)
