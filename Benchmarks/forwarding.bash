@@ -1,7 +1,7 @@
 # For benchmarks that forward: devices, servers, and routers between them. The caller has set:
 #   bench     its name, in paths
-#   routers   the routers to make: cordon; plain (the plainest stateful NAT router); bare (no ruleset at all); and those
-#             that peers.bash makes
+#   routers   the routers to make: cordon, and spare, which is another; plain (the plainest stateful NAT router); bare (no
+#             ruleset at all); those that peers.bash makes; hand (bench-vpn's, which makes tunnels)
 #   tracked   how many connections the kernel may track
 programs=$PWD/.build/release
 work=/var/lib/cordon-$bench
@@ -56,7 +56,7 @@ for router in "${routers[@]}"; do
         in_ns ${end% *} sysctl -q -w "net.ipv4.conf.${end#* }.rp_filter=0"
     done
     in_ns "$name" sysctl -q -w net.ipv4.conf.all.rp_filter=0
-    if [[ $router != cordon ]]; then
+    if [[ $router != cordon && $router != spare ]]; then
         ip -n "$name" route add 100.64.0.0/10 via "198.18.$number.2"
         ip -n "$name" route add 192.0.2.0/24 via "198.18.1$number.2"
         in_ns "$name" sysctl -q -w net.ipv4.ip_forward=1
@@ -93,29 +93,37 @@ table ip router {
 }
 END
 
-cat >"$run/cordon.yaml" <<END
-state: $work/state
-api: {socket: $run/api.sock}
-radius: {listen: "198.18.0.1"}
-dns: {servers: ["198.18.0.1"]}
+# configure ROUTER STATE: the configuration of a Cordon, $run/ROUTER.yaml, with what comes as input at its end.
+configure() {
+    local sgi wan
+    sgi=$(ip -n "cordonfwd-$1" -o -4 addr show sgi | sed 's/.* \([0-9.]*\)\.1\/30.*/\1/')
+    wan=$(ip -n "cordonfwd-$1" -o -4 addr show wan | sed 's/.* \([0-9.]*\)\.1\/30.*/\1/')
+    cat >"$run/$1.yaml" <<END
+state: $2
+api: {socket: $run/$1.sock}
+radius: {listen: "$sgi.1"}
+dns: {servers: ["$sgi.1"]}
 gateway:
-  sgi: {interface: sgi, peer: 198.18.0.2}
-  wan: {interface: wan, next-hop: 198.18.10.2}
+  sgi: {interface: sgi, peer: $sgi.2}
+  wan: {interface: wan, next-hop: $wan.2}
   protected: [198.18.0.0/15]
 nat: {public: ["198.19.0.0/19"], ports-per-device: 512}
 limits: {new-connections-per-block: 1000000, new-connections-burst: 1000000}
 log-level: info
+$(cat)
 END
-export CORDON_URL=unix:$run/api.sock CORDON_TOKEN_FILE=$work/state/operator.token
+}
+configure cordon "$work/state" </dev/null
+export CORDON_URL=unix:$run/cordon.sock CORDON_TOKEN_FILE=$work/state/operator.token
 
-# start_daemon: starts cordond and prints how long it took until all was enforced.
+# start_daemon [ROUTER]: starts cordond and prints how long it took until all was enforced; its number is $daemon.
 start_daemon() {
-    local begun ready
+    local begun ready router=${1:-cordon}
     begun=$(date +%s%N)
-    nsenter --net=/run/netns/cordonfwd-cordon "$programs/cordond" --config "$run/cordon.yaml" >"$run/log" 2>&1 &
+    nsenter --net="/run/netns/cordonfwd-$router" "$programs/cordond" --config "$run/$router.yaml" >"$run/$router.log" 2>&1 &
     daemon=$!
-    until curl -s -o /dev/null -m 2 -f --unix-socket "$run/api.sock" http://localhost/readyz; do
-        kill -0 "$daemon" 2>/dev/null || { tail -n 5 "$run/log" >&2; exit 1; }
+    until curl -s -o /dev/null -m 2 -f --unix-socket "$run/$router.sock" http://localhost/readyz; do
+        kill -0 "$daemon" 2>/dev/null || { tail -n 5 "$run/$router.log" >&2; exit 1; }
         sleep 0.02
     done
     ready=$(date +%s%N)

@@ -6,5 +6,5 @@ struct PacketLoad: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "packet-load",
         abstract: "Sends 60-byte UDP packets of many devices through a gateway, and answers what comes of that.",
-        subcommands: [Send.self, Respond.self, Names.self])
+        subcommands: [Send.self, Respond.self, Names.self, Echo.self])
 }
