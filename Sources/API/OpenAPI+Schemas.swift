@@ -242,6 +242,9 @@ extension OpenAPI {
                 "type": "array",
                 "items": {"$ref": "#/components/schemas/LearnedAddress"}
               },
+              "stopped": {
+                "description": "The VPN that stops it although the policy does not, and why.", "type": "string"
+              },
               "text": {"description": "The same in words.", "type": "string"}
             }
           },

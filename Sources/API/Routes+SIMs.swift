@@ -177,6 +177,8 @@ struct ExplanationAnswer: Encodable {
     let vpns: [VPNState]
     /// Of a packet to a name, the addresses that the policy's devices were told; of one to an address, its names.
     let learned: [LearnedAnswer]
+    /// Why a VPN stops it although the policy does not.
+    let stopped: String?
     /// The same in words.
     let text: String
 
@@ -198,7 +200,9 @@ struct ExplanationAnswer: Encodable {
         learned = explained.learned.map(LearnedAnswer.init)
         route = explanation?.route
         wouldBlock = explanation?.decision.wouldBlock ?? false
-        verdict = (explanation?.decision.verdict ?? .block) == .block ? "block" : "allow"
+        let isBlocked = (explanation?.decision.verdict ?? .block) == .block || explained.stopped != nil
+        verdict = isBlocked ? "block" : "allow"
+        stopped = explained.stopped.map { "vpn:\($0.vpn): \($0.reason)" }
         policy = explained.policy.map { "\($0.name)" }
         version = explained.policy?.version
         rule = explanation?.decision.rule.map { "\($0)" }
@@ -216,6 +220,9 @@ struct ExplanationAnswer: Encodable {
         lines += explained.learned.map { learned in
             "  \(learned.name) is \(learned.address) until \(learned.until)"
                 + (learned.imsi.map { ", told to SIM \($0) first" } ?? "")
+        }
+        if let stopped = explained.stopped {
+            return lines + ["  but vpn:\(stopped.vpn) lets it go no further: \(stopped.reason)"]
         }
         guard !explained.vpns.isEmpty else { return lines }
         if let first = explained.vpns.first(where: \.isUp) {
