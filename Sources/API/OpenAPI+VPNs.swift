@@ -63,6 +63,12 @@ extension OpenAPI {
                 Content(type: "application/pkix-cert", schema: ["type": "string", "format": "binary"]),
             ], answers: [.noContent]),
         Operation(
+            method: .post, path: "/v1/tenants/{tenant}/vpn-authorities/rotate", id: "rotateVPNAuthority",
+            summary:
+                "Makes a new authority in place of the one that Cordon has made. Both are trusted until the overlap is over, "
+                + "thirty days unless given: peers are told of the new one first, and then given certificates by rotate-key.",
+            tag: "vpns", body: [.object("VPNRotation")], answers: [.ok("VPNAuthority")]),
+        Operation(
             method: .delete, path: "/v1/tenants/{tenant}/vpn-authorities", id: "deleteVPNAuthorities",
             summary: "Trusts the tenant's own authorities no more.", tag: "vpns", answers: [.noContent]),
         Operation(
@@ -218,7 +224,7 @@ extension OpenAPI {
                 "type": "object",
                 "additionalProperties": false,
                 "properties": {
-                  "overlap_seconds": {"description": "How long the old key is taken too.", "type": "integer", "minimum": 0, "maximum": 4294967295, "default": 86400}
+                  "overlap_seconds": {"description": "How long the old one is taken too; of a key a day unless given, of an authority thirty.", "type": "integer", "minimum": 0, "maximum": 4294967295}
                 }
               },
               "VPNLimit": {
@@ -289,7 +295,11 @@ extension OpenAPI {
                   "not_after": {"$ref": "#/components/schemas/Time"},
                   "made_by_cordon": {"type": "boolean"},
                   "pem": {"type": "string"},
-                  "created_at": {"$ref": "#/components/schemas/Time"}
+                  "created_at": {"$ref": "#/components/schemas/Time"},
+                  "retires_at": {
+                    "description": "From when on it is trusted no more, and another one issues already.",
+                    "$ref": "#/components/schemas/Time"
+                  }
                 }
               }
             """#

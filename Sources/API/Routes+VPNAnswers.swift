@@ -300,9 +300,12 @@ struct AuthorityAnswer: Encodable {
     let isMade: Bool
     let pem: String
     let createdAt: String
+    /// From when on it is trusted no more, when somebody has said so.
+    let retiresAt: String?
 
     enum CodingKeys: String, CodingKey {
         case subject, fingerprint, pem
+        case retiresAt = "retires_at"
         case notBefore = "not_before"
         case notAfter = "not_after"
         case isMade = "made_by_cordon"
@@ -317,5 +320,6 @@ struct AuthorityAnswer: Encodable {
         isMade = view.isMade
         pem = view.certificate.pem
         createdAt = "\(view.createdAt)"
+        retiresAt = view.retiresAt.map { "\($0)" }
     }
 }

@@ -111,6 +111,14 @@ extension RouteTable {
             }
             return .noContent
         }
+        post("/v1/tenants/{tenant}/vpn-authorities/rotate") { call in
+            let body = try await call.json(RotationBody.self)
+            let seconds = body.overlapSeconds?.value ?? RotationBody.authorityOverlap
+            return .json(
+                AuthorityAnswer(
+                    try await call.control.rotateAuthority(
+                        of: try call.path("tenant"), overlap: .seconds(Int64(seconds)), by: call.principal)))
+        }
         delete("/v1/tenants/{tenant}/vpn-authorities") { call in
             try await call.control.setAuthorities(nil, of: try call.path("tenant"), by: call.principal)
             return .noContent
@@ -303,6 +311,8 @@ struct PartnerBody: RequestBody, Sendable {
 
 struct RotationBody: RequestBody {
     let overlapSeconds: Whole<UInt32>?
+    /// Thirty days: each peer has to be told of the new authority, and then given a new certificate.
+    static let authorityOverlap: UInt32 = 2_592_000
     enum CodingKeys: String, CodingKey, CaseIterable { case overlapSeconds = "overlap_seconds" }
 }
 

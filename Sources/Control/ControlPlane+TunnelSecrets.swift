@@ -83,7 +83,7 @@ extension ControlPlane {
 
     /// Makes the gateway's own certificate for a VPN.
     /// - Returns: who has issued it.
-    private func certifyGateway(
+    func certifyGateway(
         for vpn: VPN, _ tunnel: Tunnel, _ owner: Tenant, _ store: any StoreTransaction, at time: Timestamp
     ) throws -> CertificateAuthority {
         let (record, authority) = try issuer(of: owner, store, at: time)
@@ -171,11 +171,13 @@ extension ControlPlane {
     }
 
     /// The gateway's certificates are made anew when two thirds of their time are over. Peers need not be told: who has
-    /// issued them stays.
+    /// issued them stays. Those of an authority that retires are made anew when it has.
     package func renewCertificates() async throws {
         let now = self.now()
         let due = try await store.read { store in
-            try store.allVPNCertificates().filter { certificate in
+            let retiring = Set(try store.allTenantAuthorities().filter { $0.retiresAt != nil }.map(\.id))
+            return try store.allVPNCertificates().filter { certificate in
+                guard !retiring.contains(certificate.authority) else { return false }
                 let (age, life) = (
                     now.milliseconds - certificate.createdAt.milliseconds,
                     certificate.expiresAt.milliseconds - certificate.createdAt.milliseconds
@@ -199,49 +201,6 @@ extension ControlPlane {
                 }
                 try await self.bringTunnel(old.vpn)
             }
-        }
-    }
-
-    // MARK: Authorities
-
-    public struct AuthorityView: Sendable {
-        public let certificate: Certificate
-        /// Whether Cordon has made it, and signs with it.
-        public let isMade: Bool
-        public let createdAt: Timestamp
-    }
-
-    public func authorities(of tenant: Name, by principal: Principal) async throws(ControlError) -> [AuthorityView] {
-        try await read { store in
-            try store.tenantAuthorities(of: try store.visibleTenant(tenant, to: principal).id).map { record in
-                AuthorityView(
-                    certificate: try Certificate(der: record.certificate), isMade: record.key != nil,
-                    createdAt: record.createdAt)
-            }
-        }
-    }
-
-    /// Takes the tenant's own authorities in place of those that it brought before: its peers' certificates are theirs from
-    /// now on. None: they are those that Cordon issues again.
-    public func setAuthorities(
-        _ bundle: AuthorityBundle?, of tenant: Name, by principal: Principal
-    ) async throws(ControlError) {
-        try await change {
-            let now = self.now()
-            let owner = try await self.store.write { store in
-                let owner = try store.visibleTenant(tenant, to: principal)
-                for old in try store.tenantAuthorities(of: owner.id) where old.key == nil {
-                    try store.deleteTenantAuthority(old.id)
-                }
-                for certificate in bundle?.certificates ?? [] {
-                    _ = try store.insertTenantAuthority(certificate: certificate.der, key: nil, of: owner.id, at: now)
-                }
-                try store.appendAudit(
-                    actor: principal.name, action: "vpn.set-authorities", target: "\(tenant)",
-                    detail: "\(bundle?.certificates.count ?? 0)", at: now)
-                return owner.id
-            }
-            try await self.bringTunnels(of: owner)
         }
     }
 }

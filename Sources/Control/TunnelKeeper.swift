@@ -194,6 +194,10 @@ struct TunnelKeeper: Service {
         do { try await control.forgetRetiredKeys() } catch {
             control.logger.warning("keys of VPNs whose time is over are still there", metadata: ["error": "\(error)"])
         }
+        do { try await control.forgetRetiredAuthorities() } catch {
+            control.logger.warning(
+                "authorities of VPNs whose time is over are still believed", metadata: ["error": "\(error)"])
+        }
     }
 
     private func renew() async {

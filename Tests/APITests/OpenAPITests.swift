@@ -182,6 +182,7 @@ import API
         try await tour.ask(.post, vpns + "/office/restart")
         try await tour.ask(.get, vpns + "/office/diagnosis")
         try await tour.ask(.get, vpns + "/office/peer-config?for=strongswan")
+        try await tour.ask(.post, "/v1/tenants/acme/vpn-authorities/rotate", #"{"overlap_seconds": 60}"#)
         try await tour.ask(.get, "/v1/tenants/acme/vpn-authorities")
         let authority = try CertificateAuthority(
             for: try Name(parsing: "acme"), at: Timestamp(milliseconds: 1_790_000_000_000)

@@ -223,6 +223,53 @@ import VICI
         }
     }
 
+    @Test func `an authority is replaced with an overlap, in which both are believed`() async throws {
+        let (daemon, clock) = (ScriptedDaemon(), LeapingClock())
+        try await Bench.run(now: { clock.now }, tunnels: try daemon.support()) { bench in
+            let (control, acme) = (bench.control, try Cases.name("acme"))
+            _ = try await bench.tenant("acme")
+            let refused = await Cases.failure {
+                try await control.rotateAuthority(of: acme, overlap: .seconds(60), by: .system)
+            }
+            #expect(refused?.code == .conflict)
+            let made = try await control.createTunnel(
+                try Cases.name("hq"), of: acme, try Cases.tunnel(authentication: .certificate), by: .system)
+            try await Cases.eventually("up") { daemon.now.up.count == 1 }
+            let old = try #require(made.authority)
+            let shown = { try await bench.store.read { store in try store.vpnCertificates(of: made.vpn.vpn.id) } }
+            let issuing = {
+                try await bench.store.read { store in try store.allTenantAuthorities() }.first { $0.retiresAt == nil }?
+                    .id
+            }
+            let believed = { Set(daemon.now.plans.values.flatMap(\.credentials.authorities)) }
+            let first = try await shown()
+            let new = try await control.rotateAuthority(of: acme, overlap: .seconds(3600), by: .system)
+            #expect(new.isMade && new.retiresAt == nil && new.certificate != old)
+            try await Cases.eventually("both") { believed() == [old.der, new.certificate.der] }
+            // Peers do not know the new one yet.
+            #expect(try await shown() == first)
+            let next = try await control.createTunnel(
+                try Cases.name("backup"), of: acme,
+                try Cases.tunnel(["10.0.1.0/24"], peer: "203.0.113.13", authentication: .certificate), by: .system)
+            #expect(next.authority == new.certificate && next.certificate?.issuer == new.certificate.subject)
+            clock.advance(seconds: 3599)
+            try await control.forgetRetiredAuthorities()
+            #expect(try await control.authorities(of: acme, by: .system).count == 2)
+            clock.advance(seconds: 2)
+            try await control.forgetRetiredAuthorities()
+            #expect(try await control.authorities(of: acme, by: .system).map(\.certificate) == [new.certificate])
+            try await Cases.eventually("the new one alone") { believed() == [new.certificate.der] }
+            let second = try await shown()
+            #expect(second.count == 1 && second.first?.key != first.first?.key)
+            #expect(try await second.first?.authority == issuing())
+
+            // At once: what a leaked key needs.
+            let last = try await control.rotateAuthority(of: acme, overlap: .zero, by: .system)
+            try await Cases.eventually("the last one alone") { believed() == [last.certificate.der] }
+            #expect(try await shown().first?.authority == issuing())
+        }
+    }
+
     @Test func `the gateway's certificate is made anew before its time is over, and not sooner`() async throws {
         let (daemon, clock) = (ScriptedDaemon(), LeapingClock())
         try await Bench.run(now: { clock.now }, tunnels: try daemon.support()) { bench in
