@@ -71,25 +71,15 @@ final class QueryBook: Sendable {
 
     func note(_ record: QueryRecord, wouldBeRefused: NameFilter.Reason?, at time: () -> Timestamp) {
         shard(of: record.tenant).state.withLock { state in
-            var counters = state.counters[record.tenant] ?? Counters()
-            counters.questions += 1
+            state.counters[record.tenant, default: Counters()].count(record.outcome)
             var refusal = wouldBeRefused
-            switch record.outcome {
-            case .answered, .resolved: counters.answered += 1
-            case .refused(let reason):
-                counters.refused += 1
-                refusal = reason
-            case .refusedAlias, .rebinding: counters.refusedAnswers += 1
-            case .failed: counters.failed += 1
-            case .limited: counters.limited += 1
-            }
-            if wouldBeRefused != nil { counters.wouldBeRefused += 1 }
-            state.counters[record.tenant] = counters
+            if case .refused(let reason) = record.outcome { refusal = reason }
+            if wouldBeRefused != nil { state.counters[record.tenant]?.wouldBeRefused += 1 }
             if let refusal {
                 state.seen[GroupKey(policy: record.policy, group: record.group), default: [:]].note(
                     record, refusal, limit: Self.seenLimit)
             }
-            if let log = state.logs[record.tenant]?.settings.log, log == .all || refusal != nil {
+            if !state.logs.isEmpty, let log = state.logs[record.tenant]?.settings.log, log == .all || refusal != nil {
                 state.logs[record.tenant]?.append(record, wouldBeRefused, at: time(), limit: Self.logLimit)
             }
         }
@@ -131,6 +121,19 @@ final class QueryBook: Sendable {
             guard let log = state.logs[tenant] else { return [] }
             return Array(
                 (log.entries[log.oldest...] + log.entries[..<log.oldest]).filter { $0.number > number }.prefix(limit))
+        }
+    }
+}
+
+extension QueryBook.Counters {
+    fileprivate mutating func count(_ outcome: QueryRecord.Outcome) {
+        questions += 1
+        switch outcome {
+        case .answered, .resolved: answered += 1
+        case .refused: refused += 1
+        case .refusedAlias, .rebinding: refusedAnswers += 1
+        case .failed: failed += 1
+        case .limited: limited += 1
         }
     }
 }

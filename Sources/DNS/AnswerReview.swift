@@ -55,7 +55,9 @@ public struct AnswerReview: Hashable, Sendable {
         var names: [WireName]
         var addresses: [IPAddress] = []
         var timeToLive: UInt32?
+        /// The same, once there are more than a ``few``.
         private var known: Set<IPAddress> = []
+        private static let few = 8
         /// Who asks for an alias itself, or for all there is, is not led on by it.
         private let followsAliases: Bool
 
@@ -133,8 +135,15 @@ public struct AnswerReview: Hashable, Sendable {
                     octets == 4
                     ? .v4(IPv4Address(bits: bytes.uint32(at: offset)))
                     : .v6(IPv6Address(bits: bytes.uint128(at: offset)))
-                if known.insert(address).inserted { addresses.append(address) }
+                if isNew(address) { addresses.append(address) }
             }
+        }
+
+        /// Most answers have so few that looking at each costs less than a set.
+        private mutating func isNew(_ address: IPAddress) -> Bool {
+            guard addresses.count >= Self.few else { return !addresses.contains(address) }
+            if known.isEmpty { known.formUnion(addresses) }
+            return known.insert(address).inserted
         }
 
         private mutating func add(_ name: WireName) throws(AnswerError) {

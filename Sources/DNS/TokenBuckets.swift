@@ -1,17 +1,13 @@
 /// A token bucket for each of many keys. Those that are full again are not kept, so that what it holds is bounded by who
 /// was there in the time of a filling. It knows no clock: nanoseconds are the caller's.
 public struct TokenBuckets<Key: Hashable & Sendable>: Sendable {
-    private struct Bucket {
-        /// When it will be full again.
-        var fullAt: Int64
-    }
+    /// When each will be full again.
+    @usableFromInline var fullAt: [Key: Int64] = [:]
+    @usableFromInline let interval: Int64
+    @usableFromInline let burst: Int64
+    @usableFromInline var sweepAt: Int
 
-    private var buckets: [Key: Bucket] = [:]
-    private let interval: Int64
-    private let burst: Int64
-    private var sweepAt: Int
-
-    static var smallestSweep: Int { 4096 }
+    @usableFromInline static var smallestSweep: Int { 4096 }
 
     /// - Parameters:
     ///   - rate: a second, at least 1.
@@ -22,19 +18,26 @@ public struct TokenBuckets<Key: Hashable & Sendable>: Sendable {
         sweepAt = Self.smallestSweep
     }
 
-    public var count: Int { buckets.count }
+    public var count: Int { fullAt.count }
 
     /// Takes a token; `false` when there is none.
-    public mutating func take(from key: Key, at now: Int64) -> Bool {
-        if buckets.count >= sweepAt { sweep(at: now) }
-        let fullAt = max(now, buckets[key]?.fullAt ?? now)
-        guard fullAt + interval - now <= burst * interval else { return false }
-        buckets[key] = Bucket(fullAt: fullAt + interval)
+    ///
+    /// Inlinable, so that it is compiled for the keys that there are: without that a query's time goes into asking the
+    /// runtime for types.
+    @inlinable public mutating func take(from key: Key, at now: Int64) -> Bool {
+        if fullAt.count >= sweepAt { sweep(at: now) }
+        return Self.take(from: &fullAt[key, default: now], at: now, interval, most: burst * interval)
+    }
+
+    @inlinable static func take(from fullAt: inout Int64, at now: Int64, _ interval: Int64, most: Int64) -> Bool {
+        let next = max(now, fullAt) + interval
+        guard next - now <= most else { return false }
+        fullAt = next
         return true
     }
 
-    private mutating func sweep(at now: Int64) {
-        buckets = buckets.filter { $0.value.fullAt > now }
-        sweepAt = max(Self.smallestSweep, 2 * buckets.count)
+    @inlinable mutating func sweep(at now: Int64) {
+        fullAt = fullAt.filter { $0.value > now }
+        sweepAt = max(Self.smallestSweep, 2 * fullAt.count)
     }
 }

@@ -42,6 +42,9 @@ public struct WireName: Hashable, Sendable {
     /// - Precondition: the octets are one whole name in lower case.
     package init(known octets: [UInt8]) { self.octets = octets }
 
+    /// All octets at once: a hasher takes one after the other much slower.
+    public func hash(into hasher: inout Hasher) { octets.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
     /// As a host name; `nil` for the root and for labels that a host name cannot have.
     public var domainName: DomainName? {
         guard octets.count > 1 else { return nil }

@@ -22,14 +22,26 @@ public struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     public init?(utf8 bytes: [UInt8]) {
         let dot = UInt8(ascii: ".")
-        let bytes = bytes.last == dot ? bytes.dropLast() : bytes[...]
-        guard (1...Self.maximumOctets).contains(bytes.count) else { return nil }
-        let lowered = bytes.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }
-        let labels = lowered.split(separator: dot, omittingEmptySubsequences: false)
-        guard labels.allSatisfy(Self.isLabel), let last = labels.last, !last.allSatisfy(Self.isDigit) else {
-            return nil
+        let count = bytes.last == dot ? bytes.count - 1 : bytes.count
+        guard (1...Self.maximumOctets).contains(count) else { return nil }
+        var start = 0
+        var isNumber = true
+        for index in 0..<count {
+            guard bytes[index] == dot else {
+                guard Self.isPartOfLabel(bytes[index]) else { return nil }
+                if !Self.isDigit(bytes[index]) { isNumber = false }
+                continue
+            }
+            guard Self.isLabel(bytes[start..<index]) else { return nil }
+            start = index + 1
+            isNumber = true
         }
-        description = String(decoding: lowered, as: UTF8.self)
+        guard Self.isLabel(bytes[start..<count]), !isNumber else { return nil }
+        // Once for each answer of the resolver: nothing else is allocated.
+        description = String(unsafeUninitializedCapacity: count) { text in
+            for index in 0..<count { text[index] = Self.lowered(bytes[index]) }
+            return count
+        }
     }
 
     /// Whether this name has more labels in front of `other`'s.
@@ -58,11 +70,14 @@ public struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 
+    private static func lowered(_ byte: UInt8) -> UInt8 { (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
+
+    private static func isPartOfLabel(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (0x61...0x7a).contains(lowered(byte)) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+    }
+
     private static func isLabel(_ label: ArraySlice<UInt8>) -> Bool {
         let hyphen = UInt8(ascii: "-")
         return (1...63).contains(label.count) && label.first != hyphen && label.last != hyphen
-            && label.allSatisfy {
-                isDigit($0) || (0x61...0x7a).contains($0) || $0 == hyphen || $0 == UInt8(ascii: "_")
-            }
     }
 }
