@@ -7,7 +7,7 @@ public import NIOPosix
 public import ServiceLifecycle
 
 /// The resolver that devices see, over UDP and TCP: on every event loop one socket of each for every address. The kernel
-/// spreads devices' ports over them.
+/// spreads devices' ports over them. The loops are its own: its threads are scheduled differently from others.
 public struct DNSServer: Service {
     private let names: any NameService
     private let settings: DNSSettings
@@ -35,6 +35,7 @@ public struct DNSServer: Service {
         do {
             for loop in loops {
                 let resolver = try await loop.submit { [names, settings, logger] in
+                    Self.letOthersFinish()
                     let resolver = Resolver(
                         eventLoop: loop, loops: loops.count, names: names, limits: limits, settings: settings,
                         logger: logger)
@@ -79,6 +80,18 @@ public struct DNSServer: Service {
         }
     }
 
+    /// Of the calling thread: it does not interrupt what runs on its core when a datagram comes for it, but takes its turn
+    /// (SCHED_BATCH, sched(7)). Where unbound, which is run so too, shares the core, each would otherwise interrupt the
+    /// other after each datagram, and what is asked and answered would go one by one.
+    private static func letOthersFinish() {
+        var none = sched_param()
+        // It needs no privilege; if it is refused all the same, things go as they go.
+        _ = sched_setscheduler(0, batch, &none)
+    }
+
+    /// SCHED_BATCH of the kernel's sched.h, which Glibc's module leaves out.
+    private static let batch: Int32 = 3
+
     private func bindDatagrams(
         _ address: SocketAddress, _ resolver: NIOLoopBound<Resolver>, on loop: any EventLoop
     ) async throws -> any Channel {
@@ -86,6 +99,8 @@ public struct DNSServer: Service {
             .channelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
             .channelOption(.socketOption(.so_rcvbuf), value: 8 << 20)
             .channelOption(.datagramVectorReadMessageCount, value: DNSDatagramHandler.vector)
+            // What is left after a read shows at the next turn; a second read would mostly find nothing.
+            .channelOption(.maxMessagesPerRead, value: 1)
             // NIO divides the buffer among the messages of a vector.
             .channelOption(
                 .recvAllocator,

@@ -21,9 +21,10 @@ public struct UnboundService: Service {
         ).run()
     }
 
-    /// setpriv makes it another user's before it starts, and has the kernel end it when this process ends in whatever way.
+    /// chrt has it run as the resolver's own threads do: neither interrupts the other where they share a core. setpriv
+    /// makes it another user's before it starts, and has the kernel end it when this process ends in whatever way.
     private var command: [String] {
-        var command = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs"]
+        var command = ["chrt", "--batch", "0", "setpriv", "--pdeathsig", "KILL", "--no-new-privs"]
         if let user = settings.user {
             command += [
                 "--reuid", user, "--regid", user, "--init-groups", "--inh-caps", "-all", "--bounding-set", "-all",

@@ -1,6 +1,7 @@
 import Control
 import DNS
 import Domain
+import Foundation
 import LinuxNet
 import NIOPosix
 import Servers
@@ -12,19 +13,29 @@ extension Composition {
     /// - Parameters:
     ///   - names: who has which address, and what answers teach.
     ///   - pools: the prefixes that devices have addresses of.
-    func resolver(
-        names: any NameService, pools: [IPv4Prefix], group: MultiThreadedEventLoopGroup
-    ) -> (unbound: UnboundService?, server: DNSServer)? {
+    func resolver(names: any NameService, pools: [IPv4Prefix]) -> (unbound: UnboundService?, server: DNSServer)? {
         guard let resolver = configuration.resolver else { return nil }
         // At the first start those of the configuration are not made yet.
         let pools = Set(pools + configuration.pools.map(\.prefix)).sorted()
         let protected = Array(configuration.layout.protectedPrefixes.union(configuration.layout.publicPrefixes))
         let server = DNSServer(
-            names: names, settings: resolver.settings(pools: pools, protected: protected), group: group, logger: logger)
+            names: names, settings: resolver.settings(pools: pools, protected: protected), group: namesLoops,
+            logger: logger)
         guard resolver.upstreams == nil else { return (nil, server) }
         var unbound = resolver.unbound
         unbound.privatePrefixes = AddressGuard.special + pools + protected
         unbound.privatePrefixesIPv6 = AddressGuard.specialIPv6
         return (UnboundService(settings: unbound, logger: logger), server)
+    }
+
+    /// An event loop for each core that this process may use, for names alone.
+    private var namesLoops: MultiThreadedEventLoopGroup {
+        // Who started it may have given it fewer than there are (taskset, CPUAffinity= of systemd): a mask, in hexadecimal.
+        // What cannot be read limits nothing.
+        let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let mask = status?.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") }
+        let usable = mask?.dropFirst("Cpus_allowed:".count).reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
+        return MultiThreadedEventLoopGroup(
+            numberOfThreads: max(1, min(ProcessInfo.processInfo.activeProcessorCount, usable ?? .max)))
     }
 }

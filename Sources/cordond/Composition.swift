@@ -56,7 +56,7 @@ struct Composition {
                 socketPath: configuration.apiSocket, address: configuration.apiListen.map { ($0.host, $0.port) }),
             logger: logger)
         let pools = try await control.pools(by: .system).map(\.pool.prefix)
-        let dns = resolver(names: control.nameService, pools: pools, group: group)
+        let dns = resolver(names: control.nameService, pools: pools)
         let (names, unbound): ([any Service], [any Service]) = (
             dns.map { [$0.server] } ?? [], dns?.unbound.map { [$0] } ?? []
         )

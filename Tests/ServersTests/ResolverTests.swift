@@ -1,6 +1,7 @@
 import Control
 import DNS
 import Domain
+import Glibc
 import NIOCore
 import NIOPosix
 import Servers
@@ -38,6 +39,23 @@ private typealias Reply = ScriptedUpstream.Reply
             #expect(lesson.addresses.map(\.description) == ["192.0.2.1"])
             #expect(lesson.timeToLive == 300)
             #expect(lesson.device.description == "127.0.0.2")
+        }
+    }
+
+    @Test func `its threads take their turn, and interrupt nobody`() async throws {
+        try await ResolverRig.run(try FakeNames(), upstreams: [try await honest()]) { rig in
+            #expect(Wire.code(rig.device.ask(Wire.query("mqtt.acme.example"))) == 0)
+            let threads = try #require(opendir("/proc/self/task"))
+            defer { closedir(threads) }
+            var policies: Set<Int32> = []
+            while let entry = readdir(threads) {
+                let name = withUnsafeBytes(of: entry.pointee.d_name) { octets in
+                    String(decoding: octets.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if let thread = pid_t(name) { policies.insert(sched_getscheduler(thread)) }
+            }
+            // SCHED_BATCH of sched.h.
+            #expect(policies.contains(3))
         }
     }
 

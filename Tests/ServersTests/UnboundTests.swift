@@ -99,6 +99,8 @@ import Testing
         try await Self.run(settings) {
             #expect(try await Wire.code(Self.ask(settings, "a.example")) == 0)
             let first = try #require(Self.process(of: settings))
+            // It runs as the resolver's threads do: SCHED_BATCH of sched.h.
+            #expect(sched_getscheduler(first) == 3)
             #expect(kill(first, SIGKILL) == 0)
             #expect(try await Wire.code(Self.ask(settings, "b.example")) == 0)
             last = try #require(Self.process(of: settings))
