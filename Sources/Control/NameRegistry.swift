@@ -108,10 +108,10 @@ final class NameRegistry: NameService {
     }
 
     func learn(_ lesson: NameLesson, then: @escaping @Sendable (NameLessonResult) -> Void) {
-        // What no rule has opens nothing, and there is a lot of it.
-        guard policies.withLock({ $0.known[lesson.policy] })?.source.hosts.hasOne(of: lesson.names) == true else {
-            return then(.inForce)
-        }
+        // What no rule has opens nothing.
+        guard let filter = policies.withLock({ $0.known[lesson.policy]?.filter }),
+            lesson.names.contains(where: { filter.isRuled(WireName($0)) })
+        else { return then(.inForce) }
         guard book.learn(lesson, at: seconds, then: then) else { return }
         // From here where the kernel is free, which saves the way to another thread and back.
         if !giveAtOnce() { wake() }
@@ -209,6 +209,7 @@ extension NameRegistry.PolicyNames {
         // In monitor mode what would be refused is noted and passes.
         var open = NameFilter.Rules()
         open.isOpen = true
+        open.ruled = rules.ruled
         self.init(source: source, filter: NameFilter(open), strict: strict)
     }
 }
@@ -220,8 +221,6 @@ extension NameRegistry {
         var blocklists: [Name] = []
         var isMonitored = false
         var blockAnswer = NameClient.BlockAnswer.nxdomain
-        /// All that its rules have.
-        var hosts = HostSet([])
 
         init() {}
 
@@ -236,7 +235,7 @@ extension NameRegistry {
                 let said = rules.allow + rules.reachable
                 rules.deny += ResolverGuard.standard.names.filter { name in !said.contains { $0.covers(name) } }
             }
-            hosts = HostSet(policy.rules.flatMap(\.hosts))
+            rules.ruled = policy.rules.flatMap(\.hosts)
             blockAnswer =
                 switch policy.dns.answer {
                 case .nxdomain: .nxdomain
@@ -245,33 +244,5 @@ extension NameRegistry {
                 case .address(let address): .address(address)
                 }
         }
-    }
-}
-
-/// Patterns, asked at a cost that does not grow with their number.
-struct HostSet: Sendable {
-    private var exact: Set<DomainName> = []
-    private var above: Set<DomainName> = []
-
-    init(_ patterns: [HostPattern]) {
-        for pattern in patterns {
-            switch pattern {
-            case .exact(let name): exact.insert(name)
-            case .below(let name): above.insert(name)
-            }
-        }
-    }
-
-    func hasOne(of names: [DomainName]) -> Bool { names.contains(where: contains) }
-
-    private func contains(_ name: DomainName) -> Bool {
-        if exact.contains(name) { return true }
-        guard !above.isEmpty else { return false }
-        var parent = name.parent
-        while let one = parent {
-            if above.contains(one) { return true }
-            parent = one.parent
-        }
-        return false
     }
 }

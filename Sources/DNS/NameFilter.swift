@@ -15,6 +15,8 @@ public final class NameFilter: Sendable {
         public var allow: [HostPattern] = []
         /// What rules of the policy let its devices reach: these may be looked up.
         public var reachable: [HostPattern] = []
+        /// What rules of the policy have, whether they let it pass or not: its addresses are learned. Allows nothing.
+        public var ruled: [HostPattern] = []
         /// What holds for all other names.
         public var isOpen = false
 
@@ -63,10 +65,7 @@ public final class NameFilter: Sendable {
     /// In the order in which they are asked.
     public let lists: [List]
     private let isOpen: Bool
-    private let table: NameTable
-    /// Of the patterns, each with one octet in front: what has it as its own name in the lower half, what has it as the
-    /// name above in the upper.
-    private let octets: [UInt8]
+    private let patterns: PatternTable
     private let hasAddresses: Bool
 
     private enum Kind: UInt8 {
@@ -74,40 +73,36 @@ public final class NameFilter: Sendable {
         case exception = 2
         case allow = 4
         case reachable = 8
+        case ruled = 16
     }
 
     public init(_ rules: Rules) {
         lists = rules.lists
         isOpen = rules.isOpen
         hasAddresses = rules.lists.contains { $0.names.count.prefixes > 0 }
-        var table = NameTable()
-        var octets: [UInt8] = [0]
+        var table = PatternTable()
         for (patterns, kind) in [
             (rules.deny, Kind.deny), (rules.exceptions, .exception), (rules.allow, .allow),
-            (rules.reachable, .reachable),
+            (rules.reachable, .reachable), (rules.ruled, .ruled),
         ] {
-            for pattern in patterns {
-                let (name, bits) =
-                    switch pattern {
-                    case .exact(let name): (WireName(name), kind.rawValue)
-                    case .below(let name): (WireName(name), kind.rawValue << 4)
-                    }
-                let hash = NameStep.with(of: name.octets) { $0[0].hash }
-                if let position = table.position(hash: hash, name.octets, from: 0, among: octets) {
-                    octets[Int(position) - 1] |= bits
-                } else {
-                    octets.append(bits)
-                    table.insert(hash: hash, at: UInt32(octets.count))
-                    octets += name.octets
-                }
-            }
+            for pattern in patterns { table.insert(pattern, kind: kind.rawValue) }
         }
-        self.table = table
-        self.octets = octets
+        patterns = table
     }
 
     /// On a name that a device asks for.
-    public func verdict(on name: WireName) -> Verdict { counted(judged(name)) }
+    public func verdict(on name: WireName) -> Verdict { judgement(on: name).verdict }
+
+    /// The same, and whether a rule of the policy has the name.
+    public func judgement(on name: WireName) -> (verdict: Verdict, isRuled: Bool) {
+        let (verdict, kinds) = judgedWithKinds(name)
+        return (counted(verdict), kinds & Kind.ruled.rawValue != 0)
+    }
+
+    /// Whether a rule of the policy has the name.
+    public func isRuled(_ name: WireName) -> Bool {
+        NameStep.with(of: name.octets) { patterns.kinds(of: name.octets, $0) } & Kind.ruled.rawValue != 0
+    }
 
     /// On a name that an answer leads to (CNAME, DNAME, SVCB): only what refuses it by itself counts, since nobody lists
     /// the names of the networks that deliver content.
@@ -120,25 +115,27 @@ public final class NameFilter: Sendable {
     }
 
     /// As ``verdict(on:)``, without counting it.
-    public func judged(_ name: WireName) -> Verdict {
+    public func judged(_ name: WireName) -> Verdict { judgedWithKinds(name).verdict }
+
+    private func judgedWithKinds(_ name: WireName) -> (verdict: Verdict, kinds: UInt8) {
         NameStep.with(of: name.octets) { steps in
-            let kinds = kinds(name.octets, steps)
+            let kinds = patterns.kinds(of: name.octets, steps)
             switch refusal(name.octets, steps, kinds) {
-            case .refused(let reason): return .refused(reason)
-            case .allowed where isAllowed(kinds): return .allowed
-            case .allowedOverTCP(let listing) where isAllowed(kinds): return .allowedOverTCP(listing)
-            case .allowed, .allowedOverTCP: return .refused(.notAllowed)
+            case .refused(let reason): return (.refused(reason), kinds)
+            case .allowed where isAllowed(kinds): return (.allowed, kinds)
+            case .allowedOverTCP(let listing) where isAllowed(kinds): return (.allowedOverTCP(listing), kinds)
+            case .allowed, .allowedOverTCP: return (.refused(.notAllowed), kinds)
             }
         }
     }
 
     private func judged(alias name: WireName) -> Verdict {
-        NameStep.with(of: name.octets) { refusal(name.octets, $0, kinds(name.octets, $0)) }
+        NameStep.with(of: name.octets) { refusal(name.octets, $0, patterns.kinds(of: name.octets, $0)) }
     }
 
     private func judged(_ address: IPAddress, of name: WireName) -> Verdict {
         NameStep.with(of: name.octets) { steps in
-            guard kinds(name.octets, steps) & Kind.exception.rawValue == 0 else { return .allowed }
+            guard patterns.kinds(of: name.octets, steps) & Kind.exception.rawValue == 0 else { return .allowed }
             for index in lists.indices {
                 let list = lists[index].names
                 if list.match(name.octets, steps)?.action == .passthru { return .allowed }
@@ -153,19 +150,6 @@ public final class NameFilter: Sendable {
 
     private func isAllowed(_ kinds: UInt8) -> Bool {
         isOpen || kinds & (Kind.allow.rawValue | Kind.reachable.rawValue) != 0
-    }
-
-    /// Which patterns have the name.
-    private func kinds(_ name: [UInt8], _ steps: Span<NameStep>) -> UInt8 {
-        guard table.count > 0 else { return 0 }
-        var kinds: UInt8 = 0
-        // No pattern is the root.
-        for index in 0..<steps.count - 1 {
-            guard let position = table.position(of: steps[index], in: name, among: octets) else { continue }
-            let bits = octets[Int(position) - 1]
-            kinds |= index == 0 ? bits & 0xf : bits >> 4
-        }
-        return kinds
     }
 
     /// What refuses the name by itself.

@@ -11,6 +11,8 @@ struct Asked {
     let name: WireName
     let path: ReplyPath
     let since: NIODeadline
+    /// Whether a rule has the name.
+    var isRuled = false
 }
 
 /// The same while it waits, with the octets of the query that its answer repeats.

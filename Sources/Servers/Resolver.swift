@@ -69,14 +69,16 @@ final class Resolver {
             }
             return path.send(scratch)
         }
-        let asked = Asked(
+        var asked = Asked(
             client: client, device: device, query: query, name: query.name(in: bytes), path: path, since: now)
         guard verdict == .admitted else { return exceed(verdict, asked, bytes) }
         guard query.recordClass == QueryMessage.internet, query.isRecursionDesired else {
             query.writeAnswer(.refused, to: bytes, into: &scratch)
             return path.send(scratch)
         }
-        if isSettled(client.filter.verdict(on: asked.name), asked, bytes) { return }
+        let judgement = client.filter.judgement(on: asked.name)
+        if isSettled(judgement.verdict, asked, bytes) { return }
+        asked.isRuled = judgement.isRuled
         let question = Question(
             name: asked.name, type: query.type, isDNSSECOK: query.isDNSSECOK,
             isCheckingDisabled: query.isCheckingDisabled)
@@ -174,14 +176,15 @@ final class Resolver {
 
     private func look(for key: Lookup.Key, _ asked: Asked, _ bytes: Span<UInt8>, _ upstreams: UpstreamSet) {
         let tenant = asked.client.tenant
+        let waitingOfThis = waitingOfTenant[tenant] ?? 0
         guard waiting < settings.limits.waiting / share + 1,
-            waitingOfTenant[tenant, default: 0] < settings.limits.waitingPerTenant / share + 1
+            waitingOfThis < settings.limits.waitingPerTenant / share + 1
         else {
             metrics.drop(.waitingLimit)
             return fail(asked, bytes, ExtendedError(.other, "too many queries wait"))
         }
         waiting += 1
-        waitingOfTenant[tenant, default: 0] += 1
+        waitingOfTenant[tenant] = waitingOfThis + 1
         let waits = WaitingQuery(asked: asked, octets: asked.query.octets(of: bytes))
         if let lookup = lookups[key] {
             metrics.joined.increment()
@@ -320,9 +323,10 @@ final class Resolver {
         for address in answer.review.addresses {
             if isSettled(filter.verdict(onAddress: address, of: asked.name), asked, bytes) { return }
         }
-        guard !answer.review.addresses.isEmpty, !answer.review.names.isEmpty else {
-            return send(answer, age: age, to: asked, bytes, isFromCache: isFromCache)
-        }
+        // What no rule has opens nothing, and there is a lot of it.
+        guard !answer.review.addresses.isEmpty,
+            asked.isRuled || answer.review.aliases.contains(where: filter.isRuled)
+        else { return send(answer, age: age, to: asked, bytes, isFromCache: isFromCache) }
         let number = nextHeld
         nextHeld += 1
         let meeting = Meeting()

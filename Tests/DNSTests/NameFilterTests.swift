@@ -23,6 +23,24 @@ import Testing
         }
     }
 
+    @Test func `a name that a rule has is known by it, and not allowed for that`() throws {
+        var rules = NameFilter.Rules()
+        rules.ruled = try Self.patterns("own.example", "*.below.example", "*.both.example", "both.example")
+        rules.deny = try Self.patterns("a.below.example", "*.own.example")
+        let filter = NameFilter(rules)
+        let all = [
+            "own.example", "a.own.example", "below.example", "a.below.example", "a.b.below.example", "both.example",
+            "a.both.example", "xown.example", "own.exampl", "example", "elsewhere.test",
+        ]
+        let ruled = ["own.example", "a.below.example", "a.b.below.example", "both.example", "a.both.example"]
+        #expect(try all.filter { filter.isRuled(try Self.name($0)) } == ruled)
+        #expect(try all.filter { filter.judgement(on: try Self.name($0)).isRuled } == ruled)
+        #expect(filter.judgement(on: try Self.name("own.example")).verdict == .refused(.notAllowed))
+        #expect(filter.judgement(on: try Self.name("a.below.example")).verdict == .refused(.denied))
+        #expect(!filter.isRuled(.root))
+        #expect(!NameFilter(NameFilter.Rules()).isRuled(try Self.name("own.example")))
+    }
+
     @Test func `deny, then exceptions, then lists, then what is allowed`() throws {
         var rules = NameFilter.Rules()
         rules.deny = try Self.patterns("denied.example", "*.denied.example")

@@ -21,15 +21,18 @@ final class FakeNames: NameService {
     private let state = Mutex(State())
 
     /// The devices 127.0.0.2 and 127.0.0.3 of tenants 2 and 3.
-    /// - Parameter zone: a blocklist, as a response policy zone.
+    /// - Parameters:
+    ///   - zone: a blocklist, as a response policy zone.
+    ///   - ruled: what rules have of names.
     init(
         deny: [String] = [], allow: [String]? = nil, zone: String? = nil,
         blockAnswer: NameClient.BlockAnswer = .nxdomain,
-        upstreams: [Int: [Upstream]] = [:], learning: Learning = .atOnce
+        upstreams: [Int: [Upstream]] = [:], ruled: [String] = ["*.example"], learning: Learning = .atOnce
     ) throws {
         var rules = NameFilter.Rules()
         rules.deny = try deny.map { try HostPattern(parsing: $0) }
         rules.allow = try (allow ?? []).map { try HostPattern(parsing: $0) }
+        rules.ruled = try ruled.map { try HostPattern(parsing: $0) }
         rules.isOpen = allow == nil
         if let zone {
             var parser = NameListParser(format: .rpz)

@@ -42,6 +42,26 @@ private typealias Reply = ScriptedUpstream.Reply
         }
     }
 
+    @Test func `only names that a rule has are taught, and those that lead to an alias which has one`() async throws {
+        let upstream = try await upstream { query, _ in
+            let isLeading = Wire.questionName(query).lowercased().hasPrefix("www")
+            return [
+                isLeading
+                    ? .answer(query, Wire.cname(to: "edge.ruled.example"), Wire.a("edge.ruled.example", Self.good))
+                    : .answer(query, Wire.a(Self.good))
+            ]
+        }
+        try await ResolverRig.run(try FakeNames(ruled: ["*.ruled.example"]), upstreams: [upstream]) { rig in
+            for name in ["other.example", "mqtt.ruled.example", "ruled.example", "www.example"] {
+                #expect(Wire.code(rig.device.ask(Wire.query(name))) == 0)
+            }
+            #expect(
+                rig.names.lessons.map { $0.names.map(\.description) } == [
+                    ["mqtt.ruled.example"], ["www.example", "edge.ruled.example"],
+                ])
+        }
+    }
+
     @Test func `its threads take their turn, and interrupt nobody`() async throws {
         try await ResolverRig.run(try FakeNames(), upstreams: [try await honest()]) { rig in
             #expect(Wire.code(rig.device.ask(Wire.query("mqtt.acme.example"))) == 0)
