@@ -49,6 +49,8 @@ final class UpstreamSet {
 
     /// Who is to be asked at an attempt: those that are up before those that are not, as they stand.
     func link(at attempt: Int, without failed: Set<ObjectIdentifier>) -> UpstreamLink? {
+        // Nearly always: nobody has failed, and the first is up.
+        if attempt == 0, failed.isEmpty, let first = links.first, first.health.isUp { return first }
         let able = links.filter { !failed.contains(ObjectIdentifier($0)) }
         guard !able.isEmpty else { return nil }
         let ordered = able.filter(\.health.isUp) + able.filter { !$0.health.isUp }

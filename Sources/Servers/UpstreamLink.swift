@@ -22,9 +22,9 @@ final class UpstreamLink {
     private var retired: [(socket: UpstreamSocket, until: NIODeadline)] = []
     private var isOpening = 0
     /// After no socket could be had.
-    private var opensFrom = NIODeadline.now()
+    private var opensFrom = NIODeadline.distantPast
     private var pending: [UInt16: Pending] = [:]
-    private var random = SystemRandomNumberGenerator()
+    private var random = KernelRandom()
     /// Queries that were sent before there was a socket.
     private var unsent: [[UInt8]] = []
 
@@ -57,11 +57,19 @@ final class UpstreamLink {
         let isPlain = lookup?.isPlain ?? true || isPlainUntil.map { now < $0 } ?? false
         let casing = isPlain ? 0 : UInt128(random.next() as UInt64) << 64 | UInt128(random.next() as UInt64)
         let octets = question.encoded(id: id, casing: casing)
-        pending[id] = Pending(lookup: lookup, octets: octets, isCaseExact: !isPlain, socket: nil)
+        let socket = sockets.randomElement(using: &random)
+        pending[id] = Pending(
+            lookup: lookup, octets: octets, isCaseExact: !isPlain, socket: socket.map { ObjectIdentifier($0) })
         lookup?.outstanding.append((self, id))
-        openSockets()
+        if sockets.count + isOpening < Self.socketCount { openSockets(at: now) }
         resolver.metrics.upstreamQueries.increment()
-        if sockets.isEmpty { unsent.append(octets) } else { write(octets, id) }
+        if let socket {
+            socket.send(octets)
+        } else if sockets.isEmpty {
+            unsent.append(octets)
+        } else {
+            write(octets, id)
+        }
         return true
     }
 
@@ -156,14 +164,16 @@ final class UpstreamLink {
 
     // MARK: Sockets
 
-    private func openSockets() {
-        guard !isClosed, NIODeadline.now() >= opensFrom else { return }
+    private func openSockets(at now: NIODeadline) {
+        guard !isClosed, now >= opensFrom else { return }
         for _ in 0..<max(0, Self.socketCount - sockets.count - isOpening) {
             isOpening += 1
             let this = NIOLoopBound(self, eventLoop: resolver.eventLoop)
             var bootstrap = DatagramBootstrap(group: resolver.eventLoop)
                 .channelOption(.socketOption(.so_rcvbuf), value: 1 << 20)
                 .channelOption(.datagramVectorReadMessageCount, value: Self.vector)
+                // What is left after a read shows at the next turn; a second read would mostly find nothing.
+                .channelOption(.maxMessagesPerRead, value: 1)
                 .channelOption(
                     .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.vector * Self.longest)
                 )
@@ -182,7 +192,7 @@ final class UpstreamLink {
         }
     }
 
-    private static let vector = 16
+    private static let vector = 32
     /// More than the 1232 octets that we say we take, so that what is longer shows.
     private static let longest = 2048
 
