@@ -9,7 +9,7 @@ public struct LabEnterprise: Sendable {
     let network: LabNetwork
 
     public var namespace: String { layout.name(of: place) }
-    private var directory: String { layout.directory(of: place) }
+    var directory: String { layout.directory(of: place) }
     private var process: String { "charon-\(place.rawValue)" }
 
     // MARK: The place
@@ -33,6 +33,13 @@ public struct LabEnterprise: Sendable {
 
     /// Changes its network: lines as `ip -batch` takes them.
     public func ip(_ lines: [String]) async throws(LabError) { try await network.ip(lines, in: namespace) }
+
+    /// Ends all that runs there.
+    func stop() async throws(LabError) {
+        for name in services + [process] {
+            if let record = records.read(name) { try await records.stop(record) }
+        }
+    }
 
     // MARK: Its VPN gateway
 
@@ -136,6 +143,8 @@ public struct LabEnterprise: Sendable {
     /// Gives charon, which may be a new one, what it was given last.
     public func reload() async throws(LabError) { try await swanctl(["--load-all", "--clear", "--file", loadedFile]) }
 
+    /// What charon was given last.
+    public var loaded: String { LabFiles.read(loadedFile) ?? "" }
     private var loadedFile: String { directory + "/loaded.conf" }
 
     /// Runs swanctl for this charon.

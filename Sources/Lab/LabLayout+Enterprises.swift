@@ -23,6 +23,8 @@ extension LabLayout {
         public var network: String { subnet + "0/24" }
         /// The first host of its network, which is there from the start.
         public var host: String { subnet + "10" }
+        /// Whether devices have a broker and a CoAP server at that host.
+        var hasServices: Bool { self != .acmePartner }
 
         private var subnet: String {
             switch self {

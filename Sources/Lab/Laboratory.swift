@@ -64,9 +64,13 @@ public struct Laboratory: Sendable {
         for enterprise in enterprises {
             try await enterprise.create()
             try await enterprise.beginGateway()
+            try await enterprise.beginServices()
         }
         try await LabPeers(layout: layout, records: records).start()
-        for enterprise in enterprises { try await enterprise.awaitGateway() }
+        for enterprise in enterprises {
+            try await enterprise.awaitGateway()
+            try await enterprise.awaitServices()
+        }
         let gateway = LabGateway(layout: layout, records: records)
         try await gateway.startDaemon()
         try await gateway.startProxy()
@@ -82,15 +86,17 @@ public struct Laboratory: Sendable {
         LabEnterprise(place: place, layout: layout, records: records, network: network)
     }
 
-    /// Makes one that is not there, with its VPN gateway running. When this fails, nothing of it is left.
+    /// Makes one that is not there, with all that runs there. When this fails, nothing of it is left.
     private func make(_ place: LabLayout.Enterprise) async throws(LabError) {
         let enterprise = enterprise(place)
         do throws(LabError) {
             try await enterprise.create()
             try await enterprise.startGateway()
+            try await enterprise.beginServices()
+            try await enterprise.awaitServices()
         } catch {
             await regardless {
-                try await enterprise.stopGateway()
+                try await enterprise.stop()
                 try await network.remove([enterprise.namespace])
             }
             throw error
