@@ -40,41 +40,6 @@ extension Demonstration {
             isAsExpected: control != nil && answer == nil && attempts > 0 && requests.count == 1)
     }
 
-    func deviceToDevice(
-        _ sender: PacketGateway.Attached, _ receiver: PacketGateway.Attached
-    ) async throws(LabError) -> Sight {
-        let ran = lab.layout.name(of: .ran)
-        let datagrams = try NamespaceSocket(.udp, in: ran, address: receiver.address, port: Fleet.devicePort)
-        let streams = try NamespaceSocket(.tcpListener, in: ran, address: receiver.address, port: Fleet.devicePort)
-        defer { withExtendedLifetime(streams) {} }
-        let device = try NamespaceSocket(.udp, in: ran, address: sender.address, port: 40_001)
-        let neighbour = try NamespaceSocket(
-            .udp, in: ran, address: try Self.address(LabLayout.packetGateway), port: 40_001)
-
-        let before = try await counter("device_to_device")
-        for _ in 0..<10 { device.send([0x64], to: receiver.address, port: Fleet.devicePort) }
-        let connected = try await connects(to: "\(receiver.address)", from: "\(sender.address)")
-        let ping = try await Command(
-            ["ping", "-c", "2", "-i", "0.2", "-W", "1", "-I", "\(sender.address)", "\(receiver.address)"], in: ran
-        ).output().status
-        let dropped = try await counter("device_to_device") - before
-        var arrived = 0
-        while datagrams.receive() != nil { arrived += 1 }
-
-        neighbour.send([0x64], to: receiver.address, port: Fleet.devicePort)
-        try await pause(.milliseconds(50))
-        let doesListen = datagrams.receive() != nil
-        let doesAccept = try await connects(to: "\(receiver.address)", from: LabLayout.packetGateway)
-        return Sight(
-            seen: "\(arrived) of 10 datagrams arrived, TCP \(connected ? "connected" : "did not connect"), "
-                + "ping \(ping == 0 ? "was answered" : "was not answered"); dropped as device-to-device: \(dropped)",
-            notes: [
-                "\(sender.address) to \(receiver.address); from the P-GW's side it is reached over UDP: "
-                    + "\(doesListen ? "yes" : "no"), TCP: \(doesAccept ? "yes" : "no")"
-            ],
-            isAsExpected: arrived == 0 && !connected && ping != 0 && dropped >= 13 && doesListen && doesAccept)
-    }
-
     func spoofedSource() async throws(LabError) -> Sight {
         let ran = lab.layout.name(of: .ran)
         let sinkAddress = try Self.address(LabLayout.sink)
@@ -131,13 +96,16 @@ extension Demonstration {
 
     /// Whether a TCP connection to a device's port comes about within a second.
     func connects(to address: String, from source: String) async throws(LabError) -> Bool {
-        let output = try await Command(
-            [
-                "curl", "-s", "-m", "1", "--interface", source, "-o", "/dev/null", "-w", "%{time_connect}",
-                "http://\(address):\(Fleet.devicePort)/",
-            ], in: lab.layout.name(of: .ran)
-        ).output()
-        return Double(output.standardOutput.trimmed).map { $0 > 0 } ?? false
+        try await connects(
+            to: address, port: Int(Fleet.devicePort), from: source, in: lab.layout.name(of: .ran))
+    }
+
+    func connects(
+        to address: String, port: Int, from source: String, in namespace: String
+    ) async throws(LabError) -> Bool {
+        try await Command(
+            ["socat", "-u", "OPEN:/dev/null", "TCP4:\(address):\(port),bind=\(source),connect-timeout=1"], in: namespace
+        ).output().status == 0
     }
 
     /// Packets that the gateway has counted under this name.

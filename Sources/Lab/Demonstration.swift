@@ -1,7 +1,7 @@
 import Domain
 
-/// The product's main job on real packets, scene by scene. Each scene leaves the laboratory as it found it, and each
-/// that ends in "nothing" first shows that the same thing done rightly does arrive.
+/// The product's main job on real packets, scene by scene. Each scene but those with VPNs leaves the laboratory as it
+/// found it, and each that ends in "nothing" first shows that the same thing done rightly does arrive.
 public struct Demonstration: Sendable {
     public let lab: Laboratory
     public let fleet: Fleet
@@ -26,6 +26,22 @@ public struct Demonstration: Sendable {
         case othersAddress
         case publicResolver
         case explainedName
+        case vpnMade
+        case telemetry
+        case threeWays
+        case sameNetwork
+        case uninvited
+        case remoteAccess
+        case failover
+        case wrongKey
+
+        /// Those with VPNs build on each other: all of them are run, in their order, in a laboratory with all enterprises.
+        public var needsEnterprises: Bool {
+            switch self {
+            case .vpnMade, .telemetry, .threeWays, .sameNetwork, .uninvited, .remoteAccess, .failover, .wrongKey: true
+            default: false
+            }
+        }
     }
 
     // MARK: Preparation
@@ -124,6 +140,17 @@ public struct Demonstration: Sendable {
             case .othersAddress: try await othersAddress()
             case .publicResolver: try await publicResolver()
             case .explainedName: try await explainedName()
+            case .vpnMade: try await vpnMade()
+            case .telemetry: try await telemetry()
+            case .threeWays: try await threeWays()
+            case .sameNetwork: try await sameNetwork()
+            case .uninvited:
+                try await nothingArrives(
+                    from: LabLayout.Enterprise.acme.host, in: lab.enterprise(.acme).namespace, to: fleet.acme[34],
+                    counter: "vpn_denied")
+            case .remoteAccess: try await remoteAccess()
+            case .failover: try await failover()
+            case .wrongKey: try await wrongKey()
             }
         }
     }
@@ -168,6 +195,14 @@ extension Demonstration.Scene {
         case .othersAddress: "an address that another tenant's device was told"
         case .publicResolver: "a public resolver, asked directly"
         case .explainedName: "explain, after a name was looked up"
+        case .vpnMade: "a tenant makes a VPN to its head office"
+        case .telemetry: "a meter reports to the head office, over MQTT and CoAP"
+        case .threeWays: "one device, three ways: head office, a partner's VPN, the internet"
+        case .sameNetwork: "another tenant makes a VPN to the same network elsewhere"
+        case .uninvited: "a host of the head office reaches for a device"
+        case .remoteAccess: "a rule lets that host in"
+        case .failover: "the head office's VPN gateway dies"
+        case .wrongKey: "the head office's next VPN gateway has another key"
         }
     }
 
@@ -175,7 +210,7 @@ extension Demonstration.Scene {
         switch self {
         case .allowedDestination: "an answer; the server sees \(LabLayout.edgeOutside) only"
         case .deniedPort, .deniedAddress: "nothing, though the server answers others there"
-        case .otherTenantsDevice, .ownTenantsDevice: "nothing arrives, though the device listens"
+        case .otherTenantsDevice, .ownTenantsDevice, .uninvited: "nothing arrives, though the device listens"
         case .spoofedSource: "nothing arrives; the device's own address does"
         case .scanFromInternet, .scanFromInsideOuterNAT:
             "no open port at the public addresses nor at any device, though one listens"
@@ -189,6 +224,13 @@ extension Demonstration.Scene {
         case .othersAddress: "nothing, though the server answers others there and the device may look the name up"
         case .publicResolver: "the gateway's resolver answers, and the public one has heard nothing"
         case .explainedName: "the rule, the name, and until when the address stands for it"
+        case .vpnMade: "within five seconds the tunnel is up and a reading at the head office's broker"
+        case .telemetry: "both arrive, from the device's own address"
+        case .threeWays: "telemetry, diagnostics and firmware each by its way, and nothing else"
+        case .sameNetwork: "each tenant's devices reach their own enterprise at the same address"
+        case .remoteAccess: "what the rule says arrives and nothing else"
+        case .failover: "readings are at the backup within eight seconds, without a person"
+        case .wrongKey: "`cordon vpn diagnose` says so; with the right key readings are back on their way"
         }
     }
 }

@@ -12,7 +12,7 @@ import Testing
         for observation in preparation { #expect(observation.isAsExpected, "\(observation)") }
     }
 
-    @Test(arguments: Demonstration.Scene.allCases)
+    @Test(arguments: Demonstration.Scene.allCases.filter { !$0.needsEnterprises })
     func `the scene shows what is expected`(_ scene: Demonstration.Scene) async throws {
         let observation = try await demonstration().run(scene)
         #expect(observation.isAsExpected, "\(observation)")
@@ -112,6 +112,10 @@ import Testing
 
 /// Brings a laboratory up around a suite, prepares the demonstration, and takes it down whatever happened.
 struct LaboratoryTrait: SuiteTrait, TestScoping {
+    let prefix: String
+    let apiPort: UInt16
+    var enterprises: [LabLayout.Enterprise] = []
+
     @TaskLocal static var demonstration: Demonstration?
     @TaskLocal static var preparation: [Observation] = []
     /// Few, so that a test can wait for the end of a name.
@@ -121,7 +125,8 @@ struct LaboratoryTrait: SuiteTrait, TestScoping {
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
         let lab = Laboratory(
-            layout: try testLayout(prefix: "cordontest", apiPort: 18080, nameSeconds: Self.nameSeconds))
+            layout: try testLayout(
+                prefix: prefix, apiPort: apiPort, nameSeconds: Self.nameSeconds, enterprises: enterprises))
         try await lab.down()
         _ = try await lab.up()
         do {
@@ -140,7 +145,10 @@ struct LaboratoryTrait: SuiteTrait, TestScoping {
 }
 
 extension Trait where Self == LaboratoryTrait {
-    static var withLaboratory: Self { Self() }
+    static var withLaboratory: Self { Self(prefix: "cordontest", apiPort: 18080) }
+    static var withLaboratoryAndEnterprises: Self {
+        Self(prefix: "cordondemo", apiPort: 18086, enterprises: LabLayout.Enterprise.allCases)
+    }
 }
 
 /// The programs under test are the built ones beside the test program, unless the caller says where.
