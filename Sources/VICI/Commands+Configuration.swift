@@ -114,8 +114,9 @@ extension Commands {
         }
     }
 
-    /// A certificate that is kept until ``ClearCredentials``: nothing unloads one alone. Cordon gives its certificates
-    /// with the connection instead, and CAs as ``LoadAuthority``, which can be replaced and unloaded.
+    /// A certificate that is kept until ``ClearCredentials``: nothing unloads one alone. One that is given with a connection,
+    /// as Cordon does, is kept as well (decision 0022); CAs are given as ``LoadAuthority``, which can be replaced and
+    /// unloaded.
     package struct LoadCertificate: Command {
         package enum Flag: String, CaseIterable, Sendable {
             case none = "NONE"

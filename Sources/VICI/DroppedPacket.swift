@@ -1,9 +1,9 @@
 package import Domain
 
-/// A packet that came out of a tunnel and that no tunnel may bring: kernel-libipsec looks for a policy by the packet's
-/// addresses alone, finds none, and says so in the group `ESP` at level 1, once for each packet
-/// (libipsec/ipsec_processor.c). It says neither SPI nor IKE_SA, so whose tunnel it was can be told from the addresses
-/// only. Where the kernel does ESP nothing is logged; it counts (`XfrmInNoPols`, `XfrmInPolBlock`).
+/// A packet that came out of a tunnel which may not bring it: kernel-libipsec looks for a policy of that tunnel (its
+/// reqid) for the packet's addresses, finds none, whatever other tunnels may bring, and says so in the group `ESP` at
+/// level 1, once for each packet (libipsec/ipsec_processor.c). It says neither SPI nor IKE_SA, so whose tunnel it was can
+/// be told from the addresses only. Where the kernel does ESP nothing is logged; it counts (`XfrmInNoPols`, `XfrmInPolBlock`).
 package struct DroppedPacket: Hashable, Sendable {
     package let source: IPAddress
     package let destination: IPAddress
