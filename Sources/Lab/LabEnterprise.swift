@@ -124,7 +124,11 @@ public struct LabEnterprise: Sendable {
             (handover.certificate, "x509/cordon-\(vpn).pem"), (handover.authority, "x509ca/cordon-\(vpn)-ca.pem"),
             (handover.privateKey, "private/cordon-\(vpn)-key.pem"),
         ] {
-            if let text { try LabFiles.write(text, to: "\(directory)/\(file)") }
+            if let text {
+                try LabFiles.write(text, to: "\(directory)/\(file)")
+            } else {
+                try LabFiles.remove("\(directory)/\(file)")
+            }
         }
         try await CordonCLI(layout: layout).run(
             ["vpn", "peer-config", vpn, "--tenant", tenant, "--for", "strongswan", "--directory", directory] + options)

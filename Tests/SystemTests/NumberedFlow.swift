@@ -39,12 +39,14 @@ enum NumberedFlow {
     static let hostPort: UInt16 = 5684
 
     /// Sends for as long as `body` runs, and then waits half a second for what is on its way.
-    /// - Parameter progress: of the number sent last, for `body`.
+    /// - Parameters:
+    ///   - places: whose first host is asked, which has the same address in all of them.
+    ///   - seen: what devices see that as; `nil`: the same.
     static func during(
-        from device: PacketGateway.Attached, to places: [LabLayout.Enterprise], in lab: Laboratory,
-        every interval: Duration = .milliseconds(5), _ body: @Sendable () async throws -> Void
+        from device: PacketGateway.Attached, to places: [LabLayout.Enterprise], seenAs seen: String? = nil,
+        in lab: Laboratory, every interval: Duration = .milliseconds(5), _ body: @Sendable () async throws -> Void
     ) async throws -> Report {
-        let address = try IPv4Address(parsing: try #require(places.first).host)
+        let address = try IPv4Address(parsing: try seen ?? #require(places.first).host)
         let sender = try NamespaceSocket(
             .udp, in: lab.layout.name(of: .ran), address: device.address, port: devicePort)
         let hosts = try places.map { place in
@@ -88,9 +90,10 @@ enum NumberedFlow {
 
     /// Whether one datagram gets there and back.
     static func passes(
-        from device: PacketGateway.Attached, to place: LabLayout.Enterprise, in lab: Laboratory
+        from device: PacketGateway.Attached, to place: LabLayout.Enterprise, seenAs seen: String? = nil,
+        in lab: Laboratory
     ) async throws -> Bool {
-        let report = try await during(from: device, to: [place], in: lab, every: .milliseconds(20)) {
+        let report = try await during(from: device, to: [place], seenAs: seen, in: lab, every: .milliseconds(20)) {
             try await Task.sleep(for: .milliseconds(30))
         }
         return !report.returned.isEmpty

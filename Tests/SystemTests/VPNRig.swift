@@ -58,7 +58,8 @@ struct VPNRig: Sendable {
     // MARK: Policies and VPNs
 
     /// Devices of the tenant reach the network by this route and nothing else.
-    func route(_ network: String, by route: String, of tenant: String) async throws {
+    /// - Parameter more: another rule, as a line of YAML.
+    func route(_ network: String, by route: String, of tenant: String, _ more: String = "") async throws {
         try await lab.cli.run(
             ["policy", "apply", "-", "--tenant", tenant],
             input: """
@@ -66,6 +67,7 @@ struct VPNRig: Sendable {
                 default: block
                 rules:
                   - {name: hq, to: [\(network)], route: \(route)}
+                \(more)
 
                 """)
     }
@@ -104,7 +106,7 @@ struct VPNRig: Sendable {
         do {
             let text = try await enterprise.configuration(of: name, tenant: tenant, made)
             try await enterprise.load(try change(text))
-            if !options.contains("never") {
+            if !options.contains("--initiate") {
                 try await lab.cli.run(["vpn", "restart", name, "--tenant", tenant])
             }
             outcome = .success(try await body(enterprise))

@@ -59,9 +59,11 @@ extension VPNTests {
                 let last = try #require(report.arrivals.last)
                 #expect(last.place == .acme)
                 #expect(try rig.astray() == astray)
+                let lastBefore = report.arrivals.last { $0.time < back }?.number ?? 0
+                let lost = report.lost().count { $0 > lastBefore }
                 print(
                     "\(failover.title): traffic at the backup after \(over.inSeconds); back on its VPN "
-                        + "\((taken - back).inSeconds) after that was up")
+                        + "\((taken - back).inSeconds) after that was up, \(lost) packets lost on the way back")
             }
         }
     }
