@@ -20,7 +20,8 @@ struct TableText {
     /// ``ChainPlace/name(serial:)`` says.
     static let chains = [
         "blocked", "sgi_reply", "sgi_device", "sgi_reply6", "sgi_device6", "sgi_source6", "sgi_source", "vpn_refused",
-        "vpn_spoofed", VPNLimits.Place.refusal.name, "vpn_access", "vpn_access6", "vpn_known", "vpn_device", "vpn_source",
+        "vpn_spoofed", VPNLimits.Place.refusal.name, "vpn_access", "vpn_access6", "vpn_known", "vpn_device",
+        "vpn_source",
         "radius", "sgi_input", "wan_input", "vpn_input",
         "forward_vpn", "forward_group", "raw_prerouting", "raw_output", "mangle_prerouting", "mangle_output",
         "filter_forward", "filter_input", "nat_prerouting", "nat_postrouting",
