@@ -1,5 +1,5 @@
 public import Domain
-public import PKI
+import PKI
 import PeerGuides
 import PolicyCompiler
 import Store
