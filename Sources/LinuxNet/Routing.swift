@@ -193,11 +193,12 @@ struct Routing {
             case .nothing: FR_ACT_NOP
             case .blackhole: FR_ACT_BLACKHOLE
             }
+        let ruleFlags: UInt32 = rule.isInverted ? UInt32(FIB_RULE_INVERT) : 0
         var request = NetlinkRequest()
         // fib_rule_hdr: family, two lengths, TOS, table, two reserved, action, flags.
         request.begin(
             type: UInt16(type), flags: NLM_F_REQUEST | NLM_F_ACK | flags, sequence: socket.nextSequence(),
-            header: [family.number, 0, 0, 0, 0, 0, 0, UInt8(action), 0, 0, 0, 0])
+            header: [family.number, 0, 0, 0, 0, 0, 0, UInt8(action)] + ruleFlags.nativeOctets)
         request.put(FRA_PRIORITY, native: rule.preference)
         if let mark = rule.mark {
             request.put(FRA_FWMARK, native: mark)
@@ -228,10 +229,12 @@ struct Routing {
             case FR_ACT_NOP: action = .nothing
             default: action = .blackhole
             }
+            let flags = message.payload.native(UInt32.self, at: 8) ?? 0
             found.insert(
                 RoutingRules.Rule(
                     preference: preference, action: action, mark: attributes.first(FRA_FWMARK)?.native32,
                     mask: attributes.first(FRA_FWMASK)?.native32 ?? .max,
+                    isInverted: flags & UInt32(FIB_RULE_INVERT) != 0,
                     interface: attributes.first(FRA_IIFNAME)?.text))
         }
         return found

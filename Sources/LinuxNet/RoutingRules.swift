@@ -4,7 +4,8 @@ import Domain
 ///
 /// Those that lead to VPNs are a tree, asked from its root: each node's rule looks at one bit of the mark, and goes to the
 /// half where it is set, or on to the rule behind it. So a packet meets some more rules than the number of the last VPN has
-/// bits, and not as many as there are VPNs. At its ends are groups of four VPNs, a rule each. Places in the tree are fixed;
+/// bits, and not as many as there are VPNs. Packets that go to no VPN, those of the IKE daemon among them, would meet them
+/// all: a rule before the root leads them past the tree. At its ends are groups of four VPNs, a rule each. Places in the tree are fixed;
 /// rules are there only where a VPN is: the kernel goes through all of them whenever a rule or an interface comes or goes.
 struct RoutingRules {
     let layout: GatewayLayout
@@ -14,6 +15,8 @@ struct RoutingRules {
         let action: Action
         var mark: UInt32?
         var mask: UInt32 = .max
+        /// For what does not have the mark.
+        var isInverted = false
         var interface: String?
 
         enum Action: Hashable {
@@ -74,6 +77,13 @@ struct RoutingRules {
     /// - Parameter numbers: those of the VPNs that there are, with this one or without.
     func path(to number: VPNNumber, among numbers: VPNNumberSet) -> Set<Rule> {
         var rules: Set<Rule> = []
+        if !numbers.isEmpty {
+            rules.insert(
+                Rule(
+                    preference: layout.firstRulePreference + Self.treeOffset - 1,
+                    action: .goTo(preferences.upperBound - 2), mark: RouteMark.vpns.mark, mask: RouteMark.vpns.mask,
+                    isInverted: true))
+        }
         var place = layout.firstRulePreference + Self.treeOffset
         // The first number of the subtree.
         var base: UInt32 = 0
@@ -124,6 +134,8 @@ struct VPNNumberSet {
     mutating func remove(_ number: VPNNumber) {
         words[Int(number.rawValue) / 64] &= ~(1 << UInt64(number.rawValue % 64))
     }
+
+    var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 
     /// Of a range whose size is a power of two, and whose beginning is a multiple of that.
     func hasAny(in range: Range<UInt32>) -> Bool {
