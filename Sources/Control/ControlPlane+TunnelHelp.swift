@@ -108,9 +108,11 @@ extension ControlPlane {
                     code: "refused-packets", since: nil,
                     happened: "\(tunnel.counters.refusedPackets) packets from the peer were dropped.",
                     cause:
-                        "They were for devices that are not this tenant's, or came from addresses that are not behind this "
-                        + "VPN.",
-                    here: "Add what is missing to its networks with `cordon vpn update \(name) --remote-network`.",
+                        "No policy's rule lets them in, or they were for devices that are not this tenant's, or came from "
+                        + "addresses that are not behind this VPN.",
+                    here:
+                        "If they are wanted: let them in with a rule to devices (direction: to-device, via: vpn:\(name)), "
+                        + "and have their network behind the VPN (`cordon vpn update \(name) --remote-network`).",
                     there: "Send only what the VPN is for: check its routes and its traffic selectors."))
         }
         return TunnelDiagnosis(view: view, tunnel: tunnel, faults: faults)

@@ -5,8 +5,9 @@ import Domain
 /// Those that lead to VPNs are a tree, asked from its root: each node's rule looks at one bit of the mark, and goes to the
 /// half where it is set, or on to the rule behind it. So a packet meets some more rules than the number of the last VPN has
 /// bits, and not as many as there are VPNs. Packets that go to no VPN, those of the IKE daemon among them, would meet them
-/// all: a rule before the root leads them past the tree. At its ends are groups of four VPNs, a rule each. Places in the tree are fixed;
-/// rules are there only where a VPN is: the kernel goes through all of them whenever a rule or an interface comes or goes.
+/// all: a rule before the root leads them past the tree. At its ends are groups of four VPNs, a rule each. Places in the tree
+/// are fixed; rules are there only where a VPN is: the kernel goes through all of them whenever a rule or an interface comes
+/// or goes.
 struct RoutingRules {
     let layout: GatewayLayout
 
