@@ -240,7 +240,7 @@ package final class TunnelBook: Sendable {
     }
 
     /// Holds those that must not be up beside another of the same networks which flows take, and frees the others.
-    /// - Parameter isUp: whether flows take it.
+    /// - Parameter isUp: whether flows take it. Asked under the lock, so it must take none.
     /// - Returns: those whose being held has changed.
     package func holdAlternates(isUp: (VPNNumber) -> Bool) -> [VPN] {
         contents.withLock { contents in

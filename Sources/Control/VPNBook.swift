@@ -26,9 +26,13 @@ package final class VPNBook: Sendable {
 
     package init() {}
 
+    /// What asks for a VPN's condition holds this, and takes the lock of ``TunnelBook``; nobody takes the two the other way.
     private let states = Mutex<[VPNNumber: State]>([:])
 
     package func state(of number: VPNNumber) -> State? { states.withLock { $0[number] } }
+
+    /// Those that flows take.
+    var numbersUp: Set<VPNNumber> { states.withLock { Set($0.filter { $0.value.isUp }.keys) } }
 
     /// - Parameter entries: those of all VPNs. A VPN that was not there before is up when it is well.
     package func replaceAll(

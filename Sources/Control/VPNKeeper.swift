@@ -32,7 +32,9 @@ extension ControlPlane {
         let lines = vpnBook.interfacesOfLines
         let up = try dataPlane.upInterfaces(lines)
         var changed = vpnBook.note({ self.condition(of: $0, up: up) }, at: now())
-        let moved = tunnels.holdAlternates { vpnBook.state(of: $0)?.isUp ?? false }
+        // Asked for before: this book's lock is taken around the other's, never within it.
+        let flowing = vpnBook.numbersUp
+        let moved = tunnels.holdAlternates { flowing.contains($0) }
         if !moved.isEmpty {
             for vpn in moved {
                 guard let state = tunnels.state(of: vpn.id) else { continue }

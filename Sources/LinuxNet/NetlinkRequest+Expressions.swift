@@ -4,10 +4,12 @@ import Glibc
 /// Expressions of nftables' rules, as nft compiles them (linux/netfilter/nf_tables.h).
 extension NetlinkRequest {
     /// One expression of a rule.
+    @inline(__always)
     mutating func putExpression(_ name: String, _ data: (inout Self) -> Void = { _ in }) {
         putExpression(NFTA_LIST_ELEM.rawValue, name, data)
     }
 
+    @inline(__always)
     mutating func putExpression(_ type: UInt32, _ name: String, _ data: (inout Self) -> Void = { _ in }) {
         nest(type) { expression in
             expression.put(NFTA_EXPR_NAME.rawValue, name)

@@ -46,9 +46,11 @@ struct NetlinkRequest {
 
     /// With its terminating zero.
     mutating func put(_ type: some BinaryInteger, _ text: String) {
-        attribute(type, count: text.utf8.count + 1) { $0.copyBytes(from: text.utf8) }
+        var text = text
+        attribute(type, count: text.utf8.count + 1) { room in text.withUTF8 { room.copyMemory(from: .init($0)) } }
     }
 
+    @inline(__always)
     mutating func nest(_ type: some BinaryInteger, _ body: (inout Self) -> Void) {
         let position = count
         write(4) { $0.storeBytes(of: UInt16(truncatingIfNeeded: type) | 0x8000, toByteOffset: 2, as: UInt16.self) }
@@ -57,6 +59,7 @@ struct NetlinkRequest {
         storage.withUnsafeMutableBytes { $0.storeBytes(of: length, toByteOffset: position, as: UInt16.self) }
     }
 
+    @inline(__always)
     private mutating func attribute(
         _ type: some BinaryInteger, count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void
     ) {
