@@ -5,7 +5,7 @@ import PolicyCompiler
 
 /// Changes of a table in one netlink batch: all of them are committed or none.
 struct TableBatch {
-    private(set) var request = NetlinkRequest()
+    private var request = NetlinkRequest()
     private let socket: NetlinkSocket
     private let table: String
     private var operations: [Operation] = []
@@ -136,31 +136,35 @@ extension TableBatch {
     }
 
     /// Deletes all elements.
-    mutating func flush(_ set: String) { message([], set, NFT_MSG_DELSETELEM.rawValue, 0, "emptying") }
+    mutating func flush(_ set: String) { message(of: set, NFT_MSG_DELSETELEM.rawValue, 0, "emptying") }
 
+    /// In as many messages as it takes: one attribute holds less than 64 KiB.
     private mutating func change(
         _ elements: [TableElement], _ set: String, _ type: UInt32, _ flags: Int32, _ verb: StaticString
     ) {
-        // One attribute holds less than 64 KiB. An element of the map of NAT takes 40 octets, an interval of three
-        // fields with a verdict up to 100.
-        let perMessage = elements.first?.keyEnd == nil ? 1000 : 500
-        var start = 0
-        while start < elements.count {
-            let end = min(start + perMessage, elements.count)
-            message(elements[start..<end], set, type, flags, verb)
-            start = end
+        var rest = elements[...]
+        while !rest.isEmpty {
+            message(of: set, type, flags, verb) { message in
+                message.nest(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) { list in
+                    let limit = list.count + Self.maximumOctets
+                    while list.count < limit, let element = rest.popFirst() {
+                        list.nest(NFTA_LIST_ELEM.rawValue) { $0.put(element) }
+                    }
+                }
+            }
         }
     }
 
+    /// Of elements in one message, but for the last of them, which has some hundred octets at most.
+    private static let maximumOctets = 60_000
+
     private mutating func message(
-        _ elements: ArraySlice<TableElement>, _ set: String, _ type: UInt32, _ flags: Int32, _ verb: StaticString
+        of set: String, _ type: UInt32, _ flags: Int32, _ verb: StaticString,
+        _ elements: (inout NetlinkRequest) -> Void = { _ in }
     ) {
         message(type, flags, table: NFTA_SET_ELEM_LIST_TABLE.rawValue, verb, set) { message in
             message.put(NFTA_SET_ELEM_LIST_SET.rawValue, set)
-            guard !elements.isEmpty else { return }
-            message.nest(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) { list in
-                for element in elements { list.nest(NFTA_LIST_ELEM.rawValue) { $0.put(element) } }
-            }
+            elements(&message)
         }
     }
 }

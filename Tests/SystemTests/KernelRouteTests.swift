@@ -251,6 +251,19 @@ extension KernelTests {
                 ], actions: [.init(isAllowed ? .access(vpn) : nil)])
         }
 
+        /// Elements of this map are long: as many as fit by their number in others do not fit a message.
+        @Test func `thousands of policies with rules to devices come at once`() throws {
+            let rig = try KernelRig()
+            _ = try rig.addLine(1)
+            try rig.start([one: .blockAll], [kernelDevice(1, one)])
+            let policies = Dictionary(uniqueKeysWithValues: (2...2_500).map { (kernelMark($0), Self.access()) })
+            try rig.kernel.setVPNs([hq: KernelRig.line(1)])
+            try rig.kernel.install(policies, removing: [])
+            #expect(try rig.kernel.verify() == nil)
+            try rig.kernel.install([:], removing: Set(policies.keys))
+            #expect(try rig.kernel.verify() == nil)
+        }
+
         @Test func `packets to devices pass where a rule says so, and answers with them`() throws {
             let rig = try KernelRig()
             let lines = try [1, 2].map { try rig.addLine($0) }
