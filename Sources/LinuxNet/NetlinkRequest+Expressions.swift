@@ -28,9 +28,9 @@ extension NetlinkRequest {
     }
 
     /// - Parameters:
-    ///   - chain: in which the expression is.
+    ///   - chain: in which the expression is, where it looks into a map of the chain.
     ///   - number: the chain's, from which ways are counted.
-    mutating func put(_ expression: RuleExpression, of chain: String, _ number: UInt32) {
+    mutating func put(_ expression: RuleExpression, of chain: String = "", _ number: UInt32 = 0) {
         switch expression {
         case .payload(let base, let offset, let length, let register):
             putExpression("payload") { payload in

@@ -173,14 +173,14 @@ extension NetlinkRequest {
 
     /// Whether what the register is loaded with is this.
     fileprivate mutating func put(_ load: (UInt32) -> RuleExpression, equals octets: Octets) {
-        put(load(Self.register), of: "", 0)
-        put(.equal(Self.register, octets), of: "", 0)
+        put(load(Self.register))
+        put(.equal(Self.register, octets))
     }
 
     /// Whether the device's address is in the side's set.
     fileprivate mutating func putLookup(of side: TraceTable.Side) {
         let load = side == .from ? RuleExpression.source : RuleExpression.destination
-        put(load(.ipv4, Self.register), of: "", 0)
+        put(load(.ipv4, Self.register))
         putLookup(in: side.rawValue, from: Self.register, to: nil)
     }
 
@@ -188,7 +188,7 @@ extension NetlinkRequest {
     fileprivate mutating func putIsAnswer() {
         putLoad("ct", NFTA_CT_KEY, NFT_CT_DIRECTION.rawValue, NFTA_CT_DREG, Self.register)
         // IP_CT_DIR_REPLY.
-        put(.equal(Self.register, [1]), of: "", 0)
+        put(.equal(Self.register, [1]))
     }
 
     /// `meta nftrace set 1`.
