@@ -170,9 +170,9 @@ extension ControlPlane {
         let known = Dictionary(facts.map { ($0.vpn.id, $0) }) { first, _ in first }
         vpnBook.replaceAll(
             vpns.map { vpn in
-                (vpn, known[vpn.id].map { Self.entry(of: $0, isHeld: false) } ?? Self.entry(of: vpn))
-            },
-            condition: { self.condition(of: $0, up: up) }, at: now())
+                let entry = known[vpn.id].map { Self.entry(of: $0, isHeld: false) } ?? Self.entry(of: vpn)
+                return (vpn, entry, condition(of: vpn, up: up))
+            }, at: now())
         guard let tunnelSupport else { return }
         for id in Set(tunnels.ids).subtracting(known.keys) { tunnels.remove(id) }
         for one in facts { tunnels.note(peer: one.peer, of: one.vpn.id) }
@@ -199,7 +199,7 @@ extension ControlPlane {
         if isOther { try await bringAgain(tunnels.others(saying: facts.peer, besides: id)) }
         vpnBook.set(
             facts.vpn, Self.entry(of: facts, isHeld: tunnels.state(of: id)?.isHeld ?? false),
-            condition: { self.condition(of: $0, up: []) }, at: now())
+            condition: condition(of: facts.vpn, up: []), at: now())
         let outcome = Result { () throws(DataPlaneError) in try setVPNs([facts.vpn.number]) }
         // Also when the kernel does not take it now: the keeper gives it to the kernel again.
         bring(facts, lookedUp: lookedUp ?? known(facts))

@@ -165,7 +165,7 @@ extension ControlPlane {
     /// Gives the kernel a line. On the engine's loop, as what follows.
     private func bringLine(_ vpn: VPN) throws {
         let up = try dataPlane.upInterfaces([vpn.interface])
-        vpnBook.set(vpn, Self.entry(of: vpn), condition: { self.condition(of: $0, up: up) }, at: now())
+        vpnBook.set(vpn, Self.entry(of: vpn), condition: condition(of: vpn, up: up), at: now())
         try setVPNs([vpn.number])
     }
 

@@ -26,7 +26,6 @@ package final class VPNBook: Sendable {
 
     package init() {}
 
-    /// What asks for a VPN's condition holds this, and takes the lock of ``TunnelBook``; nobody takes the two the other way.
     private let states = Mutex<[VPNNumber: State]>([:])
 
     package func state(of number: VPNNumber) -> State? { states.withLock { $0[number] } }
@@ -36,29 +35,29 @@ package final class VPNBook: Sendable {
 
     /// - Parameter entries: those of all VPNs. A VPN that was not there before is up when it is well.
     package func replaceAll(
-        _ entries: [(vpn: VPN, entry: VPNEntry)], condition: (VPN) -> TunnelBook.Condition, at time: Timestamp
+        _ entries: [(vpn: VPN, entry: VPNEntry, condition: TunnelBook.Condition)], at time: Timestamp
     ) {
         states.withLock { states in
             let old = states
             states = Dictionary(
-                entries.map { ($0.vpn.number, Self.state($0.vpn, $0.entry, old[$0.vpn.number], condition, time)) }
+                entries.map { ($0.vpn.number, Self.state($0.vpn, $0.entry, old[$0.vpn.number], $0.condition, time)) }
             ) { first, _ in first }
         }
     }
 
     /// The same for one.
-    package func set(_ vpn: VPN, _ entry: VPNEntry, condition: (VPN) -> TunnelBook.Condition, at time: Timestamp) {
+    package func set(_ vpn: VPN, _ entry: VPNEntry, condition: TunnelBook.Condition, at time: Timestamp) {
         states.withLock { $0[vpn.number] = Self.state(vpn, entry, $0[vpn.number], condition, time) }
     }
 
     package func remove(_ number: VPNNumber) { states.withLock { $0[number] = nil } }
 
     private static func state(
-        _ vpn: VPN, _ entry: VPNEntry, _ known: State?, _ condition: (VPN) -> TunnelBook.Condition, _ time: Timestamp
+        _ vpn: VPN, _ entry: VPNEntry, _ known: State?, _ condition: TunnelBook.Condition, _ time: Timestamp
     ) -> State {
         guard let known, known.vpn.id == vpn.id else {
             var entry = entry
-            entry.isUp = condition(vpn) == .well
+            entry.isUp = condition == .well
             return State(vpn: vpn, entry: entry, since: time, hasBeenUp: entry.isUp)
         }
         // With other networks it is the same VPN still, as long as its packets take the same interface.
@@ -70,11 +69,15 @@ package final class VPNBook: Sendable {
 
     /// - Returns: those that went down or came up.
     package func note(_ condition: (VPN) -> TunnelBook.Condition, at time: Timestamp) -> [State] {
-        states.withLock { states in
+        // Before the lock is taken: whoever is asked has one of its own.
+        let conditions = states.withLock { $0.mapValues(\.vpn) }.mapValues { (vpn: $0.id, condition: condition($0)) }
+        return states.withLock { states in
             var changed: [State] = []
             for (number, old) in states {
+                // One that came meanwhile is looked at next time.
+                guard let now = conditions[number], now.vpn == old.vpn.id else { continue }
                 var state = old
-                switch (state.isUp, condition(old.vpn)) {
+                switch (state.isUp, now.condition) {
                 case (true, .well): continue
                 case (true, .ill): (state.isUp, state.since, state.wellSince) = (false, time, nil)
                 case (true, .resting), (false, .resting):

@@ -32,7 +32,7 @@ extension ControlPlane {
         let lines = vpnBook.interfacesOfLines
         let up = try dataPlane.upInterfaces(lines)
         var changed = vpnBook.note({ self.condition(of: $0, up: up) }, at: now())
-        // Asked for before: this book's lock is taken around the other's, never within it.
+        // Asked for before: no book is asked under the lock of another.
         let flowing = vpnBook.numbersUp
         let moved = tunnels.holdAlternates { flowing.contains($0) }
         if !moved.isEmpty {

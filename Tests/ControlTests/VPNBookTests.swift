@@ -15,20 +15,20 @@ import VICI
     @Test func `one that has never been up is up at once`() throws {
         let book = VPNBook()
         let (vpn, entry) = try Self.vpn(1)
-        book.set(vpn, entry, condition: { _ in .ill }, at: Self.time(0))
+        book.set(vpn, entry, condition: .ill, at: Self.time(0))
         #expect(book.note({ _ in .ill }, at: Self.time(1)).isEmpty)
         #expect(book.note({ _ in .well }, at: Self.time(2)).map(\.isUp) == [true])
         #expect(book.note({ _ in .well }, at: Self.time(3)).isEmpty)
         // As one that is well when it is made.
         let (other, its) = try Self.vpn(2)
-        book.set(other, its, condition: { _ in .well }, at: Self.time(4))
+        book.set(other, its, condition: .well, at: Self.time(4))
         #expect(book.state(of: other.number)?.isUp == true)
     }
 
     @Test func `one that goes down does so at once, and comes back when it has been well for two seconds`() throws {
         let book = VPNBook()
         let (vpn, entry) = try Self.vpn(1)
-        book.set(vpn, entry, condition: { _ in .well }, at: Self.time(0))
+        book.set(vpn, entry, condition: .well, at: Self.time(0))
         #expect(book.note({ _ in .ill }, at: Self.time(100)).map(\.isUp) == [false])
         #expect(book.note({ _ in .well }, at: Self.time(200)).isEmpty)
         #expect(book.note({ _ in .well }, at: Self.time(2199)).isEmpty)
@@ -42,7 +42,7 @@ import VICI
     @Test func `one that rests is down, and need not show that it lasts`() throws {
         let book = VPNBook()
         let (vpn, entry) = try Self.vpn(1)
-        book.set(vpn, entry, condition: { _ in .well }, at: Self.time(0))
+        book.set(vpn, entry, condition: .well, at: Self.time(0))
         #expect(book.note({ _ in .resting }, at: Self.time(10)).map(\.isUp) == [false])
         #expect(book.note({ _ in .resting }, at: Self.time(20)).isEmpty)
         #expect(book.note({ _ in .well }, at: Self.time(30)).map(\.isUp) == [true])
@@ -51,13 +51,13 @@ import VICI
     @Test func `with other networks it is the same still, and another of its number is not`() throws {
         let book = VPNBook()
         let (vpn, entry) = try Self.vpn(1)
-        book.set(vpn, entry, condition: { _ in .well }, at: Self.time(0))
-        book.set(vpn, entry, condition: { _ in .ill }, at: Self.time(1))
+        book.set(vpn, entry, condition: .well, at: Self.time(0))
+        book.set(vpn, entry, condition: .ill, at: Self.time(1))
         #expect(book.state(of: vpn.number)?.isUp == true)
         let other = VPN(
             id: VPN.ID(99), tenant: vpn.tenant, name: vpn.name, number: vpn.number, way: vpn.way,
             createdAt: vpn.createdAt)
-        book.set(other, entry, condition: { _ in .ill }, at: Self.time(2))
+        book.set(other, entry, condition: .ill, at: Self.time(2))
         #expect(book.state(of: vpn.number)?.isUp == false)
         book.remove(vpn.number)
         #expect(book.entries.isEmpty)
@@ -70,7 +70,7 @@ import VICI
         let entry = VPNEntry(
             interface: vpn.interface, networks: Set(vpn.networks),
             tunnel: TunnelEntry(blocks: blocks, networks: vpn.tunnel?.networks ?? []), isUp: false)
-        book.set(vpn, entry, condition: { _ in .well }, at: Self.time(0))
+        book.set(vpn, entry, condition: .well, at: Self.time(0))
         book.hold(vpn.number, true, blocks: blocks)
         #expect(book.entries[vpn.number]?.tunnel?.blocks == [])
         book.hold(vpn.number, false, blocks: blocks)
