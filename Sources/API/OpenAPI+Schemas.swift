@@ -207,47 +207,6 @@ extension OpenAPI {
               }
             }
           },
-          "Explanation": {
-            "type": "object",
-            "required": ["imsi", "packet", "verdict", "would_block", "passed", "vpns", "learned", "text"],
-            "properties": {
-              "imsi": {"$ref": "#/components/schemas/IMSI"},
-              "packet": {"type": "string"},
-              "verdict": {"enum": ["allow", "block"]},
-              "would_block": {"description": "It passes only in monitor mode.", "type": "boolean"},
-              "route": {"type": "string"},
-              "policy": {"description": "Absent: the SIM has none.", "$ref": "#/components/schemas/Name"},
-              "version": {"$ref": "#/components/schemas/Number"},
-              "rule": {"description": "Absent: the default decided.", "$ref": "#/components/schemas/Name"},
-              "passed": {
-                "description": "The rules before, and why they do not match.",
-                "type": "array",
-                "items": {
-                  "type": "object",
-                  "required": ["rule", "reason"],
-                  "properties": {"rule": {"$ref": "#/components/schemas/Name"}, "reason": {"type": "string"}}
-                }
-              },
-              "vpns": {
-                "description": "Those that it may take, in their order.",
-                "type": "array",
-                "items": {
-                  "type": "object",
-                  "required": ["name", "state"],
-                  "properties": {"name": {"$ref": "#/components/schemas/Name"}, "state": {"enum": ["up", "down"]}}
-                }
-              },
-              "learned": {
-                "description": "To a name: the addresses that the policy's devices were told. To an address: its names.",
-                "type": "array",
-                "items": {"$ref": "#/components/schemas/LearnedAddress"}
-              },
-              "stopped": {
-                "description": "The VPN that stops it although the policy does not, and why.", "type": "string"
-              },
-              "text": {"description": "The same in words.", "type": "string"}
-            }
-          },
           "Session": {
             "type": "object",
             "required": [
