@@ -273,8 +273,15 @@ extension OpenAPI {
                   "warnings": {"type": "array", "items": {"type": "string"}},
                   "blanks": {"type": "array", "items": {
                     "type": "object",
-                    "required": ["placeholder", "meaning"],
-                    "properties": {"placeholder": {"type": "string"}, "meaning": {"type": "string"}}
+                    "required": ["placeholder", "meaning", "decoded_key"],
+                    "properties": {
+                      "placeholder": {"type": "string"},
+                      "meaning": {"type": "string"},
+                      "decoded_key": {
+                        "description": "What begins with 0x or 0s is decoded there: such a key is written as 0x and its octets.",
+                        "type": "boolean"
+                      }
+                    }
                   }},
                   "files": {"type": "array", "items": {
                     "type": "object",

@@ -272,6 +272,12 @@ struct PeerConfigurationAnswer: Encodable {
     struct BlankAnswer: Encodable {
         let placeholder: String
         let meaning: String
+        let isDecodedKey: Bool
+
+        enum CodingKeys: String, CodingKey {
+            case placeholder, meaning
+            case isDecodedKey = "decoded_key"
+        }
     }
 
     struct FileAnswer: Encodable {
@@ -284,7 +290,9 @@ struct PeerConfigurationAnswer: Encodable {
         title = configuration.vendor.title
         documentation = configuration.documentation
         warnings = configuration.warnings
-        blanks = configuration.blanks.map { BlankAnswer(placeholder: $0.placeholder, meaning: $0.meaning) }
+        blanks = configuration.blanks.map {
+            BlankAnswer(placeholder: $0.placeholder, meaning: $0.meaning, isDecodedKey: $0.isDecodedKey)
+        }
         files = configuration.files.map { FileAnswer(path: $0.path, text: $0.text) }
         text = configuration.text
         self.steps = steps

@@ -1,7 +1,7 @@
 public import Domain
 import Logging
 public import PKI
-public import PeerGuides
+import PeerGuides
 import PolicyCompiler
 import Store
 import Synchronization

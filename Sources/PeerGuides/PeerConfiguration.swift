@@ -21,6 +21,8 @@ public struct PeerConfiguration: Hashable, Sendable {
     public struct Blank: Hashable, Sendable {
         public let placeholder: String
         public let meaning: String
+        /// It is a key's place, and what begins with `0x` or `0s` there is decoded: see ``PeerSharedKey/undecodable``.
+        public var isDecodedKey = false
     }
 
     /// All files in one, for people to read.
@@ -40,7 +42,7 @@ public struct PeerConfiguration: Hashable, Sendable {
         }
         self.vendor = vendor
         warnings = facts.commonWarnings + guide.warnings(facts)
-        blanks = guide.blanks(facts) + facts.keyBlank
+        blanks = guide.blanks(facts) + facts.keyBlank(isDecoded: guide.decodesKeys)
         let header = Self.header(vendor: vendor, facts: facts, warnings: warnings, blanks: blanks)
         files = guide.files(facts).enumerated().map { index, file in
             let lines = (index == 0 ? header : Array(header.prefix(1))).map { "\(guide.comment) \($0)" }
@@ -65,10 +67,16 @@ protocol PeerGuide: Sendable {
     var documentation: String { get }
     /// What a line of comment starts with.
     var comment: String { get }
+    /// Whether a key that begins with `0x` or `0s` is taken for hexadecimal or base64.
+    var decodesKeys: Bool { get }
     func limitations(_ facts: PeerFacts) -> [PeerLimitation]
     func warnings(_ facts: PeerFacts) -> [String]
     func blanks(_ facts: PeerFacts) -> [PeerConfiguration.Blank]
     func files(_ facts: PeerFacts) -> [PeerDraft]
+}
+
+extension PeerGuide {
+    var decodesKeys: Bool { false }
 }
 
 /// A file before its header.

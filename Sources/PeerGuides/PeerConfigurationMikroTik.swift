@@ -4,6 +4,7 @@ import Domain
 struct MikroTikGuide: PeerGuide {
     let documentation = "RouterOS 7, IPsec (help.mikrotik.com/docs/display/ROS/IPsec)"
     let comment = "#"
+    let decodesKeys = true
 
     func limitations(_ facts: PeerFacts) -> [PeerLimitation] {
         var all = PeerLimitation.pairs(facts, "RouterOS") + PeerLimitation.subjects(facts, "RouterOS")
@@ -70,9 +71,8 @@ struct MikroTikGuide: PeerGuide {
         let identities = "my-id=\(typed(facts.peerIdentity)) remote-id=\(typed(facts.gateway.identity))"
         switch facts.tunnel.authentication {
         case .sharedKey:
-            let key = facts.sharedKey.map { $0.looksEncoded ? $0.hexadecimal : $0.text } ?? facts.keyText
             return [
-                "/ip ipsec identity add peer=\"\(name)\" auth-method=pre-shared-key secret=\"\(key)\" \(identities)"
+                "/ip ipsec identity add peer=\"\(name)\" auth-method=pre-shared-key secret=\"\(facts.undecodableKeyText)\" \(identities)"
             ]
         case .certificate:
             return [

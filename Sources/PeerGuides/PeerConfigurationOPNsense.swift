@@ -4,6 +4,7 @@ import Domain
 struct OPNsenseGuide: PeerGuide {
     let documentation = "OPNsense 24.7 and later, VPN > IPsec > Connections (docs.opnsense.org/manual/vpnet.html)"
     let comment = "#"
+    let decodesKeys = true
 
     func limitations(_ facts: PeerFacts) -> [PeerLimitation] {
         // The page's mask of an identity has no space, and none of +/()'.
@@ -32,12 +33,11 @@ struct OPNsenseGuide: PeerGuide {
     private func credentials(_ facts: PeerFacts, _ name: String) -> [String] {
         switch facts.tunnel.authentication {
         case .sharedKey:
-            let key = facts.sharedKey.map { $0.looksEncoded ? $0.hexadecimal : $0.text } ?? facts.keyText
             return section(
                 "VPN > IPsec > Pre-Shared Keys > +",
                 [
                     ("Local Identifier", written(facts.peerIdentity)),
-                    ("Remote Identifier", written(facts.gateway.identity)), ("Pre-Shared Key", key), ("Type", "PSK"),
+                    ("Remote Identifier", written(facts.gateway.identity)), ("Pre-Shared Key", facts.undecodableKeyText), ("Type", "PSK"),
                 ])
         case .certificate:
             return section(

@@ -4,6 +4,7 @@ import Domain
 struct StrongSwanGuide: PeerGuide {
     let documentation = "strongSwan 5.9, swanctl.conf(5)"
     let comment = "#"
+    let decodesKeys = true
 
     func limitations(_ facts: PeerFacts) -> [PeerLimitation] { [] }
 
@@ -105,11 +106,10 @@ struct StrongSwanGuide: PeerGuide {
     }
 
     private func secrets(_ facts: PeerFacts, _ connection: String) -> [String] {
-        let key = facts.sharedKey.map { $0.looksEncoded ? $0.hexadecimal : $0.text } ?? PeerFacts.keyPlaceholder
         return [
             "", "secrets {", "    ike-\(connection) {",
             "        id-1 = \"\(facts.peerIdentity)\"", "        id-2 = \"\(facts.gateway.identity)\"",
-            "        secret = \"\(key)\"", "    }", "}",
+            "        secret = \"\(facts.undecodableKeyText)\"", "    }", "}",
         ]
     }
 }

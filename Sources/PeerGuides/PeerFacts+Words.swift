@@ -7,12 +7,17 @@ extension PeerFacts {
     /// The key, or what stands in its place. Neither has a quote, a backslash, a dollar sign or a line's end.
     var keyText: String { sharedKey?.text ?? Self.keyPlaceholder }
 
-    var keyBlank: [PeerConfiguration.Blank] {
+    /// The same for a vendor that decodes what begins with `0x` or `0s`.
+    var undecodableKeyText: String { sharedKey?.undecodable ?? Self.keyPlaceholder }
+
+    func keyBlank(isDecoded: Bool) -> [PeerConfiguration.Blank] {
         guard tunnel.authentication == .sharedKey, sharedKey == nil else { return [] }
         return [
             PeerConfiguration.Blank(
                 placeholder: Self.keyPlaceholder,
-                meaning: "Cordon does not show it again; a new one is made with \(PeerLimitation.Option.rotation(vpn))")
+                meaning: "Cordon does not show it again; a new one is made with \(PeerLimitation.Option.rotation(vpn))"
+                    + (isDecoded ? "; one that begins with 0x or 0s is written as 0x and its octets in hexadecimal" : ""),
+                isDecodedKey: isDecoded)
         ]
     }
 

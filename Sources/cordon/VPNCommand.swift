@@ -1,4 +1,5 @@
 import ArgumentParser
+import Domain
 import FoundationEssentials
 
 struct VPNCommand: AsyncParsableCommand {
@@ -224,7 +225,11 @@ struct VPNCommand: AsyncParsableCommand {
             let key = try keyFile.map { try VPNCommand.key(in: $0) }
             var answer = try await api.get(
                 path: ["tenants", tenant, "vpns", name, "peer-config"], query: [("for", vendor)])
-            if let key { answer = APIClient.Answer(filled: answer.value.filling(Self.placeholder, with: key)) }
+            if let key {
+                let isDecoded = answer.value["blanks"].elements.contains { $0["decoded_key"] == .bool(true) }
+                let text = isDecoded ? try PeerSharedKey(parsing: key).undecodable : key
+                answer = APIClient.Answer(filled: answer.value.filling(Self.placeholder, with: text))
+            }
             if let directory {
                 for file in answer.value["files"].elements {
                     let path = file["path"].string ?? ""

@@ -6,6 +6,22 @@ import VICI
 
 /// Ways in which a tunnel can be, each with a real peer.
 extension VPNTests {
+    /// strongSwan decodes what begins like these.
+    @Test(arguments: ["0s", "0x"])
+    func `a key that the peer brings is its characters, whatever it looks like`(_ beginning: String) async throws {
+        let rig = try rig()
+        let key = beginning + "3q2+7wAAAbcdEFGH0123456789"
+        let file = NSTemporaryDirectory() + "cordon-key-\(UUID())"
+        try Data(key.utf8).write(to: URL(filePath: file))
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try await rig.withVPN(
+            "hq", ["--key-file", file], handover: { _ in LabEnterprise.Handover(key: key) }
+        ) { _ in
+            try await rig.route("10.0.0.0/24", by: "vpn:hq", of: "acme")
+            try await rig.awaitUp()
+        }
+    }
+
     @Test func `a device's first packets make a tunnel that is made on demand`() async throws {
         let rig = try rig()
         try await rig.withVPN("hq", ["--initiate", "on-demand"]) { _ in

@@ -1,6 +1,6 @@
 # Cordon: VPN hq of tenant acme, the enterprise's end (MikroTik RouterOS).
 # Follows: RouterOS 7, IPsec (help.mikrotik.com/docs/display/ROS/IPsec).
-# Fill in <the key that was shown when the VPN was made>: Cordon does not show it again; a new one is made with cordon vpn rotate-key hq.
+# Fill in <the key that was shown when the VPN was made>: Cordon does not show it again; a new one is made with cordon vpn rotate-key hq; one that begins with 0x or 0s is written as 0x and its octets in hexadecimal.
 # Note: RouterOS has no setting that forces ESP in UDP; with nat-traversal it follows the gateway, which does.
 # Note: RouterOS also starts the tunnel by itself; that does no harm.
 

@@ -1,6 +1,6 @@
 # Cordon: VPN hq of tenant acme, the enterprise's end (MikroTik RouterOS).
 # Follows: RouterOS 7, IPsec (help.mikrotik.com/docs/display/ROS/IPsec).
-# Fill in <the key that was shown when the VPN was made>: Cordon does not show it again; a new one is made with cordon vpn rotate-key hq.
+# Fill in <the key that was shown when the VPN was made>: Cordon does not show it again; a new one is made with cordon vpn rotate-key hq; one that begins with 0x or 0s is written as 0x and its octets in hexadecimal.
 # Note: devices see 10.20.0.0/16 as 10.99.0.0/16; the gateway translates, and this end keeps its addresses.
 # Note: Cordon sends echo requests (ping) through the tunnel to 10.0.0.1: let it answer.
 # Note: the gateway may also be found at 203.0.113.2; this configuration has its first IPv4 address only.
