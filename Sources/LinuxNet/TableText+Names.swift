@@ -27,7 +27,27 @@ extension TableText {
         }
     }
 
-    /// Questions to the resolver itself are not tracked, those to others are redirected.
+    /// Where a flow of NAT 1's may have the port that a socket of the gateway has.
+    private func notPublic(_ end: String) -> String {
+        let prefixes = layout.publicPrefixes.sorted().map { "\($0.address)/\($0.length)" }
+        return prefixes.isEmpty ? "" : "ip \(end) != { \(prefixes.joined(separator: ", ")) } "
+    }
+
+    /// Ports that unbound asks from.
+    static let askingPorts = "16384-65535"
+
+    /// Answers to connected sockets, whose other end the kernel compares: connection tracking would do no more. A socket
+    /// that is bound to all addresses, as servers' are, is none of these; those of one address of this interface have lower
+    /// ports.
+    var answersToResolver: [String] {
+        guard layout.resolver != nil else { return [] }
+        return [
+            "ct state untracked udp sport 53 udp dport \(Self.askingPorts) fib daddr . iif type local socket wildcard 0 accept"
+        ]
+    }
+
+    /// Questions to the resolver itself are not tracked, those to others are redirected. What it and unbound ask, of each
+    /// other and of the internet, is not tracked either: each question is a flow of its own.
     var resolverRules: [(name: String, rules: [String])] {
         let time = [("nat_prerouting", timeRules)]
         guard let resolver = layout.resolver else { return time }
@@ -37,8 +57,22 @@ extension TableText {
             resolverAddress(family).map { (word: family == .ipv4 ? "ip" : "ip6", address: $0) }
         }
         return time + [
-            ("raw_prerouting", families.map { "\(sgi) \($0.word) daddr \($0.address) udp dport 53 notrack" }),
-            ("raw_output", families.map { "\($0.word) saddr \($0.address) udp sport 53 notrack" }),
+            (
+                "raw_prerouting",
+                families.map { "\(sgi) \($0.word) daddr \($0.address) udp dport 53 notrack" }
+                    + [
+                        "iif lo notrack",
+                        "iif \"\(layout.wanInterface)\" udp sport 53 \(notPublic("daddr"))socket wildcard 0 notrack",
+                    ]
+            ),
+            (
+                "raw_output",
+                families.map { "\($0.word) saddr \($0.address) udp sport 53 notrack" }
+                    + [
+                        "oif lo notrack",
+                        "oif \"\(layout.wanInterface)\" udp dport 53 \(notPublic("saddr"))socket wildcard 0 notrack",
+                    ]
+            ),
             (
                 "nat_prerouting",
                 families.flatMap { word, address in

@@ -311,7 +311,7 @@ struct TableText {
             ),
             (
                 "wan_input",
-                [
+                answersToResolver + [
                     "ct state established,related accept",
                     "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
                 ] + encryptedRules + ["counter name input_denied drop"]

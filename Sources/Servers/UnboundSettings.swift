@@ -89,6 +89,9 @@ public struct UnboundSettings: Sendable {
             "msg-cache-size: \(max(1, cacheMegabytes / 3))m",
             "rrset-cache-size: \(max(1, cacheMegabytes * 2 / 3))m",
             "outgoing-range: 4096",
+            // The gateway's firewall takes answers to these.
+            "outgoing-port-avoid: 0-16383",
+            "outgoing-port-permit: 16384-65535",
             "num-queries-per-thread: 2048",
             "edns-buffer-size: 1232",
             "minimal-responses: yes",

@@ -217,6 +217,41 @@ extension KernelTests {
             #expect(try rig.kernel.verify() == nil)
         }
 
+        @Test func `the gateway's own questions are not tracked, and only who was asked can answer`() throws {
+            let resolver = GatewayLayout.Resolver(address: KernelRig.gatewayInside, redirectedPort: 1053)
+            let rig = try KernelRig(publicPrefixes: [KernelRig.publicPrefix], resolver: resolver)
+            try rig.start([one: .blockAll], [kernelDevice(1, one)])
+            let (own, outside) = (address("198.18.1.1"), KernelRig.server)
+            let (server, liar) = (
+                try KernelUDP(in: rig.internet, outside, port: 53),
+                try KernelUDP(in: rig.internet, address("192.0.2.11"), port: 53)
+            )
+            let asking = try KernelUDP(in: rig.gateway, own, port: 40_000)
+            asking.connect(outside, port: 53)
+            #expect(asking.sendConnected([1]) == 1)
+            #expect(server.receive() == .init(bytes: [1], source: own, port: 40_000))
+            #expect(!(try rig.inGateway("conntrack -L 2>/dev/null || true")).contains("dport=53 "))
+            liar.send([9], to: own, port: 40_000)
+            server.send([2], to: own, port: 40_000)
+            #expect(asking.receive() == .init(bytes: [2], source: outside, port: 53))
+            #expect(asking.receive(milliseconds: 60) == nil)
+            // A server's sockets are not opened by it: on all addresses, on a low port, on the devices' side.
+            let servers = [
+                (try KernelUDP(in: rig.gateway, address("0.0.0.0"), port: 40_001), own, UInt16(40_001)),
+                (try KernelUDP(in: rig.gateway, own, port: 1812), own, 1812),
+                (try KernelUDP(in: rig.gateway, KernelRig.gatewayInside, port: 40_002), KernelRig.gatewayInside, 40_002),
+            ]
+            for (_, address, port) in servers { server.send([3], to: address, port: port) }
+            for (socket, _, _) in servers { #expect(socket.receive(milliseconds: 60) == nil) }
+            // One that asks without being connected has its answer by connection tracking.
+            let free = servers[0].0
+            free.send([4], to: outside, port: 53)
+            let asked = try #require(server.receive())
+            server.send([5], to: asked.source, port: asked.port)
+            #expect(free.receive()?.bytes == [5])
+            #expect(try rig.kernel.verify() == nil)
+        }
+
         @Test func `a connection to another's encrypted resolver is refused at once, unless a rule says otherwise`()
             throws
         {
