@@ -37,7 +37,8 @@ struct OPNsenseGuide: PeerGuide {
                 "VPN > IPsec > Pre-Shared Keys > +",
                 [
                     ("Local Identifier", written(facts.peerIdentity)),
-                    ("Remote Identifier", written(facts.gateway.identity)), ("Pre-Shared Key", facts.undecodableKeyText), ("Type", "PSK"),
+                    ("Remote Identifier", written(facts.gateway.identity)),
+                    ("Pre-Shared Key", facts.undecodableKeyText), ("Type", "PSK"),
                 ])
         case .certificate:
             return section(

@@ -16,7 +16,8 @@ extension PeerFacts {
             PeerConfiguration.Blank(
                 placeholder: Self.keyPlaceholder,
                 meaning: "Cordon does not show it again; a new one is made with \(PeerLimitation.Option.rotation(vpn))"
-                    + (isDecoded ? "; one that begins with 0x or 0s is written as 0x and its octets in hexadecimal" : ""),
+                    + (isDecoded
+                        ? "; one that begins with 0x or 0s is written as 0x and its octets in hexadecimal" : ""),
                 isDecodedKey: isDecoded)
         ]
     }

@@ -239,7 +239,10 @@ extension KernelTests {
             let servers = [
                 (try KernelUDP(in: rig.gateway, address("0.0.0.0"), port: 40_001), own, UInt16(40_001)),
                 (try KernelUDP(in: rig.gateway, own, port: 1812), own, 1812),
-                (try KernelUDP(in: rig.gateway, KernelRig.gatewayInside, port: 40_002), KernelRig.gatewayInside, 40_002),
+                (
+                    try KernelUDP(in: rig.gateway, KernelRig.gatewayInside, port: 40_002), KernelRig.gatewayInside,
+                    40_002
+                ),
             ]
             for (_, address, port) in servers { server.send([3], to: address, port: port) }
             for (socket, _, _) in servers { #expect(socket.receive(milliseconds: 60) == nil) }
