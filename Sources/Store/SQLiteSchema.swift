@@ -27,6 +27,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611290030-names") { db in try db.execute(sql: names) }
         migrator.registerMigration("202611290230-tunnels") { db in try db.execute(sql: tunnels) }
         migrator.registerMigration("202611290330-apns") { db in try db.execute(sql: accessPoints) }
+        migrator.registerMigration("202611291130-events") { db in try db.execute(sql: events) }
         return migrator
     }
 

@@ -1,0 +1,95 @@
+extension Event {
+    /// What sort of thing happened. The raw value is what filters take.
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+        /// A session began, ended or changed.
+        case session
+        /// An attach was refused.
+        case verdict
+        /// A session does not fit what its SIM's policies say.
+        case violation
+        case quarantine
+        case limit
+        case vpn
+        case policy
+        case storm
+        case nas
+    }
+
+    /// Why there is an event. The raw value is the reason code that the API, the command line and metrics show; it is stored,
+    /// so it never changes, and a code that is not used any more stays here.
+    ///
+    /// A new code is a case here and a line in ``kind``; tests hold the rest.
+    public enum Code: String, Hashable, Sendable, CaseIterable {
+        // Sessions.
+        case sessionStarted = "session-started"
+        case sessionEnded = "session-ended"
+        /// Its NAS asked for it anew without having ended it.
+        case sessionReplaced = "session-replaced"
+        /// The visited network, or the tracking, location or routing area, is another.
+        case sessionMoved = "session-moved"
+        /// The IMEI is another.
+        case sessionEquipmentChanged = "session-equipment-changed"
+
+        // Verdicts of admission: the raw values are those of ``AttachRejection``.
+        case imsiMissing = "imsi-missing"
+        case apnMissing = "apn-missing"
+        case apnNotAllowed = "apn-not-allowed"
+        case simUnknown = "sim-unknown"
+        case simSuspended = "sim-suspended"
+        case simTerminated = "sim-terminated"
+        case addressPoolExhausted = "address-pool-exhausted"
+
+        // Quarantine.
+        case quarantineEntered = "quarantine-entered"
+        case quarantineLeft = "quarantine-left"
+
+        // Limits.
+        case limitWarned = "limit-warned"
+        case limitReached = "limit-reached"
+
+        // VPNs.
+        case vpnUp = "vpn-up"
+        case vpnDown = "vpn-down"
+
+        // Policies.
+        case policyApplied = "policy-applied"
+        case policyDeleted = "policy-deleted"
+        case policyAssigned = "policy-assigned"
+
+        // Storms.
+        case reattachStorm = "reattach-storm"
+        case reattachStormOver = "reattach-storm-over"
+
+        // NAS.
+        case nasOn = "nas-accounting-on"
+        case nasOff = "nas-accounting-off"
+
+        public var kind: Kind {
+            switch self {
+            case .sessionStarted, .sessionEnded, .sessionReplaced, .sessionMoved, .sessionEquipmentChanged: .session
+            case .imsiMissing, .apnMissing, .apnNotAllowed, .simUnknown, .simSuspended, .simTerminated,
+                .addressPoolExhausted:
+                .verdict
+            case .quarantineEntered, .quarantineLeft: .quarantine
+            case .limitWarned, .limitReached: .limit
+            case .vpnUp, .vpnDown: .vpn
+            case .policyApplied, .policyDeleted, .policyAssigned: .policy
+            case .reattachStorm, .reattachStormOver: .storm
+            case .nasOn, .nasOff: .nas
+            }
+        }
+
+        public init(_ rejection: AttachRejection) {
+            self =
+                switch rejection {
+                case .imsiMissing: .imsiMissing
+                case .apnMissing: .apnMissing
+                case .apnNotAllowed: .apnNotAllowed
+                case .simUnknown: .simUnknown
+                case .simSuspended: .simSuspended
+                case .simTerminated: .simTerminated
+                case .addressPoolExhausted: .addressPoolExhausted
+                }
+        }
+    }
+}
