@@ -36,6 +36,13 @@ public enum AttachRejection: String, Hashable, Sendable, CaseIterable {
     case simTerminated = "sim-terminated"
     /// The operator's address pools have no block left for this tenant.
     case addressPoolExhausted = "address-pool-exhausted"
+    /// The SIM's session policy does not allow the equipment.
+    case imeiNotAllowed = "imei-not-allowed"
+    /// Nor where it is, or the operator does not allow it there.
+    case locationNotAllowed = "attach-location-not-allowed"
+    case outsideHours = "attach-outside-hours"
+    case notApproved = "attach-not-approved"
+    case dataLimitReached = "attach-data-limit-reached"
 }
 
 /// What an Accounting-Request reports, without its wire form.

@@ -38,6 +38,29 @@ extension Event {
         case simSuspended = "sim-suspended"
         case simTerminated = "sim-terminated"
         case addressPoolExhausted = "address-pool-exhausted"
+        case imeiNotAllowed = "imei-not-allowed"
+        case attachLocationNotAllowed = "attach-location-not-allowed"
+        case attachOutsideHours = "attach-outside-hours"
+        case attachNotApproved = "attach-not-approved"
+        case attachDataLimitReached = "attach-data-limit-reached"
+
+        // Violations of session policies: the raw values are those of ``ViolationReason``.
+        case imeiChanged = "imei-changed"
+        case imeiNotListed = "imei-not-listed"
+        case imeiMissing = "imei-missing"
+        case imeiAllZeros = "imei-all-zeros"
+        case locationNotAllowed = "location-not-allowed"
+        case locationDenied = "location-denied"
+        case locationOutsideFence = "location-outside-fence"
+        case locationUnknown = "location-unknown"
+        case homeNetworkNotAllowed = "home-network-not-allowed"
+        case outsideHours = "outside-hours"
+        case notApproved = "not-approved"
+        case approvalUnanswered = "approval-unanswered"
+        case newSIM = "new-sim"
+        case byHand = "by-hand"
+        /// The session fits again.
+        case violationOver = "violation-over"
 
         // Quarantine.
         case quarantineEntered = "quarantine-entered"
@@ -68,8 +91,14 @@ extension Event {
             switch self {
             case .sessionStarted, .sessionEnded, .sessionReplaced, .sessionMoved, .sessionEquipmentChanged: .session
             case .imsiMissing, .apnMissing, .apnNotAllowed, .simUnknown, .simSuspended, .simTerminated,
-                .addressPoolExhausted:
+                .addressPoolExhausted, .imeiNotAllowed, .attachLocationNotAllowed, .attachOutsideHours,
+                .attachNotApproved,
+                .attachDataLimitReached:
                 .verdict
+            case .imeiChanged, .imeiNotListed, .imeiMissing, .imeiAllZeros, .locationNotAllowed, .locationDenied,
+                .locationOutsideFence, .locationUnknown, .homeNetworkNotAllowed, .outsideHours, .notApproved,
+                .approvalUnanswered, .newSIM, .byHand, .violationOver:
+                .violation
             case .quarantineEntered, .quarantineLeft: .quarantine
             case .limitWarned, .limitReached: .limit
             case .vpnUp, .vpnDown: .vpn
@@ -89,6 +118,31 @@ extension Event {
                 case .simSuspended: .simSuspended
                 case .simTerminated: .simTerminated
                 case .addressPoolExhausted: .addressPoolExhausted
+                case .imeiNotAllowed: .imeiNotAllowed
+                case .locationNotAllowed: .attachLocationNotAllowed
+                case .outsideHours: .attachOutsideHours
+                case .notApproved: .attachNotApproved
+                case .dataLimitReached: .attachDataLimitReached
+                }
+        }
+
+        public init(_ reason: ViolationReason) {
+            self =
+                switch reason {
+                case .imeiChanged: .imeiChanged
+                case .imeiNotListed: .imeiNotListed
+                case .imeiMissing: .imeiMissing
+                case .imeiAllZeros: .imeiAllZeros
+                case .locationNotAllowed: .locationNotAllowed
+                case .locationDenied: .locationDenied
+                case .locationOutsideFence: .locationOutsideFence
+                case .locationUnknown: .locationUnknown
+                case .homeNetworkNotAllowed: .homeNetworkNotAllowed
+                case .outsideHours: .outsideHours
+                case .notApproved: .notApproved
+                case .approvalUnanswered: .approvalUnanswered
+                case .newSIM: .newSIM
+                case .byHand: .byHand
                 }
         }
     }

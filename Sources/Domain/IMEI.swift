@@ -18,6 +18,8 @@ public struct IMEI: Hashable, Comparable, Sendable, CustomStringConvertible {
         digits = Digits(value: all.value / divisor, count: 14)
     }
 
+    init(digits: Digits) { self.digits = digits }
+
     /// Type Allocation Code, the device model: the first 8 digits.
     public var tac: String { String(digits.text.prefix(8)) }
     /// All zeros is what modems without an identity send; it names no device.

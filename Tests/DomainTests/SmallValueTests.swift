@@ -43,8 +43,10 @@ import Testing
         #expect(
             AttachRejection.allCases.map(\.rawValue) == [
                 "imsi-missing", "apn-missing", "apn-not-allowed", "sim-unknown", "sim-suspended", "sim-terminated",
-                "address-pool-exhausted",
+                "address-pool-exhausted", "imei-not-allowed", "attach-location-not-allowed", "attach-outside-hours",
+                "attach-not-approved", "attach-data-limit-reached",
             ])
+        #expect(ViolationReason.allCases.map { Event.Code($0).rawValue } == ViolationReason.allCases.map(\.rawValue))
         #expect(SIM.State.allCases.map(\.rawValue) == ["active", "suspended", "terminated"])
         #expect(NAS.DisconnectKey.allCases.map(\.rawValue) == ["imsi-nsapi", "acct-session-id", "apn-address"])
         // RFC 2866 §5.1.
