@@ -5,6 +5,10 @@ public import Domain
 /// Calls block for as long as the kernel takes (a device change: well under a millisecond), so they are made from the
 /// one consumer loop that owns ordered work, never from an event loop. When a call returns, the kernel has the change.
 public protocol DataPlane: Sendable {
+    /// The sections of session policies that are limits and that it can enforce: data limit, bandwidth. A document with
+    /// another is refused.
+    var enforcedLimits: Set<SessionPolicy.Section> { get }
+
     /// Brings the kernel to exactly `state`, whatever it holds now. Packets of devices that are in
     /// the kernel and in `state` with the same policy keep passing meanwhile; no conntrack entry is touched.
     func reconcile(to state: EnforcementState) throws(DataPlaneError) -> ReconcileReport

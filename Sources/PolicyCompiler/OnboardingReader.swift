@@ -177,28 +177,4 @@ struct OnboardingReader: PieceReader {
             name($0, field: field["name"])
         }
     }
-
-    /// A value by its text.
-    mutating func value<Value>(
-        _ node: SourceNode, field: FieldPath, example: String, by read: (String) throws(ParseError) -> Value
-    ) -> Value? {
-        text(node, field: field, example: example).flatMap { parsed($0, node, field: field, by: read) }
-    }
-
-    mutating func number(_ node: SourceNode, field: FieldPath, of range: ClosedRange<UInt32>) -> UInt32? {
-        let example = "a number from \(range.lowerBound) to \(range.upperBound)"
-        guard let text = text(node, field: field, example: example) else { return nil }
-        if text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt32(text), range.contains(number) {
-            return number
-        }
-        report(node.place, field, "\(text.quoted) is not \(example)")
-        return nil
-    }
-
-    mutating func flag(_ node: SourceNode, field: FieldPath) -> Bool? {
-        guard let text = text(node, field: field, example: "true or false") else { return nil }
-        if let flag = Bool(text) { return flag }
-        report(node.place, field, "\(text.quoted) is neither true nor false")
-        return nil
-    }
 }

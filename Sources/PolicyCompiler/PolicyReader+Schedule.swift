@@ -13,7 +13,7 @@ extension PolicyReader {
         let days = entries["days"].map { self.days($0, field: field["days"]) } ?? Set(Weekday.allCases)
         let from = entries["from"].flatMap { minute($0, field: field["from"], isEnd: false) } ?? 0
         let to = entries["to"].flatMap { minute($0, field: field["to"], isEnd: true) } ?? Schedule.minutesPerDay
-        let zone = entries["zone"].flatMap { self.zone($0, field: field["zone"]) } ?? "UTC"
+        let zone = entries["zone"].flatMap { self.zone($0, field: field["zone"], isKnown: scope.isTimeZone) } ?? "UTC"
         guard diagnostics.count == before else { return nil }
         // Midnight at the end of a day is 24:00, as which it may be written.
         let end = to == 0 && from != 0 ? Schedule.minutesPerDay : to
@@ -26,7 +26,10 @@ extension PolicyReader {
         return schedule
     }
 
-    private mutating func days(_ node: SourceNode, field: FieldPath) -> Set<Weekday> {
+}
+
+extension PieceReader {
+    mutating func days(_ node: SourceNode, field: FieldPath) -> Set<Weekday> {
         let example = "days such as sat, or ranges such as mon-fri"
         let items = list(node, field: field, atMost: 7, example: example, empty: "so the rule could never match")
         var days: Set<Weekday> = []
@@ -46,7 +49,7 @@ extension PolicyReader {
     }
 
     /// The minute of the day; 24:00 only at the end of a span.
-    private mutating func minute(_ node: SourceNode, field: FieldPath, isEnd: Bool) -> Int? {
+    mutating func minute(_ node: SourceNode, field: FieldPath, isEnd: Bool) -> Int? {
         let example =
             isEnd ? "a time from 00:01 to 24:00, such as \"05:00\"" : "a time from 00:00 to 23:59, such as \"01:00\""
         guard let text = text(node, field: field, example: example) else { return nil }
@@ -67,7 +70,7 @@ extension PolicyReader {
         return hour * 60 + minute
     }
 
-    private mutating func zone(_ node: SourceNode, field: FieldPath) -> String? {
+    mutating func zone(_ node: SourceNode, field: FieldPath, isKnown: (String) -> Bool) -> String? {
         let example = "a name of the IANA database, such as Europe/Zurich, or UTC"
         guard let text = text(node, field: field, example: example) else { return nil }
         let isWritable =
@@ -75,7 +78,7 @@ extension PolicyReader {
             && text.utf8.allSatisfy {
                 (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) || "_+-/".utf8.contains($0)
             }
-        guard isWritable, scope.isTimeZone(text) else {
+        guard isWritable, isKnown(text) else {
             report(node.place, field, "\(text.quoted) is not a time zone: write \(example)")
             return nil
         }

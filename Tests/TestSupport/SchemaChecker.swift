@@ -49,7 +49,9 @@ public struct SchemaChecker {
             if let document = documents[reference] { return SchemaChecker(root: document).complaint(about: value) }
             guard let definition = definition(reference) else { return "\(path): nothing is at \(reference)" }
             return complaint(value, definition, path, isClosed: isClosed)
-        case "type": return failure(isOfType(value, rule as? String))
+        case "type":
+            let types = rule as? [String] ?? [rule as? String].compactMap { $0 }
+            return failure(types.contains { isOfType(value, $0) })
         case "const": return failure(value as? String == rule as? String)
         case "enum": return failure((value as? String).map { (rule as? [String])?.contains($0) == true } ?? false)
         case "required":
