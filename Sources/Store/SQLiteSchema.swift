@@ -28,6 +28,12 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611290230-tunnels") { db in try db.execute(sql: tunnels) }
         migrator.registerMigration("202611290330-apns") { db in try db.execute(sql: accessPoints) }
         migrator.registerMigration("202611291130-events") { db in try db.execute(sql: events) }
+        migrator.registerMigration("202611291200-session-policies") { db in try db.execute(sql: sessionPolicies) }
+        migrator.registerMigration("202611291210-session-restrictions") { db in
+            try db.execute(sql: sessionRestrictions)
+        }
+        migrator.registerMigration("202611291220-imei-lists") { db in try db.execute(sql: imeiLists) }
+        migrator.registerMigration("202611291230-approval") { db in try db.execute(sql: approval) }
         return migrator
     }
 

@@ -188,7 +188,7 @@ struct SQLiteStoreTests {
     {
         let directory = try ScratchDirectory()
         defer { directory.remove() }
-        try #require(mount("tmpfs", directory.path, "tmpfs", 0, "size=1m") == 0)
+        try #require(mount("tmpfs", directory.path, "tmpfs", 0, "size=2m") == 0)
         defer { umount2(directory.path, Int32(MNT_DETACH)) }
         let store = try SQLiteStore.open(path: directory.file("cordon.db"), key: StoreUnderTest.key)
         let tenant = try await store.write { try $0.insertTenant(name: .test("acme"), at: noon) }
