@@ -165,7 +165,7 @@ let package = Package(
             name: "ControlTests",
             dependencies: [
                 "Control", "Store", "PolicyCompiler", "DNS", "VICI", "PKI", "PeerGuides", "Domain", "TestSupport",
-                logging, lifecycle,
+                crypto, logging, lifecycle,
             ],
             swiftSettings: testSettings),
         .testTarget(

@@ -13,6 +13,8 @@ struct Outcome: Sendable {
     var lease: (address: IPv4Address, tenant: Tenant.ID)?
     /// The device got no port block.
     var lacksNAT = false
+    /// What session policies have found.
+    var judged: [SessionJudging.Consequence] = []
     /// Our own fault, when there was one.
     var fault: StoreError?
 }
@@ -24,6 +26,7 @@ struct BatchTransaction: Sendable {
     let settings: ControlSettings
     /// Of private APNs.
     let owners: [APN: Tenant.ID]
+    let judging: SessionJudging
     let now: Timestamp
 
     func run(in transaction: any StoreTransaction) throws -> [Outcome] {
@@ -67,6 +70,12 @@ struct BatchTransaction: Sendable {
         guard let apn = request.apn else { return reject(.apnMissing) }
         if let owner = owners[apn], owner != sim.tenant { return reject(.apnNotAllowed) }
 
+        let judged = try judging.judge(request, sim, store)
+        if let judged, let rejection = judged.rejection {
+            try judging.remember(judged, sim, store)
+            return reject(rejection)
+        }
+
         var outcome = Outcome(answer: .dropped)
         // The NAS asks for a session that we hold as active: it lost the old one without a stop. The old one's late
         // stop carries the old token and will not touch the new session.
@@ -84,11 +93,18 @@ struct BatchTransaction: Sendable {
             return reject(.addressPoolExhausted)
         }
         let token = SessionToken.random(at: now)
-        _ = try store.insertSession(
+        let session = try store.insertSession(
             token: token, sim: sim, nas: request.nas, lease: lease, equipment: request.equipment,
             accountingSessionID: request.accountingSessionID, at: now)
         let nat = settings.natPlan.binding(index: lease.natIndex)
-        let policy = sim.policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll
+        var judge = sim.policy
+        if let judged {
+            let found = try judging.record(
+                judged, of: session.id, at: lease.address, sim, isNew: true, store)
+            outcome.judged.append(found)
+            if let restriction = found.restriction, restriction.action > .report { judge = restriction.policy }
+        }
+        let policy = judge.flatMap(PolicyMark.init(policy:)) ?? .blockAll
         let group = sim.group.flatMap(GroupNumber.init(group:))
         outcome.changes = [.set(DeviceEntry(address: lease.address, policy: policy, nat: nat, group: group))]
         outcome.lease = (lease.address, sim.tenant)
@@ -125,9 +141,22 @@ struct BatchTransaction: Sendable {
                 try end(session, store, &outcome)
             } else {
                 try store.updateSession(session)
+                try rejudge(session, report.equipment, store, &outcome)
             }
         }
         return outcome
+    }
+
+    /// What the report says may fit what is said of the SIM no more, or again.
+    private func rejudge(
+        _ session: Session, _ report: Equipment, _ store: any StoreTransaction, _ outcome: inout Outcome
+    ) throws {
+        guard judging.book.concerns(session.tenant),
+            let found = try judging.rejudge(
+                session, report: report, moment: .report(isLocated: report.isLocated), settings.natPlan, store)
+        else { return }
+        outcome.judged.append(found)
+        if let change = found.change { outcome.changes.append(change) }
     }
 
     private func end(_ session: Session, _ store: any StoreTransaction, _ outcome: inout Outcome) throws {

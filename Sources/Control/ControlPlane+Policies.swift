@@ -239,6 +239,11 @@ extension ControlPlane {
             let now = self.now()
             let mark = try await self.store.write { store in
                 let policy = try store.ownPolicy(name, of: try store.visibleTenant(tenant, to: principal).id)
+                if try store.isQuarantinePolicy(policy) {
+                    throw ControlError(
+                        .conflict,
+                        "a session policy names \(name) as that of its quarantine; let it name another first")
+                }
                 try store.deletePolicy(policy.id)
                 try store.appendAudit(
                     actor: principal.name, action: "policy.delete", target: "\(tenant)/\(name)", detail: "", at: now)
@@ -331,6 +336,18 @@ extension StoreReader {
             session.tenant == tenant, let group = try sim(session.sim)?.group
         else { return [] }
         return Set([try self.group(group)?.name].compactMap { $0 })
+    }
+
+    /// Whether a session policy for the tenant names it as that of its quarantine.
+    fileprivate func isQuarantinePolicy(_ policy: Policy) throws -> Bool {
+        let scope = SessionPolicyScope.stored { _ in true }
+        return try sessionPolicies().contains { record in
+            // One that cannot be read names nothing.
+            record.place.tenant == policy.tenant && record.document.contains("\(policy.name)")
+                && (try? SessionPolicyDocument(parsing: record.document, file: "", in: scope))?.policy.quarantine?
+                    .policy
+                    == policy.name
+        }
     }
 
     fileprivate func version(_ version: Int64, of policy: Policy) throws -> Policy {

@@ -50,15 +50,23 @@ extension ControlPlane {
     public func setGroup(
         _ group: Name?, ofSIM imsi: IMSI, by principal: Principal
     ) async throws(ControlError) -> EnforcementReport {
-        try await rejudge("sim.set-group", "\(imsi)", by: principal) { store in
+        let report = try await rejudge("sim.set-group", "\(imsi)", by: principal) { store in
             let sim = try store.visibleSIM(imsi, to: principal)
             try store.setGroup(try group.map { try store.ownGroup($0, of: sim.tenant) }?.id, of: sim.id)
             return try store.enforcedSessions(of: sim.id)
         }
+        // Another group may say something else of who may use it.
+        let place = try await read { store in
+            try store.place(of: .sim(imsi), for: principal, isChange: true)
+        }
+        _ = try await rejudged(at: place, since: .now)
+        return report
     }
 
     public func deleteSIM(_ imsi: IMSI, by principal: Principal) async throws(ControlError) {
+        let sim = try await sim(imsi, by: principal).sim
         try await giveUpAddresses("sim.delete", imsi, by: principal) { store, sim in try store.deleteSIM(sim) }
+        sessionPolicies.remove(sim: sim.id, of: sim.tenant)
     }
 
     /// Gives the SIM's sticky addresses back to its tenant's blocks.

@@ -82,7 +82,7 @@ extension ControlPlane {
     }
 
     /// Tells the NAS to end the session and waits for its Accounting-Stop.
-    private func end(_ session: Session, _ record: inout StepRecord) async -> Bool {
+    func end(_ session: Session, _ record: inout StepRecord) async -> Bool {
         guard let client = await client(of: session) else {
             record.note("disconnect", "the session's NAS is not registered any more; nothing was sent")
             return false

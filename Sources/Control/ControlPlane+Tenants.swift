@@ -47,6 +47,7 @@ extension ControlPlane {
             }
             self.accessPointBook.replaceAll(points)
             self.blocklists.remove(tenant)
+            self.sessionPolicies.remove(tenant: tenant)
             try self.dataPlane.install([:], removing: Set(removed))
             for mark in removed { self.book.set(nil, for: mark) }
             for vpn in vpns { try await self.removeVPN(vpn) }
@@ -100,16 +101,17 @@ extension ControlPlane {
         try await change {
             let now = self.now()
             let references = self.book.references()
-            let owner = try await self.store.write { store in
+            let (owner, group) = try await self.store.write { store in
                 let owner = try store.visibleTenant(tenant, to: principal)
                 let group = try store.ownGroup(name, of: owner.id)
                 try self.refuse("group", name, ifNamedIn: try store.policies(of: owner.id), references, \.groups)
                 try store.deleteGroup(group.id)
                 try store.appendAudit(
                     actor: principal.name, action: "group.delete", target: "\(tenant)/\(name)", detail: "", at: now)
-                return owner.id
+                return (owner.id, group.id)
             }
             self.book.noteChangeOfScope(of: owner)
+            self.sessionPolicies.remove(group: group, of: owner)
         }
     }
 

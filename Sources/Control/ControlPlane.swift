@@ -20,6 +20,9 @@ public final class ControlPlane: Sendable {
     let vpnBook = VPNBook()
     package let tunnels = TunnelBook()
     let accessPointBook = AccessPointBook()
+    let sessionPolicies = SessionPolicyBook()
+    /// `nil` where nobody can ask an approval hook.
+    let approvalAsking: (any ApprovalAsking)?
     /// `nil` where the gateway makes no tunnels.
     let tunnelSupport: TunnelSupport?
     /// Who encrypts; known from the start on.
@@ -55,7 +58,7 @@ public final class ControlPlane: Sendable {
     public init(
         store: any Store, dataPlane: any DataPlane, disconnecting: any SessionDisconnecting,
         tracing: (any PacketTracing)? = nil, blocklists: BlocklistSupport? = nil, tunnels: TunnelSupport? = nil,
-        settings: ControlSettings,
+        approval: (any ApprovalAsking)? = nil, settings: ControlSettings,
         logger: Logger, wallClock: WallClock = .utc,
         now: @escaping @Sendable () -> Timestamp
     ) {
@@ -65,6 +68,7 @@ public final class ControlPlane: Sendable {
         self.dataPlane = ObservedDataPlane(base: dataPlane, devices: names.devices)
         names.setDataPlane(self.dataPlane)
         self.wallClock = wallClock
+        approvalAsking = approval
         self.disconnecting = disconnecting
         blocklistSupport = blocklists
         tunnelSupport = tunnels
@@ -74,7 +78,8 @@ public final class ControlPlane: Sendable {
         traceHub = tracing.map { TraceHub(tracing: $0, limits: settings.traces, now: now, logger: logger) }
         engine = Engine(
             store: store, dataPlane: self.dataPlane, settings: settings, tunnels: self.tunnels,
-            accessPoints: accessPointBook, now: now, logger: logger)
+            accessPoints: accessPointBook, sessionPolicies: sessionPolicies, wallClock: wallClock, now: now,
+            logger: logger)
     }
 
     /// The long-lived parts: the engine's loop, the watch over the kernel, what keeps schedules and looks at counters, and
@@ -82,10 +87,11 @@ public final class ControlPlane: Sendable {
     public var services: [any Service] {
         [
             engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
-            VPNKeeper(control: self), NameKeeper(control: self),
+            VPNKeeper(control: self), NameKeeper(control: self), SessionKeeper(control: self),
         ] + (traceHub.map { [$0] } ?? [])
             + (blocklistSupport.map { [BlocklistKeeper(control: self, support: $0)] } ?? [])
             + (tunnelSupport.map { [TunnelKeeper(control: self, support: $0)] } ?? [])
+            + (approvalAsking.map { [ApprovalKeeper(control: self, asking: $0)] } ?? [])
     }
 
     /// Store and kernel are together and requests are answered.
@@ -152,6 +158,7 @@ public final class ControlPlane: Sendable {
             ])
         try await refreshClients()
         accessPointBook.replaceAll(try await store.read { store in try store.accessPoints() })
+        try await beginSessionPolicies()
         try await bringTenantDNS()
         readiness.store(true, ordering: .releasing)
         // What a change left half done when the process ended is finished here: flows that are not allowed any more.

@@ -21,6 +21,9 @@ final class Engine: Service {
     let logger: Logger
     let stops = StopWaiters()
     let accessPoints: AccessPointBook
+    let sessionPolicies: SessionPolicyBook
+    let wallClock: WallClock
+    let followUp = SessionFollowUp()
     private let queue: Mutex<WorkQueue>
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
@@ -28,10 +31,12 @@ final class Engine: Service {
 
     init(
         store: any Store, dataPlane: any DataPlane, settings: ControlSettings, tunnels: TunnelBook,
-        accessPoints: AccessPointBook,
+        accessPoints: AccessPointBook, sessionPolicies: SessionPolicyBook, wallClock: WallClock,
         now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.accessPoints = accessPoints
+        self.sessionPolicies = sessionPolicies
+        self.wallClock = wallClock
         self.store = store
         self.dataPlane = dataPlane
         self.settings = settings
@@ -105,8 +110,10 @@ final class Engine: Service {
 
         let outcomes: [Outcome]
         do {
+            let now = now()
             let work = BatchTransaction(
-                requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners, now: now())
+                requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners,
+                judging: SessionJudging(book: sessionPolicies, wallClock: wallClock, now: now), now: now)
             outcomes = try await store.write { transaction in try work.run(in: transaction) }
         } catch {
             metrics.storeFailures.increment()
@@ -144,6 +151,7 @@ final class Engine: Service {
                     metadata: ["capacity": "\(settings.natPlan.capacity)"])
             }
         }
+        followUp.note(outcomes.flatMap(\.judged))
         let ended = outcomes.flatMap(\.ended)
         if !ended.isEmpty { stops.confirm(ended) }
         metrics.batchSize.record(fresh.count)

@@ -102,6 +102,7 @@ struct ObservedDataPlane: DataPlane {
 
     func routeMark(of vpn: VPNNumber) -> UInt32 { base.routeMark(of: vpn) }
     func verify() throws(DataPlaneError) -> RepairReport? { try base.verify() }
+    var enforcedLimits: Set<SessionPolicy.Section> { base.enforcedLimits }
     func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] { try base.hits(of: policy) }
     func observations() throws(DataPlaneError) -> [Observation] { try base.observations() }
     func counters() throws(DataPlaneError) -> [DataPlaneCounter] { try base.counters() }

@@ -34,6 +34,7 @@ struct Composition {
         let disconnecting = try await DisconnectClient.bind(
             address: configuration.radiusAddress, group: group, now: now, logger: logger)
         let tunnels = try tunnelParts(kernel: kernel, group: group)
+        let approval = ApprovalClient(authorities: configuration.blocklists.authorities)
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: disconnecting, tracing: kernel,
             blocklists: BlocklistSupport(
@@ -41,7 +42,8 @@ struct Composition {
                 fetching: BlocklistFetcher(
                     BlocklistFetcher.Settings(authorities: configuration.blocklists.authorities)),
                 allowsPrivateAddresses: configuration.blocklists.allowsPrivateAddresses),
-            tunnels: tunnels?.support, settings: configuration.control, logger: logger, wallClock: .system, now: now)
+            tunnels: tunnels?.support, approval: approval, settings: configuration.control, logger: logger,
+            wallClock: .system, now: now)
         try await control.start()
         let exporter = try await IPFIXExporter.register(
             configuration.ipfix, with: control, group: group, logger: logger)
@@ -71,6 +73,7 @@ struct Composition {
                     + [disconnecting] + unbound + (tunnels?.services ?? []) + [surfaces],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         ).run()
+        try await approval.close()
         try await store.close()
     }
 }

@@ -29,7 +29,7 @@ struct Bench: Sendable {
         },
         settings: ((inout ControlSettings) -> Void)? = nil,
         blocklists: ((inout BlocklistSupport) -> Void)? = nil, tunnels: TunnelSupport? = nil,
-        tunnelPath: TunnelPath = .userSpace, logger given: Logger? = nil,
+        tunnelPath: TunnelPath = .userSpace, approval: (any ApprovalAsking)? = nil, logger given: Logger? = nil,
         storedIn wrap: (any Store) -> any Store = { $0 },
         _ body: @escaping @Sendable (Bench) async throws -> Void
     ) async throws {
@@ -53,7 +53,7 @@ struct Bench: Sendable {
         blocklists?(&support)
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: nas, tracing: tracing, blocklists: support,
-            tunnels: tunnels, settings: chosen, logger: logger, now: now)
+            tunnels: tunnels, approval: approval, settings: chosen, logger: logger, now: now)
         try await control.start()
         let group = ServiceGroup(services: control.services, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -78,6 +78,14 @@ struct Bench: Sendable {
     }
 
     struct Missing: Error {}
+
+    /// Waits until it is so, five seconds at most; what is not so then, the test finds.
+    static func wait(until isSo: () async throws -> Bool) async throws {
+        for _ in 0..<500 {
+            if try await isSo() { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
 
     /// Runs `body` beside a control plane's services.
     static func running(_ control: ControlPlane, _ body: () async throws -> Void) async throws {
@@ -121,12 +129,13 @@ struct Bench: Sendable {
 
     /// - Parameter nas: the bench's own unless given.
     func attach(
-        _ imsi: IMSI?, apn: String? = "iot.example", accountingSessionID: String? = "A1", through nas: NAS.ID? = nil
+        _ imsi: IMSI?, apn: String? = "iot.example", accountingSessionID: String? = "A1", through nas: NAS.ID? = nil,
+        equipment: Equipment = Equipment(nsapi: 5)
     ) async throws -> AttachVerdict {
         let apn = try apn.map { try APN(parsing: $0) }
         let request = AttachRequest(
             nas: nas ?? nasID, imsi: imsi, apn: apn, accountingSessionID: accountingSessionID,
-            equipment: Equipment(nsapi: 5))
+            equipment: equipment)
         return await withCheckedContinuation { continuation in
             let isQueued = control.attach(request) { continuation.resume(returning: $0) }
             if !isQueued { continuation.resume(returning: .noAnswer) }
@@ -135,12 +144,14 @@ struct Bench: Sendable {
 
     func account(
         _ kind: AccountingReport.Kind, token: SessionToken? = nil, imsi: IMSI? = nil, nsapi: UInt8? = 5,
-        isLast: Bool = false, accountingSessionID: String? = "A1", usage: SessionUsage = SessionUsage()
+        isLast: Bool = false, accountingSessionID: String? = "A1", usage: SessionUsage = SessionUsage(),
+        equipment: Equipment? = nil
     ) async throws -> Bool {
         let apn = try APN(parsing: "iot.example")
         let report = AccountingReport(
             nas: nasID, kind: kind, token: token, imsi: imsi, apn: apn, address: nil,
-            accountingSessionID: accountingSessionID, equipment: Equipment(nsapi: nsapi), usage: usage,
+            accountingSessionID: accountingSessionID, equipment: equipment ?? Equipment(nsapi: nsapi),
+            usage: usage,
             terminateCause: nil, isLastBearer: isLast, time: Timestamp(milliseconds: 0))
         return await withCheckedContinuation { continuation in
             let isQueued = control.account(report) { continuation.resume(returning: $0) }
