@@ -95,6 +95,8 @@ public struct APIServer: Sendable {
         routes.addTraces()
         routes.addPolicies()
         routes.addLists()
+        routes.addSessionPolicies()
+        routes.addSIMStanding()
         routes.addBlocklists()
         routes.addDNSExceptions()
         routes.addVPNs()

@@ -5,7 +5,7 @@ extension OpenAPI {
     /// those paths beside the template, which stands for them here.
     static let operations: [Operation] = [
         open, tenants, sims, policies, lists, blocklists, vpns, names, sessions, network, onboarding,
-        administration,
+        sessionPolicies, administration,
     ]
     .flatMap { $0 }
 

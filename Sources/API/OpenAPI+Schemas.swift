@@ -246,7 +246,8 @@ extension OpenAPI {
               "octets_down": {"$ref": "#/components/schemas/Count"},
               "packets_up": {"$ref": "#/components/schemas/Count"},
               "packets_down": {"$ref": "#/components/schemas/Count"},
-              "seconds": {"$ref": "#/components/schemas/Count"}
+              "seconds": {"$ref": "#/components/schemas/Count"},
+              "restriction": {"$ref": "#/components/schemas/Restriction"}
             }
           },
           "PortBlock": {
@@ -379,5 +380,6 @@ extension OpenAPI {
               }
             }
           },
-        """# + policySchemas + "," + blocklistSchemas + "," + vpnSchemas + "," + onboardingSchemas + "}"
+        """# + policySchemas + "," + blocklistSchemas + "," + vpnSchemas + "," + onboardingSchemas + ","
+        + sessionPolicySchemas + "}"
 }

@@ -119,7 +119,7 @@ extension Call {
     }
 
     /// Which version the request is for (RFC 9110 §13.1): `If-Match: "3"`, `If-Match: *`, `If-None-Match: *`.
-    fileprivate func expectation() throws(ControlError) -> ControlPlane.Expectation {
+    func expectation() throws(ControlError) -> ControlPlane.Expectation {
         switch (request.headers[.ifMatch], request.headers[.ifNoneMatch]) {
         case (nil, nil): return .anything
         case ("*", nil): return .present
@@ -139,8 +139,8 @@ extension Call {
 }
 
 extension Response {
-    /// With the policy's version as ETag.
-    fileprivate func tagged(_ version: Int64) -> Response {
+    /// With a document's version as ETag.
+    func tagged(_ version: Int64) -> Response {
         var response = self
         response.headers[.eTag] = "\"\(version)\""
         return response

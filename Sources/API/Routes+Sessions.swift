@@ -47,6 +47,8 @@ struct SessionAnswer: Encodable {
     let packetsUp: UInt64
     let packetsDown: UInt64
     let seconds: UInt64
+    /// What it may not do beyond its policy, and why.
+    let restriction: RestrictionAnswer?
 
     /// What the internet sees of the device, behind NAT 1.
     struct NAT: Encodable {
@@ -58,7 +60,7 @@ struct SessionAnswer: Encodable {
     private enum CodingKeys: String, CodingKey {
         case id, imsi, tenant, apn, address, nas, nat, imei, rat, visitedNetwork, location
         case accountingSessionID = "accountingSessionId"
-        case startedAt, updatedAt, endedAt, octetsUp, octetsDown, packetsUp, packetsDown, seconds
+        case startedAt, updatedAt, endedAt, octetsUp, octetsDown, packetsUp, packetsDown, seconds, restriction
     }
 
     init(_ session: Session, _ names: inout NameBook) async throws(ControlError) {
@@ -86,5 +88,8 @@ struct SessionAnswer: Encodable {
         packetsUp = session.usage.packetsUp
         packetsDown = session.usage.packetsDown
         seconds = session.usage.seconds
+        let control = names.call.control
+        restriction = try await control.restriction(of: session.id, by: names.call.principal).map(
+            RestrictionAnswer.init)
     }
 }

@@ -70,15 +70,22 @@ struct APIClient {
 
     func patch(path: [String], body: Body) async throws -> Answer { try await send(.PATCH, path, body: body) }
 
-    func put(path: [String], body: Body?, file: String? = nil) async throws -> Answer {
-        try await send(.PUT, path, body: body, file: file)
+    func put(
+        path: [String], query: [(String, String?)] = [], headers: [(String, String)] = [], body: Body?,
+        file: String? = nil
+    ) async throws -> Answer {
+        try await send(.PUT, path, query: query, headers: headers, body: body, file: file)
     }
 
     @discardableResult
     func delete(_ path: String...) async throws -> Answer { try await send(.DELETE, path) }
 
     @discardableResult
-    func delete(path: [String]) async throws -> Answer { try await send(.DELETE, path) }
+    func delete(
+        path: [String], query: [(String, String?)] = [], headers: [(String, String)] = []
+    ) async throws -> Answer {
+        try await send(.DELETE, path, query: query, headers: headers)
+    }
 
     /// Sends one request. `file` is what the body was read from: problems are shown as places in it.
     /// - Throws: `ExitCode`, after the reason is on standard error.

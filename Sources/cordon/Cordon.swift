@@ -29,7 +29,9 @@ struct Cordon: AsyncParsableCommand {
         subcommands: [
             TenantCommand.self, APNCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,
             PolicyCommand.self, ListCommand.self, BlocklistCommand.self, ServiceCommand.self, VPNCommand.self,
-            DNSCommand.self, SessionCommand.self, NATCommand.self, TokenCommand.self, AuditCommand.self,
+            DNSCommand.self, SessionCommand.self, SessionPolicyCommand.self, IMEIListCommand.self,
+            ApprovalHookCommand.self,
+            NATCommand.self, TokenCommand.self, AuditCommand.self,
             StatusCommand.self, LabCommand.self,
         ])
 }

@@ -5,7 +5,8 @@ struct SIMCommand: AsyncParsableCommand {
         commandName: "sim", abstract: "Subscriptions.",
         subcommands: [
             Import.self, Create.self, List.self, Show.self, Suspend.self, Resume.self, SetGroup.self,
-            ReleaseAddress.self, Delete.self,
+            ReleaseAddress.self, Delete.self, Effective.self, Equipment.self, Fence.self, Quarantine.self, Release.self,
+            Approve.self, Disapprove.self,
         ])
 
     struct Import: APICommand {

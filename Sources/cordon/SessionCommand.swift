@@ -41,6 +41,9 @@ struct SessionCommand: AsyncParsableCommand {
 
 func printSession(_ session: JSONValue) {
     let nat = session["nat"]
+    let because = session["restriction"]["violations"].elements.map {
+        JSONValue.string("\($0["reason"].cell) (\($0["level"].cell)): \($0["detail"].cell)")
+    }
     let binding =
         nat == .null
         ? JSONValue.null : .string("\(nat["address"].cell) ports \(nat["first_port"].cell)-\(nat["last_port"].cell)")
@@ -53,5 +56,8 @@ func printSession(_ session: JSONValue) {
         ("octets up", session["octets_up"]), ("octets down", session["octets_down"]),
         ("packets up", session["packets_up"]), ("packets down", session["packets_down"]),
         ("seconds", session["seconds"]),
+        ("restriction", session["restriction"]["action"]), ("restricted since", session["restriction"]["since"]),
+        ("restricted until", session["restriction"]["until"]),
+        ("because", because.isEmpty ? .null : .array(because)),
     ])
 }

@@ -145,6 +145,7 @@ import API
             var tour = Tour(api: api)
             try await Self.makeEverything(&tour)
             try await Self.askForEverything(&tour)
+            try await Self.judgeEverything(&tour)
             try await Self.deleteEverything(&tour)
             #expect(Set(DescribedAPI.shared.operations.map(\.id)).subtracting(tour.answered) == [], "never answered")
         }
@@ -285,6 +286,55 @@ import API
             .post, "/v1/tenants/acme/policies/plan", type: "application/yaml", meters.replacing("443", with: "80"))
         #expect((plan.json["flows"] as? [Any])?.count == 1)
         #expect(try await tour.ask(.get, "/v1/nat/blocks").items.count == 1)
+    }
+
+    private static func judgeEverything(_ tour: inout Tour) async throws {
+        let sim = "/v1/sims/262010000000001"
+        for (path, lists) in [
+            ("/v1/session-policies/ceiling", "/v1/imei-lists"),
+            ("/v1/tenants/acme/session-policy", "/v1/tenants/acme/imei-lists"),
+            ("/v1/tenants/acme/session-policy/ceiling", "/v1/imei-lists"),
+            ("/v1/tenants/acme/groups/meters/session-policy", "/v1/tenants/acme/imei-lists"),
+            (sim + "/session-policy", "/v1/tenants/acme/imei-lists"),
+        ] {
+            try await tour.ask(.put, lists + "/fleet", type: "text/plain", "35999999\n35693803564380\n")
+            try await tour.ask(.get, lists)
+            let list = try await tour.ask(.get, lists + "/fleet?limit=1")
+            #expect(list.json["next_cursor"] as? String != nil)
+            let document = #"{"imei-lock": {"mode": "list", "tacs": ["35999999"], "on-violation": "block"}}"#
+            let plan = try await tour.ask(.put, path + "?dry_run=true", document)
+            #expect((plan.json["changes"] as? [[String: Any]])?.first?["action"] as? String == "block")
+            let set = try await tour.ask(.put, path + "?file=s.json", headers: [.ifNoneMatch: "*"], document)
+            let tag = try #require(set.headers[.eTag])
+            #expect(try await tour.ask(.get, path).headers[.eTag] == tag)
+            let view = try await tour.ask(.get, sim + "/effective")
+            #expect((view.json["violations"] as? [[String: Any]])?.first?["reason"] as? String == "imei-not-listed")
+            #expect(try await tour.ask(.get, "/v1/sessions").text.contains("imei-not-listed"))
+            try await tour.ask(.delete, path + "?dry_run=true")
+            try await tour.ask(.delete, path, headers: [.ifMatch: tag])
+            try await tour.ask(.delete, lists + "/fleet")
+        }
+        let refused = try await tour.api.send(
+            .put, "/v1/tenants/acme/session-policy", type: "application/yaml", body: "imei-lock: {mode: lokced}")
+        #expect(refused.status == 400 && refused.problemFields == ["imei-lock.mode"])
+        try await tour.ask(
+            .put, "/v1/tenants/acme/session-policy", type: "application/yaml", "imei-lock: {mode: locked}")
+        for path in ["/imei", "/fence"] {
+            try await tour.ask(.get, sim + path)
+            try await tour.ask(.post, sim + path + "/reset")
+        }
+        try await tour.ask(.post, sim + "/quarantine", #"{"reason": "odd", "for": "24h"}"#)
+        #expect(try await tour.ask(.get, sim + "/effective").json["quarantine"] as? [String: Any] != nil)
+        try await tour.ask(.post, sim + "/release", #"{"for": "1h"}"#)
+        try await tour.ask(.put, sim + "/approval", #"{"approved": true}"#)
+        try await tour.ask(.post, "/v1/tenants/acme/sims/approve?group=meters")
+        try await tour.ask(
+            .put, "/v1/approval-hook",
+            #"{"url": "https://billing.example/", "secret": "a secret of some length", "timeout": "2s", "cache": "1h"}"#
+        )
+        try await tour.ask(.get, "/v1/approval-hook")
+        try await tour.ask(.delete, "/v1/approval-hook")
+        try await tour.ask(.delete, "/v1/tenants/acme/session-policy")
     }
 
     private static func deleteEverything(_ tour: inout Tour) async throws {

@@ -57,7 +57,8 @@ struct TestAPI {
             store: store, dataPlane: kernel, disconnecting: SilentNAS(), tracing: QuietTracing(),
             blocklists: BlocklistSupport(
                 texts: try TextDirectory(path: directory.appending(path: "texts").path), fetching: EmptyWeb()),
-            tunnels: try QuietDaemon.support(), settings: ControlSettings(natPlan: plan), logger: logger
+            tunnels: try QuietDaemon.support(), approval: NoHook(), settings: ControlSettings(natPlan: plan),
+            logger: logger
         ) { Timestamp(milliseconds: 1_800_000_000_000) }
         if started { try await control.start() }
         let token = try await control.createToken(try Name(parsing: "first"), tenant: nil, by: .system).secret
@@ -131,6 +132,13 @@ private final class BodyCollector: ResponseBodyWriter {
     private(set) var buffer = ByteBuffer()
     func write(_ part: ByteBuffer) async throws { buffer.writeImmutableBuffer(part) }
     func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}
+
+/// A hook that approves everything.
+struct NoHook: ApprovalAsking {
+    func post(_ request: ApprovalRequest) async throws -> (status: Int, body: [UInt8]) {
+        (200, Array(#"{"approved": true}"#.utf8))
+    }
 }
 
 /// A kernel that takes every change, and holds no flow and has noted nothing unless told otherwise.
