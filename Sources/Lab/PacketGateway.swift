@@ -59,14 +59,22 @@ public struct PacketGateway: Sendable {
     }
 
     /// Reports octets carried so far, up from the device and down to it.
-    public func interim(_ device: Attached, up: UInt32, down: UInt32) async throws(LabError) {
+    /// - Parameter saying: attributes that it gives other values than at the attach.
+    public func interim(
+        _ device: Attached, up: UInt32, down: UInt32, saying other: [String: String] = [:]
+    ) async throws(LabError) {
         guard let stop = LabFiles.read(sessionFile(device.sim)) else {
             throw LabError(.toolFailed, "\(device.sim.imsi) has no session at the P-GW")
         }
-        let report = stop.replacing("Acct-Status-Type = Stop", with: "Acct-Status-Type = Interim-Update")
+        var report = stop.replacing("Acct-Status-Type = Stop", with: "Acct-Status-Type = Interim-Update")
             .replacing("Acct-Terminate-Cause = Admin-Reset\n3GPP-Session-Stop-Indicator = 255\n", with: "")
             .replacing("Acct-Input-Octets = 0", with: "Acct-Input-Octets = \(up)")
             .replacing("Acct-Output-Octets = 0", with: "Acct-Output-Octets = \(down)")
+        for (name, value) in other {
+            report = report.split(separator: "\n", omittingEmptySubsequences: false).map {
+                $0.hasPrefix("\(name) = ") ? "\(name) = \(value)" : String($0)
+            }.joined(separator: "\n")
+        }
         guard try await radclient("acct", [report])[device.sim.imsi]?.code == "Accounting-Response" else {
             throw LabError(.toolFailed, "the interim report of \(device.sim.imsi) was not answered")
         }
