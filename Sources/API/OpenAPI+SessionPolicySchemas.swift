@@ -132,7 +132,7 @@ extension OpenAPI {
           },
           "SessionPolicy": {
             "type": "object",
-            "required": ["level", "version", "document", "author", "applied_at"],
+            "required": ["level", "version", "document", "applied_at"],
             "properties": {
               "level": {"$ref": "#/components/schemas/SessionPolicyLevel"},
               "version": {"$ref": "#/components/schemas/Number"},

@@ -29,7 +29,7 @@ extension RouteTable {
     ) {
         get(RouterPath(path)) { call in
             let record = try await call.control.sessionPolicy(at: try target(call), by: call.principal)
-            return .json(SessionPolicyAnswer(record)).tagged(record.version)
+            return .json(SessionPolicyAnswer(record, by: call.principal)).tagged(record.version)
         }
         put(RouterPath(path)) { call in
             let query = try call.query("file", "dry_run")
@@ -156,14 +156,16 @@ struct SessionPolicyAnswer: Encodable {
     let level: String
     let version: Int64
     let document: String
-    let author: String
+    /// Of a ceiling for the operator only: it names one of the operator's people.
+    let author: String?
     let appliedAt: String
 
-    init(_ record: SessionPolicyRecord) {
+    init(_ record: SessionPolicyRecord, by principal: Principal) {
         level = record.place.level.rawValue
         version = record.version
         document = record.document
-        author = record.author
+        let isOpen = principal.role == .operator || record.place.level > .tenantCeiling
+        author = isOpen ? record.author : nil
         appliedAt = "\(record.appliedAt)"
     }
 }
