@@ -45,8 +45,30 @@ int cnf_bpf_get(int map, const void *key, void *value) {
     return bpf(BPF_MAP_LOOKUP_ELEM, &attributes);
 }
 
-int cnf_bpf_program(const char *name, const void *code, int count, char *log, int size) {
-    union bpf_attr attributes = {.prog_type = BPF_PROG_TYPE_SCHED_CLS, .insns = (uintptr_t)code, .insn_cnt = count,
+int cnf_bpf_pop(int map, void *value) {
+    union bpf_attr attributes = element(map, NULL, value);
+    return bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &attributes);
+}
+
+int cnf_bpf_read(int map, unsigned *place, int is_first, void *keys, void *values, unsigned *count) {
+    unsigned next = 0;
+    union bpf_attr attributes = {.batch = {.in_batch = is_first ? 0 : (uintptr_t)place, .out_batch = (uintptr_t)&next,
+                                           .keys = (uintptr_t)keys, .values = (uintptr_t)values, .count = *count,
+                                           .map_fd = map}};
+    int result = bpf(BPF_MAP_LOOKUP_BATCH, &attributes);
+    *count = result < 0 && result != -ENOENT ? 0 : attributes.batch.count;
+    *place = next;
+    return result;
+}
+
+int cnf_bpf_run(int program, const void *data, unsigned size) {
+    union bpf_attr attributes = {.test = {.prog_fd = program, .data_in = (uintptr_t)data, .data_size_in = size}};
+    int result = bpf(BPF_PROG_TEST_RUN, &attributes);
+    return result < 0 ? result : (int)attributes.test.retval;
+}
+
+int cnf_bpf_program(const char *name, int type, const void *code, int count, char *log, int size) {
+    union bpf_attr attributes = {.prog_type = type, .insns = (uintptr_t)code, .insn_cnt = count,
                                  .license = (uintptr_t)"Apache-2.0", .log_buf = (uintptr_t)log, .log_size = size,
                                  .log_level = size > 0};
     set_name(attributes.prog_name, name);

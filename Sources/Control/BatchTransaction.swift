@@ -106,7 +106,10 @@ struct BatchTransaction: Sendable {
         }
         let policy = judge.flatMap(PolicyMark.init(policy:)) ?? .blockAll
         let group = sim.group.flatMap(GroupNumber.init(group:))
-        outcome.changes = [.set(DeviceEntry(address: lease.address, policy: policy, nat: nat, group: group))]
+        outcome.changes = [
+            .set(
+                DeviceEntry(address: lease.address, policy: policy, nat: nat, group: group, session: session.id))
+        ]
         outcome.lease = (lease.address, sim.tenant)
         outcome.lacksNAT = nat == nil
         outcome.answer = .attach(.accept(address: lease.address, token: token))

@@ -238,8 +238,8 @@ public final class ControlPlane: Sendable {
             let names = names.names(of: flow.flow.destination, for: policy)
             guard let way = rulesets[policy]?.way(of: flow, names: names) else { return .denied }
             // The kernel looks at these for new flows only.
-            switch way {
-            case .internet, .vpns: return isAt(forbidden, flow.flow.destination) ? .denied : .way(way)
+            switch way.route {
+            case .internet, .vpns, .limited: return isAt(forbidden, flow.flow.destination) ? .denied : .way(way)
             case .group, .access, .timeServer: return .way(way)
             }
         }
@@ -275,7 +275,8 @@ extension EnforcedSession {
     func entry(_ plan: NATPlan) -> DeviceEntry {
         DeviceEntry(
             address: address, policy: policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll,
-            nat: plan.binding(index: natIndex), group: group.flatMap(GroupNumber.init(group:)))
+            nat: plan.binding(index: natIndex), group: group.flatMap(GroupNumber.init(group:)),
+            session: session)
     }
 }
 

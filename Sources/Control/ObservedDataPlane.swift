@@ -106,4 +106,14 @@ struct ObservedDataPlane: DataPlane {
     func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] { try base.hits(of: policy) }
     func observations() throws(DataPlaneError) -> [Observation] { try base.observations() }
     func counters() throws(DataPlaneError) -> [DataPlaneCounter] { try base.counters() }
+    func usage(after cursor: UsageCursor?) throws(DataPlaneError) -> UsagePart { try base.usage(after: cursor) }
+    func forgetUsage(_ readings: [UsageReading]) throws(DataPlaneError) -> [UsageReading] {
+        try base.forgetUsage(readings)
+    }
+    func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError) { try base.setLimits(changes) }
+    func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError) { try base.setQuotas(changes) }
+    func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
+        try base.quotas(numbers)
+    }
+    func takeQuotaNotices() throws(DataPlaneError) -> [QuotaNotice] { try base.takeQuotaNotices() }
 }

@@ -103,6 +103,7 @@ struct TraceReference: Sendable {
                 : "it belongs to a connection that does not pass any more"
         case "device_to_device": "no policy opens other devices, nor the operator's own addresses"
         case "input_denied": "it is for the gateway itself"
+        case "limited": "its device's rate or volume does not allow it"
         case "invalid": "it belongs to no connection"
         case "route_down": "no VPN of its rule is up"
         case "route_changed": "its connection went another way before, and cannot change over"

@@ -37,3 +37,32 @@ public struct GroupNumber: Hashable, Comparable, Sendable, CustomStringConvertib
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
     public var description: String { String(rawValue) }
 }
+
+/// The number that stands in the kernel for what limits a device: its quotas and its rates. All devices that have it share
+/// them, as the two families of one session do.
+public struct LimitNumber: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let rawValue: UInt32
+
+    /// `nil` for zero.
+    public init?(_ rawValue: UInt32) {
+        guard rawValue > 0 else { return nil }
+        self.rawValue = rawValue
+    }
+
+    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    public var description: String { String(rawValue) }
+}
+
+/// The number that stands in the kernel for a volume of data: one SIM's, or one that many share.
+public struct QuotaNumber: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let rawValue: UInt32
+
+    /// `nil` for zero.
+    public init?(_ rawValue: UInt32) {
+        guard rawValue > 0 else { return nil }
+        self.rawValue = rawValue
+    }
+
+    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    public var description: String { String(rawValue) }
+}

@@ -71,6 +71,10 @@ public struct GatewayLayout: Hashable, Sendable {
     /// Of tunnels, in octets. With it, ESP in UDP (some 100 octets at most) is within Ethernet's 1,500.
     public var tunnelMTU: UInt32 = 1400
 
+    /// How many devices may be counted for at once, and limited; ninety octets of memory for each, and 128 more for
+    /// each that there is.
+    public var usageCapacity: UInt32 = 1 << 20
+
     /// Whether IPv6 is forwarded.
     public var hasIPv6: Bool { sgiPeer6 != nil && wanNextHop6 != nil }
 

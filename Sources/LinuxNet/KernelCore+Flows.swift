@@ -83,12 +83,13 @@ extension KernelCore {
         }
         guard let policy = flow.tracked.policy else { return .cut }
         let isIPv4 = if case .v4 = flow.entry.flow.source { true } else { false }
-        switch way {
+        let earlier = flow.tracked.way?.route
+        switch way.route {
         // NAT 1 knows a flow from its first packet on, or never.
         case .internet:
-            return isIPv4 && !flow.entry.isTranslated || flow.tracked.way == .timeServer ? .cut : .kept
-        case .timeServer: return flow.tracked.way == .timeServer ? .kept : .cut
-        case .vpns: return flow.entry.isTranslated ? .cut : .kept
+            return isIPv4 && !flow.entry.isTranslated || earlier == .timeServer ? .cut : .kept
+        case .timeServer: return earlier == .timeServer ? .kept : .cut
+        case .vpns, .limited: return flow.entry.isTranslated ? .cut : .kept
         case .group, .access:
             guard !flow.entry.isTranslated else { return .cut }
             guard let old = flow.tracked.way else { return .kept }

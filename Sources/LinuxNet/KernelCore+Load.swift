@@ -10,6 +10,7 @@ extension KernelCore {
         var devices6: [IPv6Prefix: DeviceEntry6] = [:]
         for entry in state.devices6 { devices6[entry.prefix] = entry }
         let before = try startTunnels(state.vpns)
+        try reconcileUsage(to: state)
         let report = try load(
             Contents(
                 rulesets: rulesets, devices: devices, devices6: devices6, nas: state.nas, pools: state.pools,
@@ -85,14 +86,17 @@ extension KernelCore {
                 text.rules + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
                 + text.elementsOfPools6
             let present = try presentInterfaces()
+            // Before others lead there.
+            try loadUsage(link)
             let before = try reader.generation()
             do throws(DataPlaneError) {
                 try run(text.definitions + clearing(found) + structure, operation: "loading the table")
             } catch {
                 guard found.hasTable, error.code == .refused else { throw error }
                 // Something of another kind has one of our names. Nothing that is not ours may stay there.
-                try run(
-                    "delete table inet cordon\n" + text.definitions + structure, operation: "replacing the table")
+                try run("delete table inet cordon\n", operation: "removing the table")
+                try loadUsage(link)
+                try run(text.definitions + structure, operation: "replacing the table")
                 (found, policies, bindings, forms, sets) = (TableSnapshot(), [:], [:], [:], [])
                 leads = PresentLeads(Leads())
                 words = [:]
@@ -115,6 +119,7 @@ extension KernelCore {
                 commits += 1
             }
             let names = NamedAddresses(contents.names, for: chains)
+            try usage.programs?.set(rates: chains.leads.rates, isAll: true)
             if try lead(from: leads, to: chains, (words, names), found: found.chains, sets: sets, link) { commits += 1 }
             commits += try loadDevices6(link)
             if isLarge {
@@ -235,7 +240,7 @@ extension KernelCore {
         guard found.hasTable else { return "" }
         // Foreign chains are emptied too, so that nothing hangs on another.
         let names = Set(found.chains.filter { ChainPlace(chain: $0) == nil && !VPNLimits.isLimit($0) })
-            .union(TableText.chains).sorted()
+            .union(TableText.chains).subtracting(UsageChain.names).sorted()
         return names.map { "flush chain inet cordon \($0)\n" }.joined()
             + "flush set inet cordon nas\nflush set inet cordon pools\n"
             + (found.parts[.set("pools6")] == nil ? "" : "flush set inet cordon pools6\n")
@@ -334,6 +339,7 @@ extension KernelCore {
             (Leads.marksName, present.marks == chains.leads.marks),
             (Leads.limitsName, present.limits == chains.leads.limits),
             (Leads.timeServerName, present.toTimeServer == chains.leads.toTimeServer),
+            (Leads.ratesName, Set(present.rates.keys) == Set(chains.leads.rates.keys)),
         ]
         for (name, isRight) in parts where found.parts[.set(name)] != nil && !isRight {
             findings.append("elements of \(name) had been changed")

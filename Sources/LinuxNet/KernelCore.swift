@@ -33,6 +33,7 @@ final class KernelCore {
     /// Set when the sockets were lost, until ``verify()`` has reported it.
     var hasLostSockets = false
     var tunnels = Tunnels()
+    var usage = Usage()
     /// Of the VPNs that there are.
     var vpnNumbers = VPNNumberSet([])
     private var openLink: Link?
@@ -126,6 +127,7 @@ final class KernelCore {
             difference.change(address, from: devices[address], to: entry, named: groups)
         }
         for (prefix, entry) in wanted6 { difference.change(prefix, from: devices6[prefix], to: entry, named: groups) }
+        try applyUsage(changes)
         if !difference.isEmpty {
             try linked { link throws(DataPlaneError) in
                 try committing(link) { () throws(DataPlaneError) in try difference.commit(over: link.nftables) }
@@ -240,6 +242,7 @@ final class KernelCore {
     func swap(
         _ change: PolicyChains.Change, _ link: Link, _ names: NameDifference = NameDifference()
     ) throws(DataPlaneError) {
+        if !change.added.rates.isEmpty { try usage.programs?.set(rates: change.added.rates, isAll: false) }
         var batch = TableBatch(socket: link.nftables)
         try names.put(in: &batch)
         try batch.set(change.limits)
@@ -247,6 +250,7 @@ final class KernelCore {
         batch.add(change.added)
         batch.remove(chains: change.removedChains, maps: change.removedMaps)
         try batch.commit()
+        if !change.removed.rates.isEmpty { try usage.programs?.removeRates(change.removed.rates.keys) }
     }
 
     func upInterfaces(_ interfaces: Set<InterfaceName>) throws(DataPlaneError) -> Set<InterfaceName> {
@@ -285,7 +289,7 @@ final class KernelCore {
         isHostPrepared = true
         _ = try ensureRoutes()
         if snapshot != nil { _ = try startForwarding() }
-        return warnings
+        return warnings + (try probeUsage())
     }
 
     /// The interfaces' present numbers, towards devices and towards the internet; zero for one that is not there.
@@ -323,7 +327,7 @@ final class KernelCore {
         try removeTunnels()
         (snapshot, generation, isHostPrepared, unverified) = (nil, nil, false, [])
         (devices, devices6, groups, nas, pools) = ([:], [:], [], [], [])
-        (names, vpnNumbers) = (NamedAddresses(), VPNNumberSet([]))
+        (names, vpnNumbers, usage) = (NamedAddresses(), VPNNumberSet([]), Usage())
         (chains, flowNumbers) = (PolicyChains(withIPv6: layout.hasIPv6), FlowNumbers())
     }
 
@@ -334,7 +338,7 @@ final class KernelCore {
             let failed = try Conntrack(socket: link.conntrack).failedInsertions()
             return try link.reader.counters().sorted { $0.name < $1.name }
                 + [DataPlaneCounter(name: "nat_ports_exhausted", packets: failed, octets: 0)]
-                + tunnels.unassigned()
+                + tunnels.unassigned() + usageCounters()
         }
     }
 }

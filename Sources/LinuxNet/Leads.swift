@@ -40,7 +40,10 @@ struct Leads: Hashable {
     var limits: [[UInt8]: String] = [:]
     /// Numbers of flows that go to the time server.
     var toTimeServer: Set<[UInt8]> = []
+    /// Numbers of flows of rules that have rates; which rates is not the table's to know.
+    var rates: [[UInt8]: Ruleset.RuleRate?] = [:]
 
+    static let ratesName = "rated"
     static let timeServerName = "to_time_server"
     static let interfacesName = "vpn_interfaces"
     static let marksName = "vpn_marks"
@@ -62,6 +65,7 @@ struct Leads: Hashable {
         rest.marks = marks.subtracting(other.marks)
         rest.limits = limits.filter { other.limits[$0.key] != $0.value }
         rest.toTimeServer = toTimeServer.subtracting(other.toTimeServer)
+        rest.rates = rates.filter { other.rates[$0.key] == nil }
         return rest
     }
 
@@ -74,6 +78,7 @@ struct Leads: Hashable {
         marks.formUnion(other.marks)
         limits.merge(other.limits) { $1 }
         toTimeServer.formUnion(other.toTimeServer)
+        rates.merge(other.rates) { $1 }
     }
 
     mutating func apply(_ change: PolicyChains.Change) {
@@ -85,6 +90,7 @@ struct Leads: Hashable {
         marks.subtract(change.removed.marks)
         for key in change.removed.limits.keys { limits[key] = nil }
         toTimeServer.subtract(change.removed.toTimeServer)
+        for key in change.removed.rates.keys { rates[key] = nil }
         insert(change.added)
     }
 }

@@ -224,7 +224,7 @@ struct PolicyChains {
         var pairs: [PolicyPair: UInt32] = [:]
         for (index, way) in old.ways.enumerated() {
             switch way {
-            case .internet, .timeServer, .vpns: continue
+            case .internet, .timeServer, .vpns, .limited: continue
             case .group, .access:
                 pairs[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way) { vpns[$0] }
             }
@@ -304,6 +304,7 @@ struct PolicyChains {
         case .group(let number): RouteMark.of(number)
         // Answers.
         case .access(let number): vpn(number) == nil ? RouteMark.down : RouteMark.of(number)
+        case .limited(let way, _): routeMark(of: way, vpn)
         }
     }
 
@@ -319,7 +320,8 @@ struct PolicyChains {
         }
         for (index, way) in ruleset.ways.enumerated() {
             leads.decisions[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way, vpn)
-            if way == .timeServer { leads.toTimeServer.insert((number &+ UInt32(index)).nativeOctets) }
+            if way.route == .timeServer { leads.toTimeServer.insert((number &+ UInt32(index)).nativeOctets) }
+            if let rate = way.rate { leads.rates[(number &+ UInt32(index)).nativeOctets] = rate }
         }
         for place in PolicyForm.places(of: ruleset, withIPv6: withIPv6) {
             let name = place.name(serial: serial)

@@ -31,6 +31,6 @@ enum RouteMark {
 
     /// The mark of a way whose route never changes.
     static func fixed(_ way: Ruleset.Way) -> UInt32? {
-        way == .internet || way == .timeServer ? internet : nil
+        way.route == .internet || way.route == .timeServer ? internet : nil
     }
 }

@@ -46,7 +46,7 @@ extension TableBatch {
         for limit in limits { for rule in limit.rules { try addRule(rule, to: limit.name, 0) } }
     }
 
-    private mutating func deleteRules(of chain: String) {
+    mutating func deleteRules(of chain: String) {
         message(
             NFT_MSG_DELRULE.rawValue, 0, table: NFTA_RULE_TABLE.rawValue, "deleting the rules of the chain", chain
         ) { $0.put(NFTA_RULE_CHAIN.rawValue, chain) }
@@ -115,6 +115,7 @@ extension Leads {
         all[Self.refusalsName] = refusals.map { TableElement(key: $0) }
         all[Self.limitsName] = limits.map { TableElement(key: $0.key, value: .jump(chain: $0.value)) }
         all[Self.timeServerName] = toTimeServer.map { TableElement(key: $0) }
+        all[Self.ratesName] = rates.keys.map { TableElement(key: $0) }
         all[Self.marksName] = marks.map { TableElement(key: $0) }
         return all.filter { !$0.value.isEmpty }.map { (map: $0.key, elements: $0.value) }.sorted { $0.map < $1.map }
     }

@@ -34,6 +34,9 @@ extension TableReader {
         if sets.contains(Leads.refusalsName) { leads.refusals = try keys(of: Leads.refusalsName) }
         if sets.contains(Leads.marksName) { leads.marks = try keys(of: Leads.marksName) }
         if sets.contains(Leads.timeServerName) { leads.toTimeServer = try keys(of: Leads.timeServerName) }
+        if sets.contains(Leads.ratesName) {
+            for key in try keys(of: Leads.ratesName) { leads.rates[key] = .some(nil) }
+        }
         return leads
     }
 

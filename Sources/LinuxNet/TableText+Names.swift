@@ -15,7 +15,10 @@ extension TableText {
     var toTimeServer: [String] {
         let internet = "meta mark \(Self.number(RouteMark.internet))"
         return [layout.timeServer.map { "ip daddr \($0)" }, layout.timeServer6.map { "ip6 daddr \($0)" }].compactMap {
-            $0.map { "\(internet) ct status & dnat == dnat \($0) udp dport 123 oif \"\(layout.wanInterface)\" accept" }
+            $0.map {
+                "\(internet) ct status & dnat == dnat \($0) udp dport 123 oif \"\(layout.wanInterface)\" "
+                    + "goto from_device"
+            }
         }
     }
 

@@ -18,16 +18,19 @@ struct TableText {
 
     /// The chains that are always there, in the order of their definition. Policies' chains are named as
     /// ``ChainPlace/name(serial:)`` says.
-    static let chains = [
-        "blocked", "sgi_reply", "sgi_device", "sgi_reply6", "sgi_device6", "sgi_source6", "sgi_source", "vpn_refused",
-        "vpn_spoofed", VPNLimits.Place.refusal.name, "vpn_access", "vpn_access6", "vpn_known", "vpn_device",
-        "vpn_source",
-        "radius", "sgi_input", "wan_input", "vpn_input",
-        "forward_vpn", "forward_group", "raw_prerouting", "raw_output", "mangle_prerouting", "mangle_output",
-        "filter_forward", "filter_input", "nat_prerouting", "nat_postrouting",
-    ]
+    static let chains =
+        [
+            "blocked", "sgi_reply", "sgi_device", "sgi_reply6", "sgi_device6", "sgi_source6", "sgi_source",
+            "vpn_refused",
+            "vpn_spoofed", VPNLimits.Place.refusal.name, "vpn_access", "vpn_access6", "vpn_known", "vpn_device",
+            "vpn_source", UsageChain.refusal,
+        ] + UsageChain.allCases.map(\.rawValue) + [
+            "from_device", "to_device", "radius", "sgi_input", "wan_input", "vpn_input", "forward_vpn", "forward_group",
+            "raw_prerouting", "raw_output", "mangle_prerouting", "mangle_output", "filter_forward", "filter_input",
+            "filter_output", "nat_prerouting", "nat_postrouting",
+        ]
     static let counters = [
-        "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6",
+        "blocked", "device_to_device", "forward_denied", "input_denied", "invalid", "ipv6", UsageChain.refusal,
         "nat_unmapped", "new_connections_limited", "radius_limited", "route_changed", "route_down", "spoofed",
         "unsolicited", "vpn_denied", VPNLimits.Place.refusal.name, "vpn_spoofed",
     ]
@@ -37,7 +40,7 @@ struct TableText {
         } + Leads.ChainMap.allCases.map(\.name)
         + [
             Leads.decisionsName, Leads.vpnsName, Leads.interfacesName, Leads.refusalsName, Leads.marksName,
-            Leads.limitsName, Leads.timeServerName, "device_nat", "nas", "nas_rates",
+            Leads.limitsName, Leads.timeServerName, Leads.ratesName, "device_nat", "nas", "nas_rates",
         ] + Named.maps
     /// Sets whose elements the kernel makes, with the limits that were in force then.
     static let meters = ["block_rates", "block_rates6", "nas_rates"]
@@ -51,6 +54,7 @@ struct TableText {
             "mangle_output { type route hook output priority mangle; policy accept; }",
             "filter_forward { type filter hook forward priority filter; policy drop; }",
             "filter_input { type filter hook input priority filter; policy accept; }",
+            "filter_output { type filter hook output priority filter; policy accept; }",
             "nat_prerouting { type nat hook prerouting priority dstnat; policy accept; }",
             "nat_postrouting { type nat hook postrouting priority srcnat; policy accept; }",
         ]
@@ -86,6 +90,7 @@ struct TableText {
             "add map inet cordon \(Leads.limitsName) { type ifname : verdict; }",
             "add set inet cordon \(Leads.marksName) { type mark . ifname; }",
             "add set inet cordon \(Leads.timeServerName) { type mark; }",
+            "add set inet cordon \(Leads.ratesName) { type mark; }",
             "add map inet cordon device_nat { type ipv4_addr : interval ipv4_addr . inet_service; }",
             "add set inet cordon nas { type ipv4_addr; }",
             "add set inet cordon nas_rates { type ipv4_addr; size 1024; flags dynamic,timeout; timeout 1m; }",
@@ -143,7 +148,7 @@ struct TableText {
         ]
         chains += Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }.flatMap { sgiRules($0) }
         chains += [("sgi_source6", layout.hasIPv6 ? sgiSource6 : [])]
-        chains += vpnRules + tunnelRules + forwardRules + inputRules + natRules + resolverRules
+        chains += vpnRules + tunnelRules + usageRules + forwardRules + inputRules + natRules + resolverRules
         return chains.flatMap { chain in chain.rules.map { "add rule inet cordon \(chain.name) \($0)\n" } }.joined()
     }
 
@@ -207,19 +212,19 @@ struct TableText {
         let families = Family.allCases.filter { $0 == .ipv4 || layout.hasIPv6 }
         // One without a session ends the rule, so that a session's end stops both directions in one commit, whatever
         // conntrack still holds.
-        let toDevice = { (family: Family) in
-            "meta mark set \(Self.device(family, "daddr")) map @device_policy\(family.suffix) accept"
-        }
+        let toDevice = { (family: Family, chain: String) in "\(Self.policyOfDestination(family)) goto \(chain)" }
         let member = { (family: Family, end: String) in
             "\(Self.device(family, end)) . meta mark @group_devices\(family.suffix)"
         }
         var forward = [
             // Of flows that have a place in NAT 1.
-            "meta mark \(internet) \(outWAN) ct state established ct status & snat == snat accept"
+            "meta mark \(internet) \(outWAN) ct state established ct status & snat == snat "
+                + "goto from_device"
         ]
         // Answers only. The address has been translated back.
         forward += families.map {
-            "meta mark \(devices) \(outSGi) ct state established,related ct direction reply \(toDevice($0))"
+            "meta mark \(devices) \(outSGi) ct state established,related ct direction reply "
+                + toDevice($0, "to_device")
         }
         forward +=
             [
@@ -232,11 +237,12 @@ struct TableText {
                 // One that went elsewhere before has no place in NAT 1, and gets none.
                 "meta mark \(internet) meta nfproto ipv4 ct status & (confirmed | snat) == confirmed "
                     + "counter name route_changed drop",
-                "meta mark \(internet) \(outWAN) ct state new,established,related accept",
+                "meta mark \(internet) \(outWAN) ct state new,established,related goto from_device",
                 "meta mark \(internet) ct state invalid counter name invalid drop",
             ]
         forward += families.map {
-            "meta mark \(access) \(outSGi) ct state new,established,related ct direction original \(toDevice($0))"
+            "meta mark \(access) \(outSGi) ct state new,established,related ct direction original "
+                + toDevice($0, "to_device")
         }
         forward += [
             "\(wan) ct direction original counter name unsolicited drop",
@@ -253,7 +259,7 @@ struct TableText {
                     // One that has a place in NAT 1 would leave with a public address.
                     "ct status & snat == snat counter name route_changed drop",
                 ] + limits(at: "oifname") + [
-                    "ct state new,established,related meta mark . oifname @\(Leads.marksName) accept",
+                    "ct state new,established,related meta mark . oifname @\(Leads.marksName) goto from_device",
                     "counter name forward_denied drop",
                 ]
             ),
@@ -262,8 +268,9 @@ struct TableText {
                 ["meta mark \(Self.number(RouteMark.down)) counter name route_down drop"]
                     + families.flatMap { family in
                         [
-                            "\(outSGi) ct direction original \(member(family, "daddr")) accept",
-                            "\(outSGi) ct direction reply \(member(family, "saddr")) \(toDevice(family))",
+                            "\(outSGi) ct direction original \(member(family, "daddr")) goto \(UsageChain.between.rawValue)",
+                            "\(outSGi) ct direction reply \(member(family, "saddr")) "
+                                + toDevice(family, UsageChain.between.rawValue),
                         ]
                     } + ["counter name device_to_device drop"]
             ),
@@ -289,7 +296,8 @@ struct TableText {
                 "sgi_input",
                 (layout.resolver.map { resolver in
                     ["udp", "tcp"].map {
-                        "meta mark \(Self.number(RouteMark.resolver)) \($0) dport { 53, \(resolver.redirectedPort) } accept"
+                        "meta mark \(Self.number(RouteMark.resolver)) \($0) dport { 53, \(resolver.redirectedPort) } "
+                            + "goto \(UsageChain.input.rawValue)"
                     }
                 } ?? []) + [
                     "meta mark != 0 counter name input_denied drop",

@@ -179,6 +179,8 @@ struct PacketTrail {
         guard event.table == "cordon" else { return }
         mark = event.mark
         if ChainPlace(chain: event.chain) == .outward(.ipv4) { policy = rule }
-        if event.chain == "filter_forward", event.verdict == .accept { isForwarded = true }
+        if event.verdict == .accept, event.chain == "filter_forward" || UsageChain.names.contains(event.chain) {
+            isForwarded = true
+        }
     }
 }

@@ -69,32 +69,12 @@ final class TunnelPrograms {
         (self.maps, self.programs) = (maps, programs)
     }
 
-    /// The instructions with the maps' descriptors in them.
     private static func code(
         of program: TunnelProgram, _ maps: [TunnelMap: BPFMap]
     ) throws(DataPlaneError) -> [UInt8] {
-        let broken = DataPlaneError(
-            code: .unsupported, operation: "loading the eBPF program \(program.rawValue)",
-            detail: "it is not what scripts/bpf makes")
-        guard let text = TunnelInstructions.code[program.rawValue],
-            let places = TunnelInstructions.maps[program.rawValue]
-        else { throw broken }
-        var digits: [UInt8] = []
-        for byte in text.utf8 where byte != UInt8(ascii: "\n") {
-            guard let digit = Character(UnicodeScalar(byte)).hexDigitValue else { throw broken }
-            digits.append(UInt8(digit))
-        }
-        var code = stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-        for (place, name) in places {
-            let start = place * 8
-            guard let map = TunnelMap(rawValue: name).flatMap({ maps[$0] }), start + 16 <= code.count else {
-                throw broken
-            }
-            // The second half of the first octet names the kind of what is loaded: a map's descriptor.
-            code[start + 1] = code[start + 1] & 0x0f | UInt8(BPF_PSEUDO_MAP_FD) << 4
-            code.replaceSubrange(start + 4..<start + 8, with: UInt32(bitPattern: map.descriptor).nativeOctets)
-        }
-        return code
+        try BPFProgram.code(
+            of: program.rawValue, TunnelInstructions.code[program.rawValue], TunnelInstructions.maps[program.rawValue]
+        ) { name in TunnelMap(rawValue: name).flatMap { maps[$0] } }
     }
 
     func descriptor(of program: TunnelProgram) -> Int32 { programs[program]?.descriptor ?? -1 }

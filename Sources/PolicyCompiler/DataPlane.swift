@@ -83,6 +83,28 @@ public protocol DataPlane: Sendable {
 
     /// Packet and octet counters by name (`spoofed`, `blocked`, ...).
     func counters() throws(DataPlaneError) -> [DataPlaneCounter]
+
+    /// What devices have had, by session and way: packets that were let pass, forwarded or taken by the gateway. Some
+    /// thousand readings from the beginning or from `cursor` on, in some milliseconds that no change waits for. Counters
+    /// stay when a device is removed, until they are forgotten.
+    func usage(after cursor: UsageCursor?) throws(DataPlaneError) -> UsagePart
+
+    /// Forgets counters whose session has ended, and that still say what was read.
+    /// - Returns: those that are gone now.
+    func forgetUsage(_ readings: [UsageReading]) throws(DataPlaneError) -> [UsageReading]
+
+    /// Sets limits, whatever devices have them, in force for the next packet. `nil` removes one: its devices are limited no
+    /// more.
+    func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError)
+
+    /// Sets quotas, in one step each: what passes meanwhile is counted.
+    func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError)
+
+    /// Those of the quotas that are there.
+    func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading]
+
+    /// What has been told since the last call. It costs a microsecond when there is nothing.
+    func takeQuotaNotices() throws(DataPlaneError) -> [QuotaNotice]
 }
 
 /// Everything the kernel should hold, apart from what the gateway's own layout fixes.
@@ -94,11 +116,16 @@ public struct EnforcementState: Sendable {
     public var pools: Set<IPv4Prefix>
     public var vpns: [VPNNumber: VPNEntry]
     public var names: [NamedAddress]
+    public var limits: [LimitNumber: DeviceLimit]
+    public var quotas: [QuotaNumber: Quota]
 
     public init(
         rulesets: [PolicyMark: Ruleset], devices: [DeviceEntry], devices6: [DeviceEntry6] = [],
-        nas: Set<IPv4Address>, pools: Set<IPv4Prefix>, vpns: [VPNNumber: VPNEntry] = [:], names: [NamedAddress] = []
+        nas: Set<IPv4Address>, pools: Set<IPv4Prefix>, vpns: [VPNNumber: VPNEntry] = [:], names: [NamedAddress] = [],
+        limits: [LimitNumber: DeviceLimit] = [:], quotas: [QuotaNumber: Quota] = [:]
     ) {
+        self.limits = limits
+        self.quotas = quotas
         self.names = names
         self.rulesets = rulesets
         self.devices = devices
@@ -117,8 +144,16 @@ public struct DeviceEntry: Hashable, Sendable {
     public let nat: NATBinding?
     /// Rules of its tenant may be to this group.
     public let group: GroupNumber?
+    /// Whose octets are counted; with another session another counter begins.
+    public let session: Session.ID?
+    public let limit: LimitNumber?
 
-    public init(address: IPv4Address, policy: PolicyMark, nat: NATBinding?, group: GroupNumber? = nil) {
+    public init(
+        address: IPv4Address, policy: PolicyMark, nat: NATBinding?, group: GroupNumber? = nil,
+        session: Session.ID? = nil, limit: LimitNumber? = nil
+    ) {
+        self.session = session
+        self.limit = limit
         self.address = address
         self.policy = policy
         self.nat = nat
@@ -131,8 +166,15 @@ public struct DeviceEntry6: Hashable, Sendable {
     public let prefix: IPv6Prefix
     public let policy: PolicyMark
     public let group: GroupNumber?
+    public let session: Session.ID?
+    public let limit: LimitNumber?
 
-    public init(prefix: IPv6Prefix, policy: PolicyMark, group: GroupNumber? = nil) {
+    public init(
+        prefix: IPv6Prefix, policy: PolicyMark, group: GroupNumber? = nil, session: Session.ID? = nil,
+        limit: LimitNumber? = nil
+    ) {
+        self.session = session
+        self.limit = limit
         self.prefix = prefix.widened(to: min(prefix.length, 64))
         self.policy = policy
         self.group = group

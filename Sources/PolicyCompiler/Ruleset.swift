@@ -66,6 +66,26 @@ public struct Ruleset: Hashable, Sendable {
         case group(GroupNumber)
         /// From a VPN to a device. Its answers go back there.
         case access(VPNNumber)
+        /// The way of a rule with a rate of its own: to the internet, the time server or VPNs.
+        indirect case limited(Way, RuleRate)
+
+        /// Where the packets go, whatever their rate.
+        public var route: Way { if case .limited(let way, _) = self { way } else { self } }
+        public var rate: RuleRate? { if case .limited(_, let rate) = self { rate } else { nil } }
+    }
+
+    /// What each device may send and receive by the flows of one rule.
+    public struct RuleRate: Hashable, Sendable {
+        /// The rule's number. Rules with the same rate do not share it.
+        public let rule: Int
+        public let up: BitRate?
+        public let down: BitRate?
+
+        public init(rule: Int, up: BitRate?, down: BitRate?) {
+            self.rule = rule
+            self.up = up
+            self.down = down
+        }
     }
 
     /// What a rule does with a packet.
@@ -157,7 +177,7 @@ public struct Ruleset: Hashable, Sendable {
     public var needsSweep: Bool {
         ways.contains { way in
             switch way {
-            case .internet, .timeServer, .vpns: false
+            case .internet, .timeServer, .vpns, .limited: false
             case .group, .access: true
             }
         }
@@ -167,10 +187,10 @@ public struct Ruleset: Hashable, Sendable {
     public var vpns: Set<VPNNumber> {
         var vpns: Set<VPNNumber> = []
         for way in ways {
-            switch way {
+            switch way.route {
             case .vpns(let numbers): vpns.formUnion(numbers)
             case .access(let number): vpns.insert(number)
-            case .internet, .timeServer, .group: break
+            case .internet, .timeServer, .group, .limited: break
             }
         }
         return vpns

@@ -177,6 +177,12 @@ struct WillingKernel: DataPlane {
     func routeMark(of vpn: VPNNumber) -> UInt32 { vpn.rawValue }
     func verify() -> RepairReport? { nil }
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
+    func usage(after cursor: UsageCursor?) -> UsagePart { UsagePart(readings: [], next: nil) }
+    func forgetUsage(_ readings: [UsageReading]) -> [UsageReading] { [] }
+    func setLimits(_ changes: [LimitNumber: DeviceLimit?]) {}
+    func setQuotas(_ changes: [QuotaNumber: Quota?]) {}
+    func quotas(_ numbers: Set<QuotaNumber>) -> [QuotaNumber: QuotaReading] { [:] }
+    func takeQuotaNotices() -> [QuotaNotice] { [] }
 }
 
 /// Nothing passes by.

@@ -25,6 +25,16 @@ final class RecordingDataPlane: DataPlane {
         var isBusy = false
         var nameBatches = 0
         var upInterfaces: Set<InterfaceName> = []
+        var limits: [LimitNumber: DeviceLimit] = [:]
+        var quotas: [QuotaNumber: Quota] = [:]
+        /// By quota; where there is none, it is as it was set.
+        var quotaReadings: [QuotaNumber: QuotaReading] = [:]
+        var quotaNotices: [QuotaNotice] = []
+        var usage: [UsageReading] = []
+
+        func isActive(_ device: IPAddress) -> Bool {
+            if case .v4(let address) = device { devices[address] != nil } else { false }
+        }
 
         func denied(_ selection: FlowSelection, _ judge: (TrackedFlow) -> FlowJudgement) -> [TrackedFlow] {
             flows.compactMap { flow in
@@ -61,6 +71,8 @@ final class RecordingDataPlane: DataPlane {
             state.nas = wanted.nas
             state.pools = wanted.pools
             state.vpns = wanted.vpns
+            state.limits = wanted.limits
+            state.quotas = wanted.quotas
             state.names = [:]
             for one in wanted.names { state.names[one.policy, default: [:]][one.address] = one.names }
             return ReconcileReport(devicesAdded: wanted.devices.count, devicesRemoved: 0, devicesKept: 0)
@@ -161,4 +173,44 @@ final class RecordingDataPlane: DataPlane {
     func observations() throws(DataPlaneError) -> [Observation] { now.observations }
     func verify() throws(DataPlaneError) -> RepairReport? { nil }
     func counters() throws(DataPlaneError) -> [DataPlaneCounter] { [] }
+
+    func usage(after cursor: UsageCursor?) throws(DataPlaneError) -> UsagePart {
+        UsagePart(readings: now.usage, next: nil)
+    }
+    func forgetUsage(_ readings: [UsageReading]) throws(DataPlaneError) -> [UsageReading] {
+        state.withLock { state in
+            let gone = state.usage.filter { readings.contains($0) && !state.isActive($0.device) }
+            state.usage.removeAll { gone.contains($0) }
+            return gone
+        }
+    }
+    func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError) {
+        try state.withLock { state throws(DataPlaneError) in
+            try refuseIfTold(&state)
+            for (number, limit) in changes { state.limits[number] = limit }
+        }
+    }
+    func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError) {
+        try state.withLock { state throws(DataPlaneError) in
+            try refuseIfTold(&state)
+            for (number, quota) in changes { state.quotas[number] = quota }
+        }
+    }
+    func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
+        state.withLock { state in
+            numbers.reduce(into: [:]) { all, number in
+                all[number] =
+                    state.quotaReadings[number]
+                    ?? state.quotas[number].map { quota in
+                        QuotaReading(period: quota.period, limit: quota.limit, used: quota.used, isReached: false)
+                    }
+            }
+        }
+    }
+    func takeQuotaNotices() throws(DataPlaneError) -> [QuotaNotice] {
+        state.withLock { state in
+            defer { state.quotaNotices = [] }
+            return state.quotaNotices
+        }
+    }
 }

@@ -31,14 +31,14 @@ extension KernelTests {
                 switch policy.way(for: packet, in: situation) {
                 case nil: return nil
                 // Whatever a policy says.
-                case .internet, .timeServer, .vpns: if isToDevice { return nil }
+                case .internet, .timeServer, .vpns, .limited: if isToDevice { return nil }
                 case .group, .access: return .devices
                 }
-                switch policy.way(for: packet, in: situation) {
+                switch policy.way(for: packet, in: situation)?.route {
                 case .internet, .timeServer: return .internet
                 case .vpns(let numbers):
                     return numbers.first { Bench.lines[$0] != nil }.flatMap { Bench.lines[$0] }.map { .line($0) }
-                case .group, .access, nil: return nil
+                case .group, .access, .limited, nil: return nil
                 }
             }
         }

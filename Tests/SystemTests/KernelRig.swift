@@ -70,6 +70,7 @@ final class KernelRig: Sendable {
                 protectedPrefixes: [prefix("198.18.0.0/24")])
             layout.publicPrefixes = publicPrefixes
             layout.firstChain = 1
+            layout.usageCapacity = 1 << 14
             layout.resolver = resolver
             layout.timeServer = timeServer
             (layout.hasTunnels, layout.tunnelPath) = (tunnels != nil, tunnels)

@@ -14,6 +14,8 @@ extension KernelTests.Table {
         }
         counter ipv6 {
         }
+        counter limited {
+        }
         counter nat_unmapped {
         }
         counter new_connections_limited {
@@ -174,6 +176,9 @@ extension KernelTests.Table {
         set to_time_server {
         type mark
         }
+        set rated {
+        type mark
+        }
         map device_nat {
         type ipv4_addr : interval ipv4_addr . inet_service
         elements = { 100.64.0.1 : 203.0.113.1 . 10008-10015 }
@@ -187,6 +192,37 @@ extension KernelTests.Table {
         size 1024
         flags dynamic,timeout
         timeout 1m
+        }
+        chain usage_up {
+        xt match bpf accept
+        goto limited
+        }
+        chain usage_down {
+        xt match bpf meta mark set 0x00000000 accept
+        goto limited
+        }
+        chain usage_between {
+        xt match bpf accept
+        goto limited
+        }
+        chain usage_input {
+        xt match bpf accept
+        goto limited
+        }
+        chain usage_output {
+        xt match bpf accept
+        goto limited
+        }
+        chain rated_up {
+        meta priority set ct mark xt match bpf meta priority set none accept
+        goto limited
+        }
+        chain rated_down {
+        meta priority set ct mark xt match bpf meta priority set none meta mark set 0x00000000 accept
+        goto limited
+        }
+        chain limited {
+        counter name "limited" drop
         }
         chain blocked {
         ip daddr @pools counter name "device_to_device" drop
@@ -259,6 +295,15 @@ extension KernelTests.Table {
         meta nfproto ipv6 counter name "ipv6" drop
         goto vpn_refused
         }
+        chain from_device {
+        ct mark @rated goto rated_up
+        goto usage_up
+        }
+        chain to_device {
+        iif != "wan0" meta mark set meta mark . iifname map @vpn_policies
+        ct mark @rated goto rated_down
+        goto usage_down
+        }
         chain radius {
         accept
         }
@@ -282,13 +327,13 @@ extension KernelTests.Table {
         ip daddr @pools counter name "device_to_device" drop
         ip6 daddr @pools6 counter name "device_to_device" drop
         ct status & snat == snat counter name "route_changed" drop
-        ct state established,related,new meta mark . oifname @vpn_marks accept
+        ct state established,related,new meta mark . oifname @vpn_marks goto from_device
         counter name "forward_denied" drop
         }
         chain forward_group {
         meta mark 0xc0000000 counter name "route_down" drop
-        oif "sgi0" ct direction original ip daddr . meta mark @group_devices accept
-        oif "sgi0" ct direction reply ip saddr . meta mark @group_devices meta mark set ip daddr map @device_policy accept
+        oif "sgi0" ct direction original ip daddr . meta mark @group_devices goto usage_between
+        oif "sgi0" ct direction reply ip saddr . meta mark @group_devices meta mark set ip daddr map @device_policy goto usage_between
         counter name "device_to_device" drop
         }
         chain raw_prerouting {
@@ -308,16 +353,16 @@ extension KernelTests.Table {
         }
         chain filter_forward {
         type filter hook forward priority filter; policy drop;
-        meta mark 0x80000001 oif "wan0" ct state established ct status & snat == snat accept
-        meta mark 0x80000002 oif "sgi0" ct state established,related ct direction reply meta mark set ip daddr map @device_policy accept
+        meta mark 0x80000001 oif "wan0" ct state established ct status & snat == snat goto from_device
+        meta mark 0x80000002 oif "sgi0" ct state established,related ct direction reply meta mark set ip daddr map @device_policy goto to_device
         meta mark 0xa0000000/3 goto forward_vpn
         meta mark 0xc0000000/2 goto forward_group
         meta mark 0x80000001 ip daddr @pools counter name "device_to_device" drop
         meta mark 0x80000001 ip6 daddr @pools6 counter name "device_to_device" drop
         meta mark 0x80000001 meta nfproto ipv4 ct status confirmed / confirmed,snat counter name "route_changed" drop
-        meta mark 0x80000001 oif "wan0" ct state established,related,new accept
+        meta mark 0x80000001 oif "wan0" ct state established,related,new goto from_device
         meta mark 0x80000001 ct state invalid counter name "invalid" drop
-        meta mark 0x80000006 oif "sgi0" ct state established,related,new ct direction original meta mark set ip daddr map @device_policy accept
+        meta mark 0x80000006 oif "sgi0" ct state established,related,new ct direction original meta mark set ip daddr map @device_policy goto to_device
         iif "wan0" ct direction original counter name "unsolicited" drop
         iif "wan0" ct state invalid,untracked counter name "unsolicited" drop
         counter name "forward_denied" drop
@@ -327,6 +372,10 @@ extension KernelTests.Table {
         iif "sgi0" goto sgi_input
         iif "wan0" goto wan_input
         iifname @vpn_interfaces goto vpn_input
+        }
+        chain filter_output {
+        type filter hook output priority filter; policy accept;
+        oif "sgi0" meta mark set ip daddr map @device_policy goto usage_output
         }
         chain nat_prerouting {
         type nat hook prerouting priority dstnat; policy accept;

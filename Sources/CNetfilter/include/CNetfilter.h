@@ -10,6 +10,8 @@
 #include <linux/if_link.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/xt_bpf.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
@@ -35,8 +37,18 @@ int cnf_bpf_set(int map, const void *key, const void *value);
 int cnf_bpf_delete(int map, const void *key);
 int cnf_bpf_get(int map, const void *key, void *value);
 
-/// Loads a program for tc. `log` gets what the verifier says of it, as much as there is room for.
-int cnf_bpf_program(const char *name, const void *code, int count, char *log, int size);
+/// Takes the first of a queue; -ENOENT when it is empty.
+int cnf_bpf_pop(int map, void *value);
+
+/// Reads up to `count` elements of a hash table, from its beginning or from `place` on, which then says where to go on;
+/// `count` says how many there were. -ENOENT at the end of the table, -ENOSPC when `count` was too few to go on.
+int cnf_bpf_read(int map, unsigned *place, int is_first, void *keys, void *values, unsigned *count);
+
+/// Loads a program of the type. `log` gets what the verifier says of it, as much as there is room for.
+int cnf_bpf_program(const char *name, int type, const void *code, int count, char *log, int size);
+
+/// Calls a program with a packet, and returns what it returns.
+int cnf_bpf_run(int program, const void *data, unsigned size);
 int cnf_bpf_program_id(int program);
 
 /// Opens the map of a loaded program that has the name and the shape.

@@ -1,0 +1,47 @@
+public import Domain
+public import PolicyCompiler
+import Synchronization
+
+/// Counting and limiting (docs/decisions/0028). Programs and maps are safe to use from several threads: readings do not
+/// wait for changes, nor changes for them.
+extension Kernel {
+    private func usagePrograms() throws(DataPlaneError) -> UsagePrograms? {
+        let usage = core.withLock { $0.usage }
+        if let programs = usage.programs { return programs }
+        if let problem = usage.problem { throw problem }
+        return nil
+    }
+
+    public func usage(after cursor: UsageCursor?) throws(DataPlaneError) -> UsagePart {
+        try usagePrograms()?.usage(after: cursor) ?? UsagePart(readings: [], next: nil)
+    }
+
+    /// In parts, so that changes come between them.
+    public func forgetUsage(_ readings: [UsageReading]) throws(DataPlaneError) -> [UsageReading] {
+        var gone: [UsageReading] = []
+        for start in stride(from: 0, to: readings.count, by: 1000) {
+            let part = Array(readings[start..<min(start + 1000, readings.count)])
+            gone += try core.withLock { core throws(DataPlaneError) in try core.forgetUsage(part) }
+        }
+        return gone
+    }
+
+    public func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.setLimits(changes) }
+    }
+
+    public func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.setQuotas(changes) }
+    }
+
+    public func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
+        guard let programs = try usagePrograms() else { return [:] }
+        var found: [QuotaNumber: QuotaReading] = [:]
+        for number in numbers { found[number] = try programs.quota(number) }
+        return found
+    }
+
+    public func takeQuotaNotices() throws(DataPlaneError) -> [QuotaNotice] {
+        try usagePrograms()?.takeNotices() ?? []
+    }
+}

@@ -1,0 +1,394 @@
+import CNetfilter
+import Domain
+import Glibc
+import PolicyCompiler
+
+/// What the rules of the chains `usage_*` and this process call (Sources/BPF/usage.c).
+enum UsageProgram: String, CaseIterable {
+    case up, down, between
+    case gatewayUp = "gateway_up"
+    case gatewayDown = "gateway_down"
+    case ratedUp = "rated_up"
+    case ratedDown = "rated_down"
+    /// Sets devices' sessions and limits.
+    case change
+    case setQuota = "set_quota"
+
+    fileprivate var type: bpf_prog_type {
+        switch self {
+        case .up, .down, .between, .gatewayUp, .gatewayDown, .ratedUp, .ratedDown: BPF_PROG_TYPE_SOCKET_FILTER
+        case .change, .setQuota: BPF_PROG_TYPE_SCHED_CLS
+        }
+    }
+}
+
+/// Its maps, by the names that it has for them.
+enum UsageMap: String, CaseIterable {
+    case devices, ways, limits, quotas, rates, dues, notices, totals
+
+    /// Octets of keys and values.
+    var size: (key: UInt32, value: UInt32) {
+        switch self {
+        case .devices: (8, 56)
+        case .ways: (16, 48)
+        case .limits: (4, 80)
+        case .quotas: (4, 40)
+        case .rates: (4, 32)
+        case .dues: (16, 32)
+        case .notices: (0, 16)
+        case .totals: (4, 24)
+        }
+    }
+
+    /// - Parameter capacity: how many devices there may be.
+    fileprivate func shape(_ capacity: UInt32) -> cnf_bpf_shape {
+        let (type, entries) =
+            switch self {
+            case .devices, .limits, .quotas: (BPF_MAP_TYPE_HASH, capacity)
+            // A device goes two ways at least where it asks our resolver, and has had earlier sessions.
+            case .ways: (BPF_MAP_TYPE_HASH, 2 * capacity)
+            case .rates: (BPF_MAP_TYPE_HASH, min(capacity, 1 << 16))
+            // The oldest go where more devices use rules that have rates.
+            case .dues: (BPF_MAP_TYPE_LRU_HASH, max(capacity / 8, 1024))
+            case .notices: (BPF_MAP_TYPE_QUEUE, min(capacity, 1 << 16))
+            case .totals: (BPF_MAP_TYPE_ARRAY, 1)
+            }
+        // Tables take memory for what is in them only.
+        let flags = type == BPF_MAP_TYPE_HASH ? UInt32(BPF_F_NO_PREALLOC) : 0
+        return cnf_bpf_shape(type: type.rawValue, key: size.key, value: size.value, entries: entries, flags: flags)
+    }
+
+    fileprivate var kernelName: String { "cordon_\(rawValue)" }
+}
+
+/// The loaded programs with their maps. They go on counting and limiting without the process, as long as rules call them.
+final class UsagePrograms: Sendable {
+    private let maps: [UsageMap: BPFMap]
+    private let programs: [UsageProgram: BPFProgram]
+
+    /// Counters are numbered from the second of the start on, so that none after it has the number of one before it: as
+    /// long as there are fewer than this power of two in a second.
+    static let countersASecond: UInt64 = 17
+
+    /// - Parameters:
+    ///   - earlier: a program of an earlier process that rules still call: its maps are taken over.
+    ///   - start: the first of the numbers that counters get.
+    init(after earlier: UInt32?, capacity: UInt32, start: UInt64) throws(DataPlaneError) {
+        var maps: [UsageMap: BPFMap] = [:]
+        for map in UsageMap.allCases {
+            let shape = map.shape(capacity)
+            maps[map] = earlier.flatMap { BPFMap(map.kernelName, shape, ofProgram: $0) }
+        }
+        // Those that belong together: a program names all that it has.
+        let isNew = maps.count < UsageMap.allCases.count
+        if isNew { for map in UsageMap.allCases { maps[map] = try BPFMap(map.kernelName, map.shape(capacity)) } }
+        if isNew {
+            try maps[.totals]?.set(UInt32(0).nativeOctets, start.nativeOctets + [UInt8](repeating: 0, count: 16))
+        }
+        var programs: [UsageProgram: BPFProgram] = [:]
+        for program in UsageProgram.allCases {
+            let code = try BPFProgram.code(
+                of: program.rawValue, UsageInstructions.code[program.rawValue], UsageInstructions.maps[program.rawValue]
+            ) { [maps] name in UsageMap(rawValue: name).flatMap { maps[$0] } }
+            programs[program] = try BPFProgram("cordon_\(program.rawValue)", type: program.type, code)
+        }
+        (self.maps, self.programs) = (maps, programs)
+    }
+
+    func program(_ program: UsageProgram) throws(DataPlaneError) -> BPFProgram {
+        guard let loaded = programs[program] else { throw Self.missing(program.rawValue) }
+        return loaded
+    }
+
+    private func loaded(_ map: UsageMap) throws(DataPlaneError) -> BPFMap {
+        guard let loaded = maps[map] else { throw Self.missing(map.rawValue) }
+        return loaded
+    }
+
+    private static func missing(_ name: String) -> DataPlaneError {
+        DataPlaneError(code: .unsupported, operation: "counting usage", detail: "\(name) is not loaded")
+    }
+
+    // MARK: Devices
+
+    /// What the kernel holds of a device beside its counts.
+    struct DeviceChange {
+        let key: [UInt8]
+        let session: Session.ID?
+        let limit: LimitNumber?
+    }
+
+    /// So many in one call.
+    private static let changesAtOnce = 64
+    private static let changeSize = 24
+
+    /// A device for which there is no room is not counted; one that is to be limited cannot be without.
+    func apply(_ changes: [DeviceChange]) throws(DataPlaneError) {
+        let program = try self.program(.change)
+        let operation = "setting devices' sessions and limits"
+        var rest = changes[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(Self.changesAtOnce)
+            var octets: [UInt8] = []
+            octets.reserveCapacity((part.count + 1) * Self.changeSize)
+            for change in part {
+                octets += change.key + UInt64(bitPattern: change.session?.rawValue ?? 0).nativeOctets
+                octets += (change.limit?.rawValue ?? 0).nativeOctets + [0, 0, 0, 0]
+            }
+            // A key of zeros ends them.
+            octets += [UInt8](repeating: 0, count: Self.changeSize)
+            rest = rest.dropFirst(Int(try program.run(octets, operation: operation)))
+            guard rest.startIndex < part.endIndex, let refused = rest.popFirst() else { continue }
+            guard refused.limit == nil else {
+                throw DataPlaneError(
+                    code: .refused, operation: operation, detail: "the kernel has no room for counters of more devices")
+            }
+        }
+    }
+
+    /// In this order: what moves from the first to the second meanwhile is seen twice, and not missed.
+    private static let counted: [UsageMap] = [.devices, .ways]
+
+    func usage(after cursor: UsageCursor?) throws(DataPlaneError) -> UsagePart {
+        let table = cursor?.table ?? 0
+        guard Self.counted.indices.contains(table) else { return UsagePart(readings: [], next: nil) }
+        let map = Self.counted[table]
+        var readings: [UsageReading] = []
+        // The next table's beginning has no place.
+        let place = cursor.flatMap { $0.place == Self.beginning ? nil : $0.place }
+        let next = try read(map, from: place) { key, value in
+            let reading = map == .devices ? UsageReading(device: key, value) : UsageReading(way: key, value)
+            if let reading { readings.append(reading) }
+        }
+        if let next { return UsagePart(readings: readings, next: UsageCursor(table: table, place: next)) }
+        let isLast = table + 1 == Self.counted.count
+        return UsagePart(
+            readings: readings, next: isLast ? nil : UsageCursor(table: table + 1, place: Self.beginning))
+    }
+
+    /// No place that the kernel gives: tables have fewer lists.
+    private static let beginning: UInt32 = .max
+
+    private func read(
+        _ map: UsageMap, from place: UInt32?, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
+    ) throws(DataPlaneError) -> UInt32? {
+        try loaded(map).read(from: place, key: Int(map.size.key), value: Int(map.size.value), body)
+    }
+
+    private func keys(of map: UsageMap) throws(DataPlaneError) -> [[UInt8]] {
+        var (keys, place): ([[UInt8]], UInt32?) = ([], nil)
+        repeat {
+            place = try read(map, from: place) { key, _ in keys.append(Array(key)) }
+        } while place != nil
+        return keys
+    }
+
+    /// Forgets what a reading was of when it says the same still. The caller knows that no packet can be counted there.
+    /// - Returns: whether it has.
+    func forget(_ reading: UsageReading) throws(DataPlaneError) -> Bool {
+        let key = reading.counter.nativeOctets + reading.way.mark.nativeOctets + [0, 0, 0, 0]
+        let (ways, devices) = (try loaded(.ways), try loaded(.devices))
+        var isGone = true
+        if let value = try ways.find(key, size: Int(UsageMap.ways.size.value)) {
+            isGone = value.withUnsafeBytes { $0.counts(at: 0) } == reading.counts
+            if isGone { try ways.remove(key) }
+        }
+        guard reading.way == .internet,
+            let value = try devices.find(reading.device.usageKey, size: Int(UsageMap.devices.size.value)),
+            value.withUnsafeBytes({ $0.native(UInt64.self, at: 0) }) == reading.counter
+        else { return isGone }
+        guard value.withUnsafeBytes({ $0.counts(at: 24) }) == reading.counts else { return false }
+        try devices.remove(reading.device.usageKey)
+        return isGone
+    }
+
+    /// The number of the counter that counts for a device now.
+    func counter(of device: IPAddress) throws(DataPlaneError) -> UInt64? {
+        try loaded(.devices).find(device.usageKey, size: Int(UsageMap.devices.size.value))?.withUnsafeBytes {
+            $0.native(UInt64.self, at: 0)
+        }
+    }
+
+    /// What has passed although there was no room to count it.
+    func uncounted() throws(DataPlaneError) -> DataPlaneCounter {
+        let value = try loaded(.totals).value(of: UInt32(0).nativeOctets, size: Int(UsageMap.totals.size.value))
+        return value.withUnsafeBytes { value in
+            DataPlaneCounter(
+                name: "usage_uncounted", packets: value.native(UInt64.self, at: 16) ?? 0,
+                octets: value.native(UInt64.self, at: 8) ?? 0)
+        }
+    }
+
+    // MARK: Limits
+
+    /// What a device owes at a rate stays as long as the rate does.
+    func set(_ limit: DeviceLimit?, _ number: LimitNumber) throws(DataPlaneError) {
+        let (map, key) = (try loaded(.limits), number.rawValue.nativeOctets)
+        guard let limit else { return try map.remove(key) }
+        let known = try map.find(key, size: Int(UsageMap.limits.size.value))
+        let wanted = limit.octets(after: known)
+        if wanted != known { try map.set(key, wanted) }
+    }
+
+    /// The rates of rules, by the numbers of their flows; one that is there never changes.
+    /// - Parameter isAll: whether others are to go.
+    func set(rates: [[UInt8]: Ruleset.RuleRate?], isAll: Bool) throws(DataPlaneError) {
+        let map = try loaded(.rates)
+        for (number, rate) in rates {
+            guard let rate else { continue }
+            try map.set(number, rate.up.pace + rate.down.pace)
+        }
+        guard isAll else { return }
+        for key in try keys(of: .rates) where rates[key] == nil { try map.remove(key) }
+    }
+
+    func removeRates(_ numbers: some Sequence<[UInt8]>) throws(DataPlaneError) {
+        let map = try loaded(.rates)
+        for number in numbers { try map.remove(number) }
+    }
+
+    func set(_ quota: Quota?, _ number: QuotaNumber) throws(DataPlaneError) {
+        guard let quota else { return try loaded(.quotas).remove(number.rawValue.nativeOctets) }
+        let octets =
+            quota.period.nativeOctets + quota.limit.nativeOctets + (quota.notice ?? .max).nativeOctets
+            + quota.used.nativeOctets + number.rawValue.nativeOctets + [0, 0, 0, 0]
+        let operation = "setting the quota \(number)"
+        guard try program(.setQuota).run(octets, operation: operation) == 1 else {
+            throw DataPlaneError(code: .refused, operation: operation, detail: "the kernel has no room for more quotas")
+        }
+    }
+
+    func quota(_ number: QuotaNumber) throws(DataPlaneError) -> QuotaReading? {
+        try loaded(.quotas).find(number.rawValue.nativeOctets, size: Int(UsageMap.quotas.size.value))?.withUnsafeBytes {
+            guard let period = $0.native(UInt64.self, at: 0), let limit = $0.native(UInt64.self, at: 8),
+                let used = $0.native(UInt64.self, at: 24), let isReached = $0.native(UInt32.self, at: 32)
+            else { return nil }
+            return QuotaReading(period: period, limit: limit, used: used, isReached: isReached != 0)
+        }
+    }
+
+    /// The numbers of the limits and quotas that are there.
+    func numbers() throws(DataPlaneError) -> (limits: Set<UInt32>, quotas: Set<UInt32>) {
+        let numbers = { (keys: [[UInt8]]) in
+            Set(keys.compactMap { key in key.withUnsafeBytes { $0.native(UInt32.self, at: 0) } })
+        }
+        return (numbers(try keys(of: .limits)), numbers(try keys(of: .quotas)))
+    }
+
+    func takeNotices() throws(DataPlaneError) -> [QuotaNotice] {
+        let queue = try loaded(.notices)
+        var notices: [QuotaNotice] = []
+        while let value = try queue.pop(size: Int(UsageMap.notices.size.value)) {
+            let notice = value.withUnsafeBytes { value -> QuotaNotice? in
+                guard let number = value.native(UInt32.self, at: 0).flatMap(QuotaNumber.init),
+                    let isReached = value.native(UInt32.self, at: 4), let period = value.native(UInt64.self, at: 8)
+                else { return nil }
+                return QuotaNotice(quota: number, period: period, isReached: isReached != 0)
+            }
+            if let notice { notices.append(notice) }
+        }
+        return notices
+    }
+}
+
+extension DeviceLimit {
+    /// - Parameter earlier: what the kernel has.
+    fileprivate func octets(after earlier: [UInt8]?) -> [UInt8] {
+        let numbers = quotas.map(\.rawValue) + [UInt32](repeating: 0, count: Self.maximumQuotas - quotas.count)
+        return numbers.flatMap(\.nativeOctets) + [0, 0, 0, 0] + Self.bucket(up, earlier?[16..<48])
+            + Self.bucket(down, earlier?[48..<80])
+    }
+
+    /// What is owed, and the rate.
+    private static func bucket(_ rate: BitRate?, _ earlier: ArraySlice<UInt8>?) -> [UInt8] {
+        guard let earlier, Array(earlier.suffix(16)) == rate.pace else {
+            return [UInt8](repeating: 0, count: 16) + rate.pace
+        }
+        return Array(earlier)
+    }
+}
+
+extension BitRate? {
+    /// Nanoseconds: what 1,024 octets take, and the burst.
+    fileprivate var pace: [UInt8] {
+        guard let self else { return [UInt8](repeating: 0, count: 16) }
+        let nanoseconds = { (octets: UInt64) in octets * 8_000_000 / (self.bitsPerSecond / 1000) }
+        return nanoseconds(1024).nativeOctets + nanoseconds(self.burst).nativeOctets
+    }
+}
+
+extension UsageReading {
+    /// From an element of `devices`.
+    fileprivate init?(device key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        guard let device = key.device, let counter = value.native(UInt64.self, at: 0),
+            let session = value.native(Int64.self, at: 8), let counts = value.counts(at: 24)
+        else { return nil }
+        self.init(
+            counter: counter, way: .internet, device: device, session: session == 0 ? nil : .init(session),
+            counts: counts)
+    }
+
+    /// From an element of `ways`.
+    fileprivate init?(way key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        guard value.count >= 48, let counter = key.native(UInt64.self, at: 0),
+            let way = key.native(UInt32.self, at: 8).flatMap(UsageWay.init(mark:)), let counts = value.counts(at: 0),
+            let device = value[range: 32..<40].device, let session = value.native(Int64.self, at: 40)
+        else { return nil }
+        self.init(
+            counter: counter, way: way, device: device, session: session == 0 ? nil : .init(session), counts: counts)
+    }
+}
+
+extension UsageWay {
+    var mark: UInt32 {
+        switch self {
+        case .internet: RouteMark.internet
+        case .vpn(let vpn): RouteMark.of(vpn)
+        case .group: RouteMark.groups.mark
+        case .gateway: RouteMark.resolver
+        }
+    }
+
+    fileprivate init?(mark: UInt32) {
+        switch mark {
+        case RouteMark.internet: self = .internet
+        case RouteMark.resolver: self = .gateway
+        case RouteMark.groups.mark: self = .group
+        default:
+            guard mark & RouteMark.vpns.mask == RouteMark.vpns.mark, let vpn = VPNNumber(mark & ~RouteMark.vpns.mask)
+            else {
+                return nil
+            }
+            self = .vpn(vpn)
+        }
+    }
+}
+
+extension IPAddress {
+    /// Of a device in `devices`.
+    var usageKey: [UInt8] {
+        switch self {
+        case .v4(let address): [0, 0, 0, 0] + address.bits.networkOctets
+        case .v6(let address): Array(address.bits.networkOctets.prefix(8))
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// From a key of `devices`.
+    fileprivate var device: IPAddress? {
+        guard let first = native(UInt32.self, at: 0), let second = native(UInt32.self, at: 4),
+            let whole = native(UInt64.self, at: 0)
+        else { return nil }
+        if first == 0 { return .v4(IPv4Address(bits: UInt32(bigEndian: second))) }
+        return .v6(IPv6Address(bits: UInt128(UInt64(bigEndian: whole)) << 64))
+    }
+
+    fileprivate func counts(at offset: Int) -> UsageCounts? {
+        guard let octetsUp = native(UInt64.self, at: offset), let packetsUp = native(UInt64.self, at: offset + 8),
+            let octetsDown = native(UInt64.self, at: offset + 16),
+            let packetsDown = native(UInt64.self, at: offset + 24)
+        else { return nil }
+        return UsageCounts(octetsUp: octetsUp, packetsUp: packetsUp, octetsDown: octetsDown, packetsDown: packetsDown)
+    }
+}

@@ -1,0 +1,192 @@
+public import Domain
+
+/// Which way octets of a device have gone.
+public enum UsageWay: Hashable, Sendable {
+    case internet
+    case vpn(VPNNumber)
+    /// To or from other devices, which a rule to a group has opened.
+    case group
+    /// To or from the gateway itself: names.
+    case gateway
+}
+
+/// What has passed. Octets are those of IP packets, with their headers.
+public struct UsageCounts: Hashable, Sendable {
+    /// From the device.
+    public var octetsUp: UInt64
+    public var packetsUp: UInt64
+    /// To the device.
+    public var octetsDown: UInt64
+    public var packetsDown: UInt64
+
+    public init(octetsUp: UInt64 = 0, packetsUp: UInt64 = 0, octetsDown: UInt64 = 0, packetsDown: UInt64 = 0) {
+        self.octetsUp = octetsUp
+        self.packetsUp = packetsUp
+        self.octetsDown = octetsDown
+        self.packetsDown = packetsDown
+    }
+
+    public static func + (a: Self, b: Self) -> Self {
+        Self(
+            octetsUp: a.octetsUp &+ b.octetsUp, packetsUp: a.packetsUp &+ b.packetsUp,
+            octetsDown: a.octetsDown &+ b.octetsDown, packetsDown: a.packetsDown &+ b.packetsDown)
+    }
+
+    /// What `self` has more than `earlier`, by each number; none where it has less.
+    public func exceeding(_ earlier: Self) -> Self {
+        let more = { (now: UInt64, before: UInt64) in now > before ? now - before : 0 }
+        return Self(
+            octetsUp: more(octetsUp, earlier.octetsUp), packetsUp: more(packetsUp, earlier.packetsUp),
+            octetsDown: more(octetsDown, earlier.octetsDown), packetsDown: more(packetsDown, earlier.packetsDown))
+    }
+}
+
+/// What one counter says.
+public struct UsageReading: Hashable, Sendable {
+    /// With `way` its name: each session of a device has one that no other ever has, whatever restarts between. Below 2^48.
+    public let counter: UInt64
+    public let way: UsageWay
+    /// An address, or the first address of a prefix.
+    public let device: IPAddress
+    /// As ``DeviceEntry/session`` was when it counted.
+    public let session: Session.ID?
+    /// Since the counter began. A reading made while a session ends may be smaller than the one before: then that one is
+    /// still right.
+    public let counts: UsageCounts
+
+    public init(counter: UInt64, way: UsageWay, device: IPAddress, session: Session.ID?, counts: UsageCounts) {
+        self.counter = counter
+        self.way = way
+        self.device = device
+        self.session = session
+        self.counts = counts
+    }
+}
+
+/// Some of all readings.
+public struct UsagePart: Hashable, Sendable {
+    public let readings: [UsageReading]
+    /// Where the next part begins; `nil`: there is none.
+    public let next: UsageCursor?
+
+    public init(readings: [UsageReading], next: UsageCursor?) {
+        self.readings = readings
+        self.next = next
+    }
+}
+
+/// A place among all readings, good for as long as one goes through them.
+public struct UsageCursor: Hashable, Sendable {
+    package let table: Int
+    package let place: UInt32
+
+    package init(table: Int, place: UInt32) {
+        self.table = table
+        self.place = place
+    }
+}
+
+extension DataPlane {
+    /// All readings, part by part.
+    public func readUsage(_ body: ([UsageReading]) -> Void) throws(DataPlaneError) {
+        var cursor: UsageCursor?
+        repeat {
+            let part = try usage(after: cursor)
+            body(part.readings)
+            cursor = part.next
+        } while cursor != nil
+    }
+}
+
+/// What limits a device. A packet passes when every part of it lets it.
+public struct DeviceLimit: Hashable, Sendable {
+    /// Of the SIM, its group and its tenant: ``maximumQuotas`` at most. Each is for both directions together. One that is
+    /// not there limits nothing.
+    public let quotas: [QuotaNumber]
+    /// From the device.
+    public let up: BitRate?
+    /// To the device.
+    public let down: BitRate?
+
+    public static let maximumQuotas = 3
+
+    public init(quotas: [QuotaNumber] = [], up: BitRate? = nil, down: BitRate? = nil) {
+        precondition(quotas.count <= Self.maximumQuotas)
+        self.quotas = quotas
+        self.up = up
+        self.down = down
+    }
+}
+
+/// How much may pass in a time: octets of IP packets.
+public struct BitRate: Hashable, Sendable {
+    public let bitsPerSecond: UInt64
+    /// How many octets may pass at once.
+    public let burst: UInt64
+
+    /// 8 kbit/s to 10 Gbit/s.
+    public static let bounds: ClosedRange<UInt64> = 8000...10_000_000_000
+    /// The least burst is what passes in this time, in milliseconds: TCP waits for 200 ms at least (Linux' and others'
+    /// retransmission time-out), and what it may not catch up afterwards would be missing from the rate.
+    public static let leastBurstMilliseconds: UInt64 = 300
+    /// The largest burst is what passes in a minute.
+    public static let mostBurstMilliseconds: UInt64 = 60_000
+
+    /// A burst that is too small or too large becomes the least or the largest.
+    /// - Returns: `nil` for a rate out of bounds.
+    public init?(bitsPerSecond: UInt64, burst: UInt64 = 0) {
+        guard Self.bounds.contains(bitsPerSecond) else { return nil }
+        self.bitsPerSecond = bitsPerSecond
+        let octets = { (milliseconds: UInt64) in bitsPerSecond * milliseconds / 8000 }
+        self.burst = min(max(burst, octets(Self.leastBurstMilliseconds)), octets(Self.mostBurstMilliseconds))
+    }
+}
+
+/// A volume of data for a period.
+public struct Quota: Hashable, Sendable {
+    /// Any number that names the period. As long as it is the same, the kernel keeps what it has counted.
+    public let period: UInt64
+    /// Octets of the period, up and down together. The packet that would exceed them is the first that does not pass.
+    public let limit: UInt64
+    /// What is used of a period that the kernel does not know yet, octets.
+    public let used: UInt64
+    /// At how many used octets to give notice; `nil`: at none.
+    public let notice: UInt64?
+
+    public init(period: UInt64, limit: UInt64, used: UInt64 = 0, notice: UInt64? = nil) {
+        self.period = period
+        self.limit = limit
+        self.used = used
+        self.notice = notice
+    }
+}
+
+public struct QuotaReading: Hashable, Sendable {
+    public let period: UInt64
+    public let limit: UInt64
+    /// Octets that have passed in the period, and where it began: ``Quota/used``.
+    public let used: UInt64
+    /// Whether a packet has been refused. Then none passes, until the limit is raised or a period begins.
+    public let isReached: Bool
+
+    public init(period: UInt64, limit: UInt64, used: UInt64, isReached: Bool) {
+        self.period = period
+        self.limit = limit
+        self.used = used
+        self.isReached = isReached
+    }
+}
+
+/// What the kernel tells of a quota once.
+public struct QuotaNotice: Hashable, Sendable {
+    public let quota: QuotaNumber
+    public let period: UInt64
+    /// Whether the limit is reached; otherwise ``Quota/notice`` is.
+    public let isReached: Bool
+
+    public init(quota: QuotaNumber, period: UInt64, isReached: Bool) {
+        self.quota = quota
+        self.period = period
+        self.isReached = isReached
+    }
+}
