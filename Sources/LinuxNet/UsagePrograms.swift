@@ -300,7 +300,7 @@ extension DeviceLimit {
     }
 
     /// What is owed, and the rate.
-    private static func bucket(_ rate: BitRate?, _ earlier: ArraySlice<UInt8>?) -> [UInt8] {
+    private static func bucket(_ rate: RateLimit?, _ earlier: ArraySlice<UInt8>?) -> [UInt8] {
         guard let earlier, Array(earlier.suffix(16)) == rate.pace else {
             return [UInt8](repeating: 0, count: 16) + rate.pace
         }
@@ -308,7 +308,7 @@ extension DeviceLimit {
     }
 }
 
-extension BitRate? {
+extension RateLimit? {
     /// Nanoseconds: what 1,024 octets take, and the burst.
     fileprivate var pace: [UInt8] {
         guard let self else { return [UInt8](repeating: 0, count: 16) }

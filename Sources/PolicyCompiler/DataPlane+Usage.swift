@@ -104,13 +104,13 @@ public struct DeviceLimit: Hashable, Sendable {
     /// not there limits nothing.
     public let quotas: [QuotaNumber]
     /// From the device.
-    public let up: BitRate?
+    public let up: RateLimit?
     /// To the device.
-    public let down: BitRate?
+    public let down: RateLimit?
 
     public static let maximumQuotas = 3
 
-    public init(quotas: [QuotaNumber] = [], up: BitRate? = nil, down: BitRate? = nil) {
+    public init(quotas: [QuotaNumber] = [], up: RateLimit? = nil, down: RateLimit? = nil) {
         precondition(quotas.count <= Self.maximumQuotas)
         self.quotas = quotas
         self.up = up
@@ -119,7 +119,7 @@ public struct DeviceLimit: Hashable, Sendable {
 }
 
 /// How much may pass in a time: octets of IP packets.
-public struct BitRate: Hashable, Sendable {
+public struct RateLimit: Hashable, Sendable {
     public let bitsPerSecond: UInt64
     /// How many octets may pass at once.
     public let burst: UInt64

@@ -78,10 +78,10 @@ public struct Ruleset: Hashable, Sendable {
     public struct RuleRate: Hashable, Sendable {
         /// The rule's number. Rules with the same rate do not share it.
         public let rule: Int
-        public let up: BitRate?
-        public let down: BitRate?
+        public let up: RateLimit?
+        public let down: RateLimit?
 
-        public init(rule: Int, up: BitRate?, down: BitRate?) {
+        public init(rule: Int, up: RateLimit?, down: RateLimit?) {
             self.rule = rule
             self.up = up
             self.down = down
