@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-kernel-ipsec lint bench-attach bench-forward bench-compile bench-policy bench-trace bench-dns bench-vpn bench-crash soak clean root
+.PHONY: help setup build demo test test-kernel-ipsec lint bench-attach bench-forward bench-compile bench-policy bench-trace bench-dns bench-vpn bench-sessions bench-crash soak clean root
 
 # Colours are a compiler's flag to SwiftPM: with them, a build on a terminal and one in a pipe would share nothing.
 build_flags := -c release --no-color-diagnostics --explicit-target-dependency-import-check error
@@ -62,6 +62,11 @@ bench-vpn: root setup ## VPNs made and up, many of them, their throughput, and h
 	@scripts/setup bench
 	swift build $(build_flags)
 	@Benchmarks/bench-vpn
+
+bench-sessions: root setup ## a million sessions that report each 10 minutes, and storms of re-attaches among them
+	@scripts/setup bench
+	swift build $(build_flags)
+	@Benchmarks/bench-sessions
 
 bench-crash: root build ## 5,000 kills at random moments, and what is left compared with what was answered
 	CORDON_KILLS=$${CORDON_KILLS:-5000} swift test -c release --skip-build --no-parallel --filter CrashTests

@@ -100,7 +100,7 @@ extension Subscriber {
         writer.put(40, status.rawValue)
         writer.put(44, sessionID)
         writer.put(1, imsi)
-        writer.put(8, address)
+        if address != 0 { writer.put(8, address) }
         if !token.isEmpty { writer.put(25, token) }
         if status != .start {
             writer.put(42, UInt32(1000 + number))
