@@ -153,7 +153,8 @@ let package = Package(
         .testTarget(
             name: "ServersTests",
             dependencies: [
-                "Servers", "Control", "DNS", "VICI", "PKI", "Domain", nioCore, nioHTTP1, nioPosix, nioSSL, logging,
+                "Servers", "RADIUS", "Control", "DNS", "VICI", "PKI", "Domain", nioCore, nioHTTP1, nioPosix, nioSSL,
+                logging,
                 metrics, lifecycle,
             ],
             swiftSettings: testSettings),

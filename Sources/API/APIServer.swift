@@ -92,6 +92,7 @@ public struct APIServer: Sendable {
         routes.addTenants()
         routes.addGroups()
         routes.addSIMs()
+        routes.addBulk()
         routes.addTraces()
         routes.addPolicies()
         routes.addLists()

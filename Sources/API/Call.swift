@@ -41,9 +41,9 @@ struct Call: Sendable {
     }
 
     /// The body as JSON of exactly the fields that `type` has.
-    func json<Body: RequestBody>(_ type: Body.Type) async throws -> Body {
+    func json<Body: RequestBody>(_ type: Body.Type, limit: Int = Limits.json) async throws -> Body {
         try requireContentType(["application/json"])
-        return try type.decoded(from: Data(try await body(limit: Limits.json).readableBytesView))
+        return try type.decoded(from: Data(try await body(limit: limit).readableBytesView))
     }
 
     /// The body as text.
@@ -118,6 +118,8 @@ package enum Limits {
     /// Names of the greatest length, with room for comments.
     static let list = 2 << 20
     static let csv = 64 << 20
+    /// Names of as many SIMs as a bulk operation takes.
+    static let bulk = 8 << 20
     /// Items of a page.
     static let page = 1000
 }

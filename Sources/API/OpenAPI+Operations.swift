@@ -4,7 +4,7 @@ extension OpenAPI {
     /// In the order of the routes. A policy may have the name of a path's last word, such as `validate`: the router knows
     /// those paths beside the template, which stands for them here.
     static let operations: [Operation] = [
-        open, tenants, sims, policies, lists, blocklists, vpns, names, sessions, network, onboarding,
+        open, tenants, sims, bulk, policies, lists, blocklists, vpns, names, sessions, network, onboarding,
         sessionPolicies, administration,
     ]
     .flatMap { $0 }
@@ -209,8 +209,15 @@ extension OpenAPI {
                 .query("active", "false: those that have ended too.", ["type": "boolean", "default": true]),
             ] + Parameter.pages, answers: [.page("Session")]),
         Operation(
-            method: .get, path: "/v1/sessions/{session}", id: "showSession", summary: "One session.", tag: "sessions",
-            answers: [.ok("Session")]),
+            method: .get, path: "/v1/sessions/{session}", id: "showSession",
+            summary: "One session, with its bearers and where it was.", tag: "sessions", answers: [.ok("Session")]),
+        Operation(
+            method: .post, path: "/v1/sessions/{session}/disconnect", id: "disconnectSession",
+            summary: "Has the NAS end an active session.", tag: "sessions", answers: [.ok("SessionOrder")]),
+        Operation(
+            method: .post, path: "/v1/sessions/{session}/change", id: "changeSession",
+            summary: "Changes an active session at its NAS without ending it (RADIUS CoA); only for the operator.",
+            tag: "sessions", body: [.object("SessionChange")], answers: [.ok("SessionOrder")]),
         Operation(
             method: .get, path: "/v1/nat/blocks", id: "listPortBlocks",
             summary: "Which session had which public ports, and when; only for the operator.", tag: "sessions",
@@ -236,6 +243,13 @@ extension OpenAPI {
         Operation(
             method: .get, path: "/v1/nas", id: "listNAS", summary: "The RADIUS clients, without their secrets.",
             tag: "network", answers: [.page("NAS")]),
+        Operation(
+            method: .get, path: "/v1/nas/{nas}", id: "showNAS", summary: "One RADIUS client, without its secret.",
+            tag: "network", answers: [.ok("NAS")]),
+        Operation(
+            method: .patch, path: "/v1/nas/{nas}", id: "changeNAS",
+            summary: "How a RADIUS client is spoken to; what is left out stays.", tag: "network",
+            body: [.object("NASChange")], answers: [.ok("NAS")]),
         Operation(
             method: .delete, path: "/v1/nas/{nas}", id: "deleteNAS", summary: "Deletes a RADIUS client.",
             tag: "network", answers: [.noContent]),

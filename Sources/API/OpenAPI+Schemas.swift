@@ -142,10 +142,13 @@ extension OpenAPI {
               "group": {"$ref": "#/components/schemas/Name"},
               "name": {"type": "string"},
               "state": {"$ref": "#/components/schemas/SIMState"},
+              "test": {
+                "description": "Of a SIM in a manufacturing test.", "$ref": "#/components/schemas/TestAllowance"
+              },
               "created_at": {"$ref": "#/components/schemas/Time"}
             }
           },
-          "SIMState": {"enum": ["active", "suspended", "terminated"]},
+          "SIMState": {"enum": ["active", "suspended", "terminated", "test"]},
           "SIMDetail": {
             "allOf": [
               {"$ref": "#/components/schemas/SIM"},
@@ -195,59 +198,8 @@ extension OpenAPI {
               "is_complete": {"description": "Whether every step came to its end.", "type": "boolean"},
               "steps": {
                 "type": "array",
-                "items": {
-                  "type": "object",
-                  "required": ["name", "after_ms", "detail"],
-                  "properties": {
-                    "name": {"type": "string"},
-                    "after_ms": {"$ref": "#/components/schemas/Milliseconds"},
-                    "detail": {"type": "string"}
-                  }
-                }
+                "items": {"$ref": "#/components/schemas/Step"}
               }
-            }
-          },
-          "Session": {
-            "type": "object",
-            "required": [
-              "id", "imsi", "tenant", "apn", "address", "started_at", "updated_at", "octets_up", "octets_down",
-              "packets_up", "packets_down", "seconds"
-            ],
-            "properties": {
-              "id": {"$ref": "#/components/schemas/Number"},
-              "imsi": {"$ref": "#/components/schemas/IMSI"},
-              "tenant": {"$ref": "#/components/schemas/Name"},
-              "apn": {"type": "string"},
-              "address": {"$ref": "#/components/schemas/IPv4Address"},
-              "nas": {"description": "Only for the operator.", "$ref": "#/components/schemas/Name"},
-              "nat": {
-                "description": "What the internet sees of the device, behind NAT 1.",
-                "type": "object",
-                "required": ["address", "first_port", "last_port"],
-                "properties": {
-                  "address": {"$ref": "#/components/schemas/IPv4Address"},
-                  "first_port": {"$ref": "#/components/schemas/Port"},
-                  "last_port": {"$ref": "#/components/schemas/Port"}
-                }
-              },
-              "imei": {"type": "string"},
-              "rat": {"type": "string"},
-              "visited_network": {"type": "string"},
-              "location": {
-                "description": "The octets of 3GPP-User-Location-Info.",
-                "type": "string",
-                "pattern": "^([0-9a-f]{2})*$"
-              },
-              "accounting_session_id": {"type": "string"},
-              "started_at": {"$ref": "#/components/schemas/Time"},
-              "updated_at": {"$ref": "#/components/schemas/Time"},
-              "ended_at": {"description": "Absent while it lasts.", "$ref": "#/components/schemas/Time"},
-              "octets_up": {"$ref": "#/components/schemas/Count"},
-              "octets_down": {"$ref": "#/components/schemas/Count"},
-              "packets_up": {"$ref": "#/components/schemas/Count"},
-              "packets_down": {"$ref": "#/components/schemas/Count"},
-              "seconds": {"$ref": "#/components/schemas/Count"},
-              "restriction": {"$ref": "#/components/schemas/Restriction"}
             }
           },
           "PortBlock": {
@@ -262,32 +214,6 @@ extension OpenAPI {
               "tenant": {"description": "Absent once it is deleted.", "$ref": "#/components/schemas/Name"},
               "valid_from": {"$ref": "#/components/schemas/Time"},
               "valid_to": {"description": "Absent while it lasts.", "$ref": "#/components/schemas/Time"}
-            }
-          },
-          "NewNAS": {
-            "type": "object",
-            "required": ["name", "address", "secret"],
-            "additionalProperties": false,
-            "properties": {
-              "name": {"$ref": "#/components/schemas/Name"},
-              "address": {"$ref": "#/components/schemas/IPv4Address"},
-              "secret": {"description": "Goes in and never comes out again.", "type": "string", "writeOnly": true},
-              "requires_message_authenticator": {"type": "boolean", "default": true},
-              "disconnect_port": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 3799},
-              "disconnect_key": {"enum": ["imsi-nsapi", "acct-session-id", "apn-address"], "default": "imsi-nsapi"}
-            }
-          },
-          "NAS": {
-            "type": "object",
-            "required": [
-              "name", "address", "requires_message_authenticator", "disconnect_port", "disconnect_key"
-            ],
-            "properties": {
-              "name": {"$ref": "#/components/schemas/Name"},
-              "address": {"$ref": "#/components/schemas/IPv4Address"},
-              "requires_message_authenticator": {"type": "boolean"},
-              "disconnect_port": {"$ref": "#/components/schemas/Port"},
-              "disconnect_key": {"enum": ["imsi-nsapi", "acct-session-id", "apn-address"]}
             }
           },
           "NewPool": {
@@ -380,6 +306,6 @@ extension OpenAPI {
               }
             }
           },
-        """# + policySchemas + "," + blocklistSchemas + "," + vpnSchemas + "," + onboardingSchemas + ","
-        + sessionPolicySchemas + "}"
+        """# + policySchemas + "," + sessionSchemas + "," + bulkSchemas + "," + blocklistSchemas + ","
+        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "}"
 }

@@ -203,7 +203,8 @@ extension OpenAPI {
             path.split(separator: "/").filter { $0.hasPrefix("{") }.map { part in
                 let name = String(part.dropFirst().dropLast())
                 let schema = [
-                    "imsi": "IMSI", "session": "Number", "version": "Number", "prefix": "IPv4Prefix",
+                    "imsi": "IMSI", "session": "Number", "operation": "Number", "version": "Number",
+                    "prefix": "IPv4Prefix",
                     "pattern": "HostPattern", "apn": "APNName",
                 ][
                     name]
@@ -215,6 +216,7 @@ extension OpenAPI {
 
         private static let descriptions = [
             "imsi": "The SIM's IMSI.", "session": "The number that the list of sessions shows.",
+            "operation": "The number that beginning it answered.",
             "version": "The version's number.", "prefix": "The pool's prefix, its slash as %2F.",
             "pattern": "A name, or *. in front of one for all below it.",
         ]

@@ -151,7 +151,7 @@ struct GroupChoiceBody: RequestBody {
 }
 
 extension KeyedDecodingContainer {
-    fileprivate func chosenName(_ key: Key) throws -> Name? {
+    func chosenName(_ key: Key) throws -> Name? {
         guard contains(key) else {
             throw DecodingError.keyNotFound(key, .init(codingPath: codingPath, debugDescription: ""))
         }

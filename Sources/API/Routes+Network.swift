@@ -17,6 +17,17 @@ extension RouteTable {
         get("/v1/nas") { call in
             .json(Page(items: try await call.control.allNAS(by: call.principal).map(NASAnswer.init)))
         }
+        get("/v1/nas/{nas}") { call in
+            .json(NASAnswer(try await call.control.nas(try call.path("nas"), by: call.principal)))
+        }
+        patch("/v1/nas/{nas}") { call in
+            let body = try await call.json(NASChangeBody.self)
+            let secret = body.secret.map { Secret(bytes: Array($0.utf8)) }
+            let nas = try await call.control.updateNAS(try call.path("nas"), secret: secret, by: call.principal) {
+                body.change(&$0)
+            }
+            return .json(NASAnswer(nas))
+        }
         delete("/v1/nas/{nas}") { call in
             try await call.control.deleteNAS(try call.path("nas"), by: call.principal)
             return .noContent
@@ -46,8 +57,26 @@ struct NASAnswer: Encodable {
     let requiresMessageAuthenticator: Bool
     let disconnectPort: UInt16
     let disconnectKey: String
+    let attributes: [String]
+    let attempts: UInt8
+    let firstWaitMs: UInt32
+    let requestsPerSecond: UInt16
+    let coa: Bool
+    let coaPort: UInt16
+    let interimSeconds: UInt32
+    let staleIntervals: UInt16
+    let idleMinutes: UInt32
 
     init(_ nas: NAS) {
+        attributes = nas.sessionAttributes.map(\.rawValue)
+        attempts = nas.profile.attempts
+        firstWaitMs = nas.profile.firstWaitMilliseconds
+        requestsPerSecond = nas.profile.requestsPerSecond
+        coa = nas.profile.takesChanges
+        coaPort = nas.profile.changePort ?? nas.disconnectPort
+        interimSeconds = nas.profile.interimSeconds
+        staleIntervals = nas.profile.staleIntervals
+        idleMinutes = nas.profile.idleMinutes
         name = "\(nas.name)"
         address = "\(nas.address)"
         requiresMessageAuthenticator = nas.requiresMessageAuthenticator
@@ -69,5 +98,53 @@ struct PoolAnswer: Encodable {
         blocks = usage.pool.blockCount
         blocksGiven = usage.blocksGiven
         addressesLeased = usage.addressesLeased
+    }
+}
+
+/// What is to be different of a NAS; what is left out stays.
+struct NASChangeBody: RequestBody {
+    /// Goes in and never comes out again.
+    let secret: String?
+    let requiresMessageAuthenticator: Bool?
+    let disconnectPort: Whole<UInt16>?
+    let disconnectKey: Text<NAS.DisconnectKey>?
+    /// Empty: what the key says.
+    let attributes: [Text<NAS.SessionAttribute>]?
+    let attempts: Whole<UInt8>?
+    let firstWait: Whole<UInt32>?
+    let requestsPerSecond: Whole<UInt16>?
+    let coa: Bool?
+    let coaPort: Whole<UInt16>?
+    let interimSeconds: Whole<UInt32>?
+    let staleIntervals: Whole<UInt16>?
+    let idleMinutes: Whole<UInt32>?
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case secret
+        case requiresMessageAuthenticator = "requires_message_authenticator"
+        case disconnectPort = "disconnect_port"
+        case disconnectKey = "disconnect_key"
+        case attributes, attempts
+        case firstWait = "first_wait_ms"
+        case requestsPerSecond = "requests_per_second"
+        case coa
+        case coaPort = "coa_port"
+        case interimSeconds = "interim_seconds"
+        case staleIntervals = "stale_intervals"
+        case idleMinutes = "idle_minutes"
+    }
+
+    func change(_ nas: inout NAS) {
+        nas.requiresMessageAuthenticator = requiresMessageAuthenticator ?? nas.requiresMessageAuthenticator
+        nas.disconnectPort = disconnectPort?.value ?? nas.disconnectPort
+        nas.disconnectKey = disconnectKey?.value ?? nas.disconnectKey
+        nas.profile.attributes = attributes?.map(\.value) ?? nas.profile.attributes
+        nas.profile.attempts = attempts?.value ?? nas.profile.attempts
+        nas.profile.firstWaitMilliseconds = firstWait?.value ?? nas.profile.firstWaitMilliseconds
+        nas.profile.requestsPerSecond = requestsPerSecond?.value ?? nas.profile.requestsPerSecond
+        nas.profile.takesChanges = coa ?? nas.profile.takesChanges
+        nas.profile.changePort = coaPort?.value ?? nas.profile.changePort
+        nas.profile.interimSeconds = interimSeconds?.value ?? nas.profile.interimSeconds
+        nas.profile.staleIntervals = staleIntervals?.value ?? nas.profile.staleIntervals
+        nas.profile.idleMinutes = idleMinutes?.value ?? nas.profile.idleMinutes
     }
 }

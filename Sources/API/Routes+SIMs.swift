@@ -90,7 +90,14 @@ struct SIMAnswer: Encodable {
     let group: String?
     let name: String
     let state: String
+    let test: Test?
     let createdAt: String
+
+    struct Test: Encodable {
+        let until: String
+        let octets: UInt64?
+        let octetsUsed: UInt64
+    }
 
     init(_ sim: SIM, tenant: String, group: String?) {
         imsi = "\(sim.imsi)"
@@ -100,6 +107,7 @@ struct SIMAnswer: Encodable {
         self.group = group
         name = sim.label
         state = sim.state.rawValue
+        test = sim.test.map { Test(until: "\($0.until)", octets: $0.octets, octetsUsed: $0.used) }
         createdAt = "\(sim.createdAt)"
     }
 }
@@ -119,7 +127,10 @@ struct SIMDetailAnswer: Encodable {
         sim = SIMAnswer(view.sim, tenant: "\(view.tenant)", group: view.group.map { "\($0)" })
         addresses = view.leases.map { Lease(apn: "\($0.apn)", address: "\($0.address)") }
         var sessions: [SessionAnswer] = []
-        for session in view.activeSessions { sessions.append(try await SessionAnswer(session, &names)) }
+        let packets = try await names.call.control.lastPackets(of: view.activeSessions)
+        for session in view.activeSessions {
+            sessions.append(try await SessionAnswer(session, lastPacket: packets[session.id], &names))
+        }
         self.sessions = sessions
     }
 
@@ -148,13 +159,19 @@ struct StateChangeAnswer: Encodable {
         let name: String
         let afterMs: Double
         let detail: String
+
+        init(_ step: ControlPlane.Step) {
+            name = step.name
+            afterMs = step.after.milliseconds
+            detail = step.detail
+        }
     }
 
     init(_ change: ControlPlane.StateChange) {
         imsi = "\(change.imsi)"
         state = change.state.rawValue
         isComplete = change.isComplete
-        steps = change.steps.map { Step(name: $0.name, afterMs: $0.after.milliseconds, detail: $0.detail) }
+        steps = change.steps.map(Step.init)
     }
 }
 

@@ -64,6 +64,33 @@ extension NAS.DisconnectKey: TextParsable {
     }
 }
 
+extension BulkOperation.Kind: TextParsable {
+    init(parsing text: some StringProtocol) throws(ParseError) { self = try Self.named(text, "an action") }
+}
+
+extension BulkItem.State: TextParsable {
+    init(parsing text: some StringProtocol) throws(ParseError) { self = try Self.named(text, "a state") }
+}
+
+extension SIM.State: TextParsable {
+    init(parsing text: some StringProtocol) throws(ParseError) { self = try Self.named(text, "a SIM's state") }
+}
+
+extension RawRepresentable where Self: CaseIterable, RawValue == String {
+    /// The case of that name.
+    fileprivate static func named(_ text: some StringProtocol, _ kind: String) throws(ParseError) -> Self {
+        guard let value = Self(rawValue: String(text)) else {
+            throw ParseError(
+                kind: kind, text: text, expected: "write \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return value
+    }
+}
+
+extension NAS.SessionAttribute: TextParsable {
+    init(parsing text: some StringProtocol) throws(ParseError) { self = try Self.named(text, "an attribute") }
+}
+
 extension PacketQuery: TextParsable {
     /// Parses `192.0.2.10:443/tcp`, `[2001:db8::7]:443/tcp` or `mqtt.acme.example:8883/tcp`, and for protocols without ports
     /// `192.0.2.10/icmp`; protocols by name or number.

@@ -110,12 +110,7 @@ extension ControlPlane {
     }
 
     public func session(_ id: Session.ID, by principal: Principal) async throws(ControlError) -> Session {
-        try await read { store in
-            guard let session = try store.session(id), principal.maySee(session.tenant) else {
-                throw ControlError.notFound("session", id)
-            }
-            return session
-        }
+        try await read { store in try store.visibleSession(id, to: principal) }
     }
 
     public func counts() async throws(ControlError) -> StoreCounts { try await read { try $0.counts() } }

@@ -23,17 +23,25 @@ extension ControlPlane {
     /// passes in either direction from then on), its flows are deleted, its NAS is told to end the session, and the
     /// Accounting-Stop is awaited. Doing it to a suspended SIM does what is not done yet.
     public func suspend(_ imsi: IMSI, by principal: Principal) async throws(ControlError) -> StateChange {
+        try await stop(imsi, as: .suspended, by: principal)
+    }
+
+    /// - Parameter state: suspended or terminated.
+    func stop(
+        _ imsi: IMSI, as state: SIM.State, by principal: Principal
+    ) async throws(ControlError) -> StateChange {
         var record = StepRecord()
         let sessions = try await change {
             let now = self.now()
             let sessions = try await self.store.write { store in
                 let sim = try store.visibleSIM(imsi, to: principal)
-                guard sim.state != .terminated else {
+                guard sim.state != .terminated || state == .terminated else {
                     throw ControlError(.conflict, "SIM \(imsi) is terminated; a terminated SIM cannot be suspended")
                 }
-                try store.setState(.suspended, of: sim.id)
+                try store.setState(state, of: sim.id)
                 try store.appendAudit(
-                    actor: principal.name, action: "sim.suspend", target: "\(imsi)", detail: "", at: now)
+                    actor: principal.name, action: state == .terminated ? "sim.terminate" : "sim.suspend",
+                    target: "\(imsi)", detail: "", at: now)
                 return try store.activeSessions(of: sim.id)
             }
             if !sessions.isEmpty { try self.dataPlane.apply(sessions.map { .remove($0.address) }) }
@@ -41,7 +49,7 @@ extension ControlPlane {
         }
         record.note("kernel", "\(sessions.count) address(es) removed: no packet passes any more")
         guard !sessions.isEmpty else {
-            return StateChange(imsi: imsi, state: .suspended, steps: record.steps, isComplete: true)
+            return StateChange(imsi: imsi, state: state, steps: record.steps, isComplete: true)
         }
         let addresses = Set(sessions.map(\.address))
         let cut = try await Self.translating {
@@ -53,7 +61,7 @@ extension ControlPlane {
         for session in sessions {
             isComplete = await end(session, &record) && isComplete
         }
-        return StateChange(imsi: imsi, state: .suspended, steps: record.steps, isComplete: isComplete)
+        return StateChange(imsi: imsi, state: state, steps: record.steps, isComplete: isComplete)
     }
 
     /// Undoes ``suspend(_:by:)``: access is accepted again. A session whose end the NAS never confirmed gets its
@@ -61,9 +69,9 @@ extension ControlPlane {
     public func resume(_ imsi: IMSI, by principal: Principal) async throws(ControlError) -> StateChange {
         var record = StepRecord()
         let plan = settings.natPlan
-        let restored = try await change {
+        let (restored, state) = try await change {
             let now = self.now()
-            let sessions = try await self.store.write { store in
+            let (sessions, state) = try await self.store.write { store in
                 let sim = try store.visibleSIM(imsi, to: principal)
                 guard sim.state != .terminated else {
                     throw ControlError(.conflict, "SIM \(imsi) is terminated; a terminated SIM cannot be resumed")
@@ -71,41 +79,45 @@ extension ControlPlane {
                 try store.setState(.active, of: sim.id)
                 try store.appendAudit(
                     actor: principal.name, action: "sim.resume", target: "\(imsi)", detail: "", at: now)
-                return try store.enforcedSessions(of: sim.id)
+                // One in a test is in it again.
+                return (try store.enforcedSessions(of: sim.id), try store.sim(sim.id)?.state ?? .active)
             }
             if !sessions.isEmpty { try self.dataPlane.apply(sessions.map { .set($0.entry(plan)) }) }
-            return sessions.count
+            return (sessions.count, state)
         }
         record.note("state", "access is accepted again")
         if restored > 0 { record.note("kernel", "\(restored) session(s) that never ended have their traffic back") }
-        return StateChange(imsi: imsi, state: .active, steps: record.steps, isComplete: true)
+        return StateChange(imsi: imsi, state: state, steps: record.steps, isComplete: true)
     }
 
     /// Tells the NAS to end the session and waits for its Accounting-Stop.
     func end(_ session: Session, _ record: inout StepRecord) async -> Bool {
-        guard let client = await client(of: session) else {
+        guard let request = await request(for: session) else {
             record.note("disconnect", "the session's NAS is not registered any more; nothing was sent")
             return false
         }
-        let request = DisconnectRequest(
-            nas: client.nas, secret: client.secret, imsi: session.imsi, apn: session.apn, address: session.address,
-            accountingSessionID: session.accountingSessionID, nsapi: session.equipment.nsapi)
         let outcome = OutcomeBox()
         let isStopped = await engine.stops.wait(for: session.id, limit: settings.stopConfirmationWait) {
-            let result = await self.disconnecting.disconnect(request)
+            var result = await self.disconnecting.disconnect(request)
+            if case .refused(let cause?) = result.result, cause.mayPass {
+                // Cancelled when the stop came meanwhile: then nobody asks for the result.
+                try? await Task.sleep(for: .seconds(1))
+                result = await self.disconnecting.disconnect(request)
+            }
             outcome.set(result)
             // With 503 there is no session, so no stop will come; without an answer none is to be expected.
             return result.result == .acknowledged
         }
         let answer = outcome.value
-        if let answer { record.note("disconnect", answer.words) }
+        if let answer { record.note("disconnect", answer.words()) }
         if isStopped {
             record.note("accounting-stop", "the NAS has confirmed the end of the session")
             return true
         }
         if answer?.result == .contextNotFound {
             // The NAS has no such session: no Accounting-Stop will ever come, so the end is ours to record.
-            let ended = (try? await engine.exclusively { try await self.recordEnd(of: session.id) }) != nil
+            let ended =
+                (try? await engine.exclusively { try await self.endSessions([session.id], .unknownToNAS) }) != nil
             record.note("session", ended ? "ended" : "could not be recorded as ended; it will be by the next attach")
             return ended
         }
@@ -113,20 +125,40 @@ extension ControlPlane {
         return false
     }
 
-    private func recordEnd(of id: Session.ID) async throws {
+    /// On the engine's loop: ends those that have not ended, in the store and then in the kernel.
+    /// - Returns: how many had not.
+    @discardableResult
+    func endSessions(
+        _ ids: [Session.ID], _ cause: Session.EndCause,
+        where isDue: @escaping @Sendable (Session) -> Bool = { _ in true }
+    ) async throws -> Int {
         let now = now()
-        try await store.write { store in
-            guard var session = try store.session(id), session.endedAt == nil else { return }
-            session.endedAt = now
-            session.updatedAt = now
-            try store.updateSession(session)
+        let ended = try await store.write { store in
+            var ended: [Session] = []
+            for id in ids {
+                guard var session = try store.session(id), session.endedAt == nil, isDue(session) else { continue }
+                session.end(cause, at: now)
+                try store.updateSession(session)
+                ended.append(session)
+            }
+            return ended
         }
+        guard !ended.isEmpty else { return 0 }
+        // None of their addresses is another session's: nothing else runs on this loop meanwhile.
+        try dataPlane.apply(ended.map { .remove($0.address) })
+        engine.stops.confirm(ended.map(\.id))
+        return ended.count
     }
 
-    private func client(of session: Session) async -> RADIUSClient? {
+    /// What a Disconnect- or CoA-Request for the session can name; `nil` when its NAS is gone, or nothing can be read.
+    func request(for session: Session) async -> DisconnectRequest? {
         // A store that cannot be read means that nothing can be sent: reported as such by the caller.
-        guard let nas = try? await store.read({ store in try store.nas(session.nas) }) else { return nil }
-        return radiusClient(at: nas.address)
+        let found = try? await store.read { store in (try store.nas(session.nas), try store.sim(session.sim)?.msisdn) }
+        guard let found, let nas = found.0, let client = radiusClient(at: nas.address) else { return nil }
+        return DisconnectRequest(
+            nas: client.nas, secret: client.secret, imsi: session.imsi, apn: session.apn, address: session.address,
+            accountingSessionID: session.accountingSessionID, nsapi: session.equipment.nsapi, msisdn: found.1,
+            token: session.token, chargingID: session.equipment.chargingID)
     }
 }
 
@@ -137,19 +169,5 @@ struct StepRecord {
 
     mutating func note(_ name: String, _ detail: String) {
         steps.append(ControlPlane.Step(name: name, after: ContinuousClock.now - started, detail: detail))
-    }
-}
-
-extension DisconnectOutcome {
-    fileprivate var words: String {
-        let sent = attempts == 1 ? "1 datagram" : "\(attempts) datagrams"
-        switch result {
-        case .acknowledged: return "Disconnect-ACK after \(sent)"
-        case .contextNotFound: return "the NAS has no such session any more (Error-Cause 503), after \(sent)"
-        case .refused(let cause):
-            return "Disconnect-NAK\(cause.map { ", Error-Cause \($0)" } ?? "") after \(sent)"
-        case .noAnswer: return "no answer to \(sent)"
-        case .notSent(let reason): return "not sent: \(reason)"
-        }
     }
 }

@@ -176,9 +176,7 @@ extension ControlPlane {
         disconnectPort: UInt16 = 3799, disconnectKey: NAS.DisconnectKey = .imsiAndNSAPI, by principal: Principal
     ) async throws(ControlError) -> NAS {
         try principal.requireOperator()
-        guard secret.bytes.count >= 16 else {
-            throw ControlError(.invalid, "the RADIUS secret is shorter than 16 octets: use a long random one")
-        }
+        try Self.requireLong(secret)
         return try await changeNAS("nas.create", "\(name)", by: principal) { store in
             if try store.nas(named: name) != nil {
                 throw ControlError(.conflict, "there is a NAS \(name) already; choose another name")
@@ -203,7 +201,7 @@ extension ControlPlane {
         }
     }
 
-    private func changeNAS<Value: Sendable>(
+    func changeNAS<Value: Sendable>(
         _ action: String, _ target: String, by principal: Principal,
         _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
     ) async throws(ControlError) -> Value {
@@ -225,6 +223,7 @@ extension ControlPlane {
         _ body: @escaping @Sendable (any StoreTransaction, Timestamp) throws -> Value
     ) async throws(ControlError) -> Value {
         let now = now()
+        defer { verdicts.forgetAll() }
         return try await Self.translating {
             try await self.store.write { store in
                 let value = try body(store, now)
@@ -237,6 +236,7 @@ extension ControlPlane {
 
     func audit(_ action: String, _ target: String, detail: String = "", by principal: Principal) async throws {
         let now = now()
+        defer { verdicts.forgetAll() }
         try await store.write { store in
             try store.appendAudit(actor: principal.name, action: action, target: target, detail: detail, at: now)
         }

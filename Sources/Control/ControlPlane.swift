@@ -1,5 +1,6 @@
 public import Domain
 public import Logging
+import Metrics
 public import PolicyCompiler
 public import ServiceLifecycle
 public import Store
@@ -13,6 +14,14 @@ public final class ControlPlane: Sendable {
     let store: any Store
     let dataPlane: any DataPlane
     let disconnecting: any SessionDisconnecting
+    /// `nil` where no NAS can be asked to change a session.
+    let changing: (any SessionChanging)?
+    let activity: ActivityBook
+    let verdicts = VerdictBook()
+    let storms = StormWatch()
+    /// Whether bulk operations may have something left to do.
+    let hasBulk = Atomic<Bool>(true)
+    private let remembered = Counter(label: "cordon_attach_answered_from_memory_total")
     let engine: Engine
     let names: NameRegistry
     let book: PolicyBook
@@ -57,6 +66,7 @@ public final class ControlPlane: Sendable {
 
     public init(
         store: any Store, dataPlane: any DataPlane, disconnecting: any SessionDisconnecting,
+        changing: (any SessionChanging)? = nil, packets: (any PacketWatching)? = nil,
         tracing: (any PacketTracing)? = nil, blocklists: BlocklistSupport? = nil, tunnels: TunnelSupport? = nil,
         approval: (any ApprovalAsking)? = nil, settings: ControlSettings,
         logger: Logger, wallClock: WallClock = .utc,
@@ -70,6 +80,8 @@ public final class ControlPlane: Sendable {
         self.wallClock = wallClock
         approvalAsking = approval
         self.disconnecting = disconnecting
+        self.changing = changing
+        activity = ActivityBook(packets: packets)
         blocklistSupport = blocklists
         tunnelSupport = tunnels
         self.settings = settings
@@ -78,8 +90,8 @@ public final class ControlPlane: Sendable {
         traceHub = tracing.map { TraceHub(tracing: $0, limits: settings.traces, now: now, logger: logger) }
         engine = Engine(
             store: store, dataPlane: self.dataPlane, settings: settings, tunnels: self.tunnels,
-            accessPoints: accessPointBook, sessionPolicies: sessionPolicies, wallClock: wallClock, now: now,
-            logger: logger)
+            accessPoints: accessPointBook, sessionPolicies: sessionPolicies, verdicts: verdicts, wallClock: wallClock,
+            now: now, logger: logger)
     }
 
     /// The long-lived parts: the engine's loop, the watch over the kernel, what keeps schedules and looks at counters, and
@@ -88,6 +100,7 @@ public final class ControlPlane: Sendable {
         [
             engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
             VPNKeeper(control: self), NameKeeper(control: self), SessionKeeper(control: self),
+            StaleSessionKeeper(control: self), BulkKeeper(control: self), StormKeeper(control: self),
         ] + (traceHub.map { [$0] } ?? [])
             + (blocklistSupport.map { [BlocklistKeeper(control: self, support: $0)] } ?? [])
             + (tunnelSupport.map { [TunnelKeeper(control: self, support: $0)] } ?? [])
@@ -99,15 +112,32 @@ public final class ControlPlane: Sendable {
 
     // MARK: RADIUS
 
+    /// All of them, by number.
+    var nasByID: [NAS.ID: NAS] {
+        clients.withLock { clients in
+            Dictionary(clients.values.map { ($0.nas.id, $0.nas) }) { first, _ in first }
+        }
+    }
+
     /// The NAS with this source address, `nil` when none is registered.
     public func radiusClient(at address: IPv4Address) -> RADIUSClient? { clients.withLock { $0[address] } }
 
-    /// Asks for admission. The completion runs on the engine's loop, once, unless `false` is returned (shed).
+    /// Asks for admission. The completion runs once, on the engine's loop, or before this returns when the same was rejected a
+    /// moment ago, unless `false` is returned (shed).
     public func attach(_ request: AttachRequest, completion: @escaping @Sendable (AttachVerdict) -> Void) -> Bool {
-        engine.submit(
-            Request(question: .attach(request), received: .now) { answer in
+        let received = ContinuousClock.now
+        if let reason = verdicts.rejection(of: request, at: received) {
+            remembered.increment()
+            storms.note(request.nas, reason, isRemembered: true)
+            completion(.reject(reason))
+            return true
+        }
+        return engine.submit(
+            Request(question: .attach(request), received: received) { [storms] answer in
                 switch answer {
-                case .attach(let verdict): completion(verdict)
+                case .attach(let verdict):
+                    storms.note(request.nas, verdict.rejection, isRemembered: false)
+                    completion(verdict)
                 case .accounted, .dropped: completion(.noAnswer)
                 }
             })
@@ -157,6 +187,7 @@ public final class ControlPlane: Sendable {
                 "devices.kept": "\(report.devicesKept)", "policies": "\(policies.count)",
             ])
         try await refreshClients()
+        try await refreshTests()
         accessPointBook.replaceAll(try await store.read { store in try store.accessPoints() })
         try await beginSessionPolicies()
         try await bringTenantDNS()
@@ -249,7 +280,9 @@ public final class ControlPlane: Sendable {
     func change<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws(ControlError) -> Value {
-        try await Self.translating { try await self.engine.exclusively(body) }
+        // Whatever it was: what was decided before it does not hold any more.
+        defer { verdicts.forgetAll() }
+        return try await Self.translating { try await self.engine.exclusively(body) }
     }
 
     /// Reads, with lower errors turned into ours.
@@ -295,4 +328,8 @@ extension StoreReader {
         }
         return sim
     }
+}
+
+extension AttachVerdict {
+    fileprivate var rejection: AttachRejection? { if case .reject(let reason) = self { reason } else { nil } }
 }

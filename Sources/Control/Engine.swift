@@ -28,14 +28,22 @@ final class Engine: Service {
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
     private let metrics = EngineMetrics()
+    let verdicts: VerdictBook
+    /// In a manufacturing test.
+    let simsInTest = Mutex<Set<SIM.ID>>([])
+    /// Whether a NAS may have lost sessions that are not ended yet.
+    let hasLosses = Atomic<Bool>(true)
+    /// When each NAS was last heard.
+    let heard = Mutex<[NAS.ID: ContinuousClock.Instant]>([:])
 
     init(
         store: any Store, dataPlane: any DataPlane, settings: ControlSettings, tunnels: TunnelBook,
-        accessPoints: AccessPointBook, sessionPolicies: SessionPolicyBook, wallClock: WallClock,
+        accessPoints: AccessPointBook, sessionPolicies: SessionPolicyBook, verdicts: VerdictBook, wallClock: WallClock,
         now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.accessPoints = accessPoints
         self.sessionPolicies = sessionPolicies
+        self.verdicts = verdicts
         self.wallClock = wallClock
         self.store = store
         self.dataPlane = dataPlane
@@ -106,14 +114,17 @@ final class Engine: Service {
             metrics.late.increment(by: late.count)
             for request in late { request.complete(.dropped) }
         }
+        heard.withLock { heard in for request in batch { heard[request.nas] = started } }
         guard !fresh.isEmpty else { return }
 
+        let changesBefore = verdicts.changes
         let outcomes: [Outcome]
         do {
             let now = now()
             let work = BatchTransaction(
                 requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners,
-                judging: SessionJudging(book: sessionPolicies, wallClock: wallClock, now: now), now: now)
+                judging: SessionJudging(book: sessionPolicies, wallClock: wallClock, now: now),
+                simsInTest: simsInTest.withLock { $0 }, now: now)
             outcomes = try await store.write { transaction in try work.run(in: transaction) }
         } catch {
             metrics.storeFailures.increment()
@@ -124,6 +135,7 @@ final class Engine: Service {
             return
         }
 
+        verdicts.remember(Self.rejections(fresh, outcomes), since: changesBefore, at: started)
         var enforced = true
         let changes = Self.lastChangePerDevice(outcomes.flatMap(\.changes))
         do throws(DataPlaneError) {
@@ -152,10 +164,21 @@ final class Engine: Service {
             }
         }
         followUp.note(outcomes.flatMap(\.judged))
+        if outcomes.contains(where: \.leavesLoss) { hasLosses.store(true, ordering: .releasing) }
         let ended = outcomes.flatMap(\.ended)
         if !ended.isEmpty { stops.confirm(ended) }
         metrics.batchSize.record(fresh.count)
         metrics.batchTime.record(duration: ContinuousClock.now - started)
+    }
+
+    private static func rejections(
+        _ requests: [Request], _ outcomes: [Outcome]
+    ) -> [(request: AttachRequest, reason: AttachRejection)] {
+        zip(requests, outcomes).compactMap { request, outcome in
+            guard case .attach(let attach) = request.question, case .attach(.reject(let reason)) = outcome.answer
+            else { return nil }
+            return (attach, reason)
+        }
     }
 
     /// The last change of each device, in the order of first appearance.

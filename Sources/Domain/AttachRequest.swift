@@ -34,6 +34,8 @@ public enum AttachRejection: String, Hashable, Sendable, CaseIterable {
     case simUnknown = "sim-unknown"
     case simSuspended = "sim-suspended"
     case simTerminated = "sim-terminated"
+    /// The SIM's manufacturing test is over: it waits to be activated.
+    case simTestOver = "sim-test-over"
     /// The operator's address pools have no block left for this tenant.
     case addressPoolExhausted = "address-pool-exhausted"
     /// The SIM's session policy does not allow the equipment.
@@ -63,6 +65,8 @@ public struct AccountingReport: Hashable, Sendable {
     public let isLastBearer: Bool
     /// Event-Timestamp, or the time of receipt.
     public let time: Timestamp
+    /// Acct-Delay-Time (RFC 2866 §5.2): for how long the NAS has been trying to say it. Not stored.
+    public let delaySeconds: UInt32
 
     /// Acct-Status-Type (RFC 2866 §5.1).
     public enum Kind: UInt32, Hashable, Sendable, CaseIterable {
@@ -76,8 +80,9 @@ public struct AccountingReport: Hashable, Sendable {
     public init(
         nas: NAS.ID, kind: Kind, token: SessionToken?, imsi: IMSI?, apn: APN?, address: IPv4Address?,
         accountingSessionID: String?, equipment: Equipment, usage: SessionUsage, terminateCause: UInt32?,
-        isLastBearer: Bool, time: Timestamp
+        isLastBearer: Bool, time: Timestamp, delaySeconds: UInt32 = 0
     ) {
+        self.delaySeconds = delaySeconds
         self.nas = nas
         self.kind = kind
         self.token = token

@@ -37,6 +37,7 @@ extension Event {
         case simUnknown = "sim-unknown"
         case simSuspended = "sim-suspended"
         case simTerminated = "sim-terminated"
+        case simTestOver = "sim-test-over"
         case addressPoolExhausted = "address-pool-exhausted"
         case imeiNotAllowed = "imei-not-allowed"
         case attachLocationNotAllowed = "attach-location-not-allowed"
@@ -90,7 +91,7 @@ extension Event {
         public var kind: Kind {
             switch self {
             case .sessionStarted, .sessionEnded, .sessionReplaced, .sessionMoved, .sessionEquipmentChanged: .session
-            case .imsiMissing, .apnMissing, .apnNotAllowed, .simUnknown, .simSuspended, .simTerminated,
+            case .imsiMissing, .apnMissing, .apnNotAllowed, .simUnknown, .simSuspended, .simTerminated, .simTestOver,
                 .addressPoolExhausted, .imeiNotAllowed, .attachLocationNotAllowed, .attachOutsideHours,
                 .attachNotApproved,
                 .attachDataLimitReached:
@@ -117,6 +118,7 @@ extension Event {
                 case .simUnknown: .simUnknown
                 case .simSuspended: .simSuspended
                 case .simTerminated: .simTerminated
+                case .simTestOver: .simTestOver
                 case .addressPoolExhausted: .addressPoolExhausted
                 case .imeiNotAllowed: .imeiNotAllowed
                 case .locationNotAllowed: .attachLocationNotAllowed

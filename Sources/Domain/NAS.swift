@@ -10,6 +10,8 @@ public struct NAS: Hashable, Sendable {
     public var disconnectPort: UInt16
     /// What names the session in a Disconnect-Request to this NAS.
     public var disconnectKey: DisconnectKey
+    /// How it is spoken to about its sessions, and when they count as lost.
+    public var profile: Profile
 
     /// One key combination per NAS: many reject a request that carries more than they need.
     public enum DisconnectKey: String, Hashable, Sendable, CaseIterable {
@@ -20,7 +22,7 @@ public struct NAS: Hashable, Sendable {
 
     public init(
         id: ID, name: Name, address: IPv4Address, requiresMessageAuthenticator: Bool, disconnectPort: UInt16,
-        disconnectKey: DisconnectKey
+        disconnectKey: DisconnectKey, profile: Profile = Profile()
     ) {
         self.id = id
         self.name = name
@@ -28,6 +30,19 @@ public struct NAS: Hashable, Sendable {
         self.requiresMessageAuthenticator = requiresMessageAuthenticator
         self.disconnectPort = disconnectPort
         self.disconnectKey = disconnectKey
+        self.profile = profile
+    }
+
+    /// What a Disconnect- or CoA-Request to this NAS carries: the profile's own choice, else what its key says.
+    public var sessionAttributes: [SessionAttribute] {
+        guard profile.attributes.isEmpty else { return profile.attributes }
+        let names: [SessionAttribute] =
+            switch disconnectKey {
+            case .imsiAndNSAPI: [.imsi, .nsapi]
+            case .accountingSessionID: [.accountingSessionID]
+            case .apnAndAddress: [.apn, .address]
+            }
+        return [.messageAuthenticator] + names + [.eventTimestamp]
     }
 }
 

@@ -10,6 +10,8 @@ public struct SIM: Hashable, Sendable {
     /// Free text of the tenant, 100 characters at most.
     public var label: String
     public var state: State
+    /// There as long as the SIM is in a manufacturing test, suspended or not.
+    public var test: TestAllowance?
     public let createdAt: Timestamp
 
     /// The administrative state.
@@ -19,12 +21,15 @@ public struct SIM: Hashable, Sendable {
         case suspended
         /// For good. Access is rejected.
         case terminated
+        /// Active, but only for a manufacturing test: see ``TestAllowance``.
+        case test
     }
 
     public init(
         id: ID, tenant: Tenant.ID, imsi: IMSI, iccid: ICCID, msisdn: MSISDN?, group: SIMGroup.ID?, label: String,
-        state: State, createdAt: Timestamp
+        state: State, createdAt: Timestamp, test: TestAllowance? = nil
     ) {
+        self.test = test
         self.id = id
         self.tenant = tenant
         self.imsi = imsi

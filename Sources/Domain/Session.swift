@@ -18,12 +18,18 @@ public struct Session: Hashable, Sendable {
     /// The time of the last RADIUS message of this session.
     public var updatedAt: Timestamp
     public var endedAt: Timestamp?
+    /// Why it ended; `nil` while it lasts, and of sessions that ended before this was recorded.
+    public var endCause: EndCause?
+    /// Of all its bearers together.
     public var usage: SessionUsage
+    /// Whether it has had more than one, which are remembered one by one then.
+    public var hasBearers: Bool
 
     public init(
         id: ID, token: SessionToken, sim: SIM.ID, imsi: IMSI, tenant: Tenant.ID, nas: NAS.ID, apn: APN,
         address: IPv4Address, natIndex: Int64, equipment: Equipment, accountingSessionID: String?,
-        startedAt: Timestamp, updatedAt: Timestamp, endedAt: Timestamp?, usage: SessionUsage
+        startedAt: Timestamp, updatedAt: Timestamp, endedAt: Timestamp?, usage: SessionUsage,
+        endCause: EndCause? = nil, hasBearers: Bool = false
     ) {
         self.id = id
         self.token = token
@@ -40,6 +46,43 @@ public struct Session: Hashable, Sendable {
         self.updatedAt = updatedAt
         self.endedAt = endedAt
         self.usage = usage
+        self.endCause = endCause
+        self.hasBearers = hasBearers
+    }
+
+    /// Ends the session, unless it has ended.
+    public mutating func end(_ cause: EndCause, at time: Timestamp) {
+        guard endedAt == nil else { return }
+        endedAt = time
+        endCause = cause
+        updatedAt = time
+    }
+
+    /// Why a session ended.
+    public enum EndCause: String, Hashable, Sendable, CaseIterable {
+        /// The NAS reported the end of its last bearer (Accounting-Stop).
+        case stopped
+        /// The SIM attached again on the same APN.
+        case replaced
+        /// The NAS has started anew and lost its sessions (Accounting-On, RFC 2866 §5.1).
+        case nasStarted = "nas-started"
+        /// The NAS is about to drop its sessions (Accounting-Off).
+        case nasStopped = "nas-stopped"
+        /// Neither a report nor a packet for as long as the NAS's profile allows.
+        case stale
+        /// The NAS said that it does not have it (Error-Cause 503 or 201, RFC 5176 §3.5).
+        case unknownToNAS = "unknown-to-nas"
+        /// The SIM's manufacturing test is over.
+        case testOver = "test-over"
+
+        /// Whether a later report of the NAS shows that the session was there all the time: nobody had said that it
+        /// ended, it was concluded.
+        public var isConcluded: Bool {
+            switch self {
+            case .nasStarted, .nasStopped, .stale: true
+            case .stopped, .replaced, .unknownToNAS, .testOver: false
+            }
+        }
     }
 }
 
@@ -89,7 +132,7 @@ public struct Equipment: Hashable, Sendable {
     }
 }
 
-/// Counters as the NAS last reported them. Up is from the device (RADIUS "input"), down is to it.
+/// Counters as the NAS reports them. Up is from the device (RADIUS "input"), down is to it.
 public struct SessionUsage: Hashable, Sendable {
     public var octetsUp: UInt64
     public var octetsDown: UInt64
@@ -106,5 +149,32 @@ public struct SessionUsage: Hashable, Sendable {
         self.packetsUp = packetsUp
         self.packetsDown = packetsDown
         self.seconds = seconds
+    }
+}
+
+extension SessionUsage {
+    /// The counters of a later report. They only grow; a report that arrives out of order lowers none.
+    public func merging(_ later: SessionUsage) -> SessionUsage {
+        SessionUsage(
+            octetsUp: max(octetsUp, later.octetsUp), octetsDown: max(octetsDown, later.octetsDown),
+            packetsUp: max(packetsUp, later.packetsUp), packetsDown: max(packetsDown, later.packetsDown),
+            seconds: max(seconds, later.seconds))
+    }
+
+    /// With what one of several bearers has carried since it last reported. Octets and packets add up; the time is that
+    /// of the bearer that has been there longest.
+    public func adding(from before: SessionUsage, to after: SessionUsage) -> SessionUsage {
+        SessionUsage(
+            octetsUp: octetsUp &+ (after.octetsUp &- before.octetsUp),
+            octetsDown: octetsDown &+ (after.octetsDown &- before.octetsDown),
+            packetsUp: packetsUp &+ (after.packetsUp &- before.packetsUp),
+            packetsDown: packetsDown &+ (after.packetsDown &- before.packetsDown),
+            seconds: max(seconds, after.seconds))
+    }
+
+    /// Octets in both directions.
+    public var octets: UInt64 {
+        let (sum, isTooLarge) = octetsUp.addingReportingOverflow(octetsDown)
+        return isTooLarge ? .max : sum
     }
 }

@@ -94,7 +94,11 @@ struct LabPeers: Sendable {
         try LabFiles.makeDirectory(database)
         try LabFiles.write("$INCLUDE /usr/share/freeradius/dictionary\n", to: database + "/dictionary")
         try LabFiles.write(disconnectScript, to: layout.runDirectory + "/disconnect", mode: 0o700)
+        try LabFiles.write(changeScript, to: layout.runDirectory + "/change", mode: 0o700)
         let secret = LabFiles.read(layout.secretFile)?.trimmed ?? ""
+        let changed =
+            "%{3GPP-IMSI} interim=%{Acct-Interim-Interval} session-timeout=%{Session-Timeout} "
+            + "idle-timeout=%{Idle-Timeout}"
         try LabFiles.write(
             """
             name = radiusd
@@ -139,8 +143,16 @@ struct LabPeers: Sendable {
                     port = 3799
                 }
                 recv-coa {
-                    update control {
-                        Tmp-String-0 := "%{exec:\(layout.runDirectory)/disconnect %{3GPP-IMSI}}"
+                    # A change of a session that is there is taken, and written down; another has no context.
+                    if (&request:Packet-Type == CoA-Request) {
+                        update control {
+                            Tmp-String-0 := "%{exec:\(layout.runDirectory)/change \(changed)}"
+                        }
+                    }
+                    else {
+                        update control {
+                            Tmp-String-0 := "%{exec:\(layout.runDirectory)/disconnect %{3GPP-IMSI}}"
+                        }
                     }
                     if (&control:Tmp-String-0 == "ok") {
                         ok
@@ -158,6 +170,20 @@ struct LabPeers: Sendable {
         try await records.start(
             "freeradius", ["freeradius", "-f", "-l", "stdout", "-d", database, "-n", "radiusd"],
             in: layout.name(of: .ran))
+    }
+
+    /// What a session was changed to, a line for each time, beside its file.
+    private var changeScript: String {
+        """
+        #!/bin/sh
+        session="\(layout.sessionDirectory)/$1"
+        case "$1" in *[!0-9]*|'') echo missing; exit 0 ;; esac
+        [ -f "$session" ] || { echo missing; exit 0; }
+        shift
+        echo "$*" >>"$session.changes"
+        echo ok
+
+        """
     }
 
     /// The session's file holds its Accounting-Stop. The device's address stays: a device that will not be quiet is

@@ -78,6 +78,7 @@ public struct Laboratory: Sendable {
             "nas", "create", "lab-pgw", "--address", LabLayout.packetGateway, "--secret-file", layout.secretFile,
             "--disconnect-port", "3799", "--disconnect-key", "imsi-nsapi",
         ])
+        try await cli.run(["nas", "set", "lab-pgw", "--coa"])
         try LabFiles.write("up\n", to: layout.markerFile)
     }
 

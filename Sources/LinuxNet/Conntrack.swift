@@ -13,6 +13,8 @@ struct Conntrack {
         let mark: UInt32
         /// Whether it has a place in NAT 1.
         let isTranslated: Bool
+        /// Since its last packet.
+        let silentSeconds: UInt32
         /// In network order as read: ports, or ICMP's identifier.
         fileprivate let protocolParts: [UInt8: [UInt8]]
         fileprivate let id: [UInt8]
@@ -159,6 +161,12 @@ struct Conntrack {
         for part in parts { protocolParts[UInt8(truncatingIfNeeded: part.type)] = Array(part.value) }
         // The kernel keeps GRE's keys as ports.
         let hasPorts = Int32(number) != Int32(IPPROTO_GRE)
+        let state = attributes.first(CTA_PROTOINFO.rawValue)?.nested.first(CTA_PROTOINFO_TCP.rawValue)?.nested
+            .first(CTA_PROTOINFO_TCP_STATE.rawValue)?.uint8
+        // One that is kept for ever is not known to be silent.
+        let silent = attributes.first(CTA_TIMEOUT.rawValue)?.uint32.map { left in
+            Self.silence(protocol: number, tcpState: state, secondsLeft: left)
+        }
         let port = { (type: UInt32) in hasPorts ? parts.first(type)?.uint16 ?? 0 : 0 }
         return Entry(
             flow: Flow(
@@ -166,7 +174,7 @@ struct Conntrack {
                 sourcePort: port(CTA_PROTO_SRC_PORT.rawValue), destinationPort: port(CTA_PROTO_DST_PORT.rawValue)),
             mark: attributes.first(CTA_MARK.rawValue)?.uint32 ?? 0,
             isTranslated: (attributes.first(CTA_STATUS.rawValue)?.uint32 ?? 0) & sourceNAT != 0,
-            protocolParts: protocolParts, id: Array(id.value))
+            silentSeconds: silent ?? 0, protocolParts: protocolParts, id: Array(id.value))
     }
 
     /// Connections that could not be entered because their translated tuple was taken.

@@ -7,7 +7,7 @@ import Synchronization
 /// Nothing is removed when it goes away: the last state stays in force without the process. Only ``tearDown()`` removes.
 public final class Kernel: DataPlane {
     let core: Mutex<KernelCore>
-    private let sweeper: Mutex<FlowSweep>
+    let sweeper: Mutex<FlowSweep>
     /// Locked before ``core`` where both are.
     let tracer: Mutex<PacketTracer>
 

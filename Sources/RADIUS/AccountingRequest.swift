@@ -11,6 +11,8 @@ public struct AccountingRequest: Sendable {
     public let terminateCause: UInt32?
     /// Seconds since 1970 (RFC 2869 §5.3).
     public let eventTimestamp: UInt32?
+    /// Acct-Delay-Time (RFC 2866 §5.2); 0 when absent.
+    public let delaySeconds: UInt32
 
     /// Decodes and checks the packet's form, not its authenticator: see ``verify(_:secret:)``. Allocates nothing, whatever
     /// the packet.
@@ -32,6 +34,7 @@ public struct AccountingRequest: Sendable {
         usage = counters.usage
         terminateCause = counters.terminateCause
         eventTimestamp = counters.eventTimestamp
+        delaySeconds = counters.delaySeconds
     }
 
     /// Checks the Request Authenticator (RFC 2866 §3): MD5 over the packet with 16 zero octets in its place, and the
@@ -51,15 +54,17 @@ public struct AccountingRequest: Sendable {
             address: bearer.framedAddress, accountingSessionID: bearer.accountingSessionID(in: bytes),
             equipment: bearer.equipment(in: bytes), usage: usage, terminateCause: terminateCause,
             isLastBearer: bearer.threeGPP.isSessionStop,
-            time: eventTimestamp.map { Timestamp(milliseconds: Int64($0) * 1000) } ?? received)
+            time: eventTimestamp.map { Timestamp(milliseconds: Int64($0) * 1000) } ?? received,
+            delaySeconds: delaySeconds)
     }
 
-    /// The attributes that only accounting has. Input is from the device. Acct-Delay-Time is not subtracted: it
-    /// changes with each retransmission, and Event-Timestamp says the same better.
+    /// The attributes that only accounting has. Input is from the device. Acct-Delay-Time is not subtracted from the time:
+    /// it changes with each retransmission, and Event-Timestamp says the same better, unless the clocks differ.
     private struct Counters {
         var statusType: UInt32?
         var terminateCause: UInt32?
         var eventTimestamp: UInt32?
+        var delaySeconds: UInt32 = 0
         private var octetsUp: (low: UInt32, gigawords: UInt32) = (0, 0)
         private var octetsDown: (low: UInt32, gigawords: UInt32) = (0, 0)
         private var packetsUp: UInt32 = 0
@@ -69,6 +74,7 @@ public struct AccountingRequest: Sendable {
         mutating func take(_ attribute: Attribute, in bytes: Span<UInt8>) throws(PacketError) {
             switch attribute.type {
             case 40: statusType = try attribute.uint32(in: bytes)
+            case 41: delaySeconds = try attribute.uint32(in: bytes)
             case 42: octetsUp.low = try attribute.uint32(in: bytes)
             case 43: octetsDown.low = try attribute.uint32(in: bytes)
             case 46: seconds = try attribute.uint32(in: bytes)

@@ -5,9 +5,9 @@ import NIOCore
 public import NIOPosix
 public import ServiceLifecycle
 
-/// Sends Disconnect-Requests to NAS from one socket (RFC 5176). Bound before anything can ask for it; closed on
+/// Sends Disconnect- and CoA-Requests to NAS from one socket (RFC 5176). Bound before anything can ask for it; closed on
 /// shutdown.
-public struct DisconnectClient: SessionDisconnecting, Service {
+public struct DisconnectClient: SessionDisconnecting, SessionChanging, Service {
     private let channel: any Channel
     private let handler: NIOLoopBound<DisconnectHandler>
 
@@ -30,9 +30,17 @@ public struct DisconnectClient: SessionDisconnecting, Service {
 
     public func run() async throws { try await channel.closeOnShutdown() }
 
-    public func disconnect(_ request: DisconnectRequest) async -> DisconnectOutcome {
+    public func disconnect(_ request: DisconnectRequest) async -> DisconnectOutcome { await send(request, nil) }
+
+    public func change(_ request: DisconnectRequest, to changes: [SessionChange]) async -> DisconnectOutcome {
+        await send(request, changes)
+    }
+
+    private func send(_ request: DisconnectRequest, _ changes: [SessionChange]?) async -> DisconnectOutcome {
         let promise = channel.eventLoop.makePromise(of: DisconnectOutcome.self)
-        channel.eventLoop.execute { [handler] in handler.value.send(request, promise) }
+        channel.eventLoop.execute { [handler] in
+            handler.value.send(DisconnectHandler.Order(request: request, changes: changes), promise)
+        }
         do { return try await promise.futureResult.get() } catch {
             return DisconnectOutcome(result: .notSent("\(error)"), attempts: 0)
         }

@@ -10,9 +10,6 @@ final class DisconnectHandler: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
-    /// How long each datagram's answer is waited for; the same datagram is sent once for each.
-    static let waits: [TimeAmount] = [.seconds(1), .seconds(2), .seconds(4)]
-
     private let eventLoop: any EventLoop
     private let now: @Sendable () -> Timestamp
     private let logger: Logger
@@ -27,11 +24,22 @@ final class DisconnectHandler: ChannelInboundHandler {
         self.logger = logger
     }
 
-    /// One NAS: its requests under way by identifier, of which there are 256, and those that wait for one.
+    /// What a NAS is to be asked.
+    struct Order: Sendable {
+        let request: DisconnectRequest
+        /// `nil`: to end the session.
+        let changes: [SessionChange]?
+    }
+
+    /// One NAS: its requests under way by identifier, of which there are 256, and those that wait for one, or for their
+    /// turn: so many go out each second as its profile says.
     private struct NASQueue {
         var pending: [UInt8: Pending] = [:]
-        var waiting: [(DisconnectRequest, EventLoopPromise<DisconnectOutcome>)] = []
+        var waiting = CircularBuffer<(Order, EventLoopPromise<DisconnectOutcome>)>()
         var nextIdentifier = UInt8.random(in: .min ... .max)
+        /// Before this no new request goes out.
+        var nextTurn = NIODeadline.now()
+        var isScheduled = false
 
         mutating func freeIdentifier() -> UInt8? {
             guard pending.count < 256 else { return nil }
@@ -43,12 +51,20 @@ final class DisconnectHandler: ChannelInboundHandler {
 
     private struct Pending {
         let packet: [UInt8]
+        let kind: DisconnectMessage.Kind
         let authenticator: UInt128
         let secret: Secret
         let socket: SocketAddress
         let promise: EventLoopPromise<DisconnectOutcome>
+        let profile: NAS.Profile
         var attempts = 0
         var timer: Scheduled<Void>?
+
+        /// How long this datagram's answer is waited for; `nil` when it is not sent any more.
+        var wait: TimeAmount? {
+            guard attempts < Int(profile.attempts) else { return nil }
+            return .milliseconds(min(Int64(profile.firstWaitMilliseconds) << min(attempts, 16), 60_000))
+        }
     }
 
     func channelActive(context: ChannelHandlerContext) { self.context = context }
@@ -67,66 +83,106 @@ final class DisconnectHandler: ChannelInboundHandler {
 
     private static let closed = DisconnectOutcome(result: .notSent("cordond is shutting down"), attempts: 0)
 
-    func send(_ request: DisconnectRequest, _ promise: EventLoopPromise<DisconnectOutcome>) {
+    func send(_ order: Order, _ promise: EventLoopPromise<DisconnectOutcome>) {
         guard context != nil else { return promise.succeed(Self.closed) }
-        var queue = clients[request.nas.address] ?? NASQueue()
-        defer { clients[request.nas.address] = queue }
-        guard let identifier = queue.freeIdentifier() else {
-            queue.waiting.append((request, promise))
-            return
-        }
-        do throws(Unsendable) {
-            queue.pending[identifier] = try pending(request, identifier: identifier, promise)
-        } catch {
-            return promise.succeed(DisconnectOutcome(result: .notSent(error.reason), attempts: 0))
+        let address = order.request.nas.address
+        clients[address, default: NASQueue()].waiting.append((order, promise))
+        drain(address)
+    }
+
+    /// Sends what may be sent now.
+    private func drain(_ address: IPv4Address) {
+        guard var queue = clients[address] else { return }
+        var begun: [UInt8] = []
+        let now = NIODeadline.now()
+        while let (order, promise) = queue.waiting.first, queue.nextTurn <= now,
+            let identifier = queue.freeIdentifier()
+        {
+            queue.waiting.removeFirst()
+            do throws(Unsendable) {
+                queue.pending[identifier] = try pending(order, identifier: identifier, promise)
+                begun.append(identifier)
+                // What was not used in the last tenth of a second may be made up for: timers are not that exact.
+                let interval = TimeAmount.nanoseconds(
+                    1_000_000_000 / Int64(order.request.nas.profile.requestsPerSecond))
+                queue.nextTurn = max(queue.nextTurn, now - .milliseconds(100)) + interval
+            } catch {
+                promise.succeed(DisconnectOutcome(result: .notSent(error.reason), attempts: 0))
+            }
         }
         let this = NIOLoopBound(self, eventLoop: eventLoop)
-        let address = request.nas.address
-        eventLoop.execute { this.value.attempt(identifier, at: address) }
+        if !queue.waiting.isEmpty, queue.pending.count < 256, !queue.isScheduled {
+            queue.isScheduled = true
+            eventLoop.scheduleTask(deadline: queue.nextTurn) {
+                this.value.clients[address]?.isScheduled = false
+                this.value.drain(address)
+            }
+        }
+        // A NAS's last request takes its queue along, and with it the identifier that comes next: a fresh start at
+        // random is as good.
+        clients[address] = queue.pending.isEmpty && queue.waiting.isEmpty && queue.nextTurn <= now ? nil : queue
+        for identifier in begun { attempt(identifier, at: address) }
     }
 
     private struct Unsendable: Error { let reason: String }
 
     private func pending(
-        _ request: DisconnectRequest, identifier: UInt8, _ promise: EventLoopPromise<DisconnectOutcome>
+        _ order: Order, identifier: UInt8, _ promise: EventLoopPromise<DisconnectOutcome>
     ) throws(Unsendable) -> Pending {
-        let key: DisconnectMessage.Key
-        switch request.nas.disconnectKey {
-        case .imsiAndNSAPI: key = .imsi(request.imsi, nsapi: request.nsapi)
-        case .apnAndAddress: key = .apn(request.apn, address: request.address)
-        case .accountingSessionID:
-            guard let id = request.accountingSessionID else {
-                throw Unsendable(reason: "the NAS wants Acct-Session-Id and has not sent one for this session")
-            }
-            key = .accountingSessionID(id)
+        let nas = order.request.nas
+        let attributes = nas.sessionAttributes.compactMap { attribute($0, of: order.request) }
+        guard nas.sessionAttributes.contains(where: { $0.namesSession && attribute($0, of: order.request) != nil })
+        else {
+            let names = nas.sessionAttributes.filter(\.namesSession).map(\.rawValue).joined(separator: ", ")
+            throw Unsendable(reason: "the NAS wants \(names), and this session has none of it")
         }
-        let seconds = UInt32(clamping: now().milliseconds / 1000)
+        let kind: DisconnectMessage.Kind = order.changes == nil ? .disconnect : .change
+        let port = order.changes == nil ? nas.disconnectPort : nas.profile.changePort ?? nas.disconnectPort
         do {
-            let packet = try DisconnectMessage(key: key, eventTimestamp: seconds)
-                .encoded(identifier: identifier, secret: request.secret)
-            let socket = try SocketAddress(
-                ipAddress: "\(request.nas.address)", port: Int(request.nas.disconnectPort))
+            let packet = try DisconnectMessage(kind: kind, attributes: attributes, changes: order.changes ?? [])
+                .encoded(identifier: identifier, secret: order.request.secret)
             return Pending(
-                packet: packet, authenticator: try Header(decoding: packet.span).authenticator,
-                secret: request.secret, socket: socket, promise: promise)
+                packet: packet, kind: kind, authenticator: try Header(decoding: packet.span).authenticator,
+                secret: order.request.secret,
+                socket: try SocketAddress(ipAddress: "\(nas.address)", port: Int(port)), promise: promise,
+                profile: nas.profile)
         } catch {
             throw Unsendable(reason: "the request could not be made: \(error)")
+        }
+    }
+
+    /// The attribute with this session's value; `nil` where it has none.
+    private func attribute(
+        _ name: NAS.SessionAttribute, of request: DisconnectRequest
+    ) -> DisconnectMessage.Attribute? {
+        switch name {
+        case .messageAuthenticator: .messageAuthenticator
+        case .imsi: .imsi(request.imsi)
+        case .nsapi: request.nsapi.map(DisconnectMessage.Attribute.nsapi)
+        case .accountingSessionID: request.accountingSessionID.map(DisconnectMessage.Attribute.accountingSessionID)
+        case .apn: .apn(request.apn)
+        case .address: .address(request.address)
+        case .msisdn: request.msisdn.map(DisconnectMessage.Attribute.msisdn)
+        case .userName: .userName(request.imsi)
+        case .token: request.token.map(DisconnectMessage.Attribute.token)
+        case .chargingID: request.chargingID.map(DisconnectMessage.Attribute.chargingID)
+        case .nasAddress: .nasAddress(request.nas.address)
+        case .teardown: .teardown
+        case .eventTimestamp: .eventTimestamp(UInt32(clamping: now().milliseconds / 1000))
         }
     }
 
     /// Sends the datagram and, when no answer comes, the same again: same identifier, same octets (RFC 5176 §2.3).
     private func attempt(_ identifier: UInt8, at address: IPv4Address) {
         guard let context, var pending = clients[address]?.pending[identifier] else { return }
-        guard pending.attempts < Self.waits.count else { return finish(identifier, at: address, .noAnswer) }
+        guard let wait = pending.wait else { return finish(identifier, at: address, .noAnswer) }
         var buffer = context.channel.allocator.buffer(capacity: pending.packet.count)
         buffer.writeBytes(pending.packet)
         context.writeAndFlush(
             wrapOutboundOut(AddressedEnvelope(remoteAddress: pending.socket, data: buffer)), promise: nil)
         sent.increment()
         let this = NIOLoopBound(self, eventLoop: eventLoop)
-        pending.timer = eventLoop.scheduleTask(in: Self.waits[pending.attempts]) {
-            this.value.attempt(identifier, at: address)
-        }
+        pending.timer = eventLoop.scheduleTask(in: wait) { this.value.attempt(identifier, at: address) }
         pending.attempts += 1
         clients[address]?.pending[identifier] = pending
     }
@@ -140,16 +196,18 @@ final class DisconnectHandler: ChannelInboundHandler {
             let answer = try DisconnectAnswer(decoding: envelope.data.readableBytesUInt8Span) { identifier in
                 queue.pending[identifier].map { ($0.authenticator, $0.secret) }
             }
-            let result: DisconnectOutcome.Result =
-                if answer.isAcknowledged {
-                    .acknowledged
-                } else if answer.errorCause
-                    == DisconnectAnswer.sessionContextNotFound
-                { .contextNotFound } else { .refused(errorCause: answer.errorCause) }
-            finish(answer.identifier, at: source.address, result)
+            guard let pending = queue.pending[answer.identifier], pending.kind == answer.kind else {
+                throw PacketError.authenticatorWrong
+            }
+            finish(answer.identifier, at: source.address, Self.result(answer))
         } catch {
             drops.count(.malformed(error.label))
         }
+    }
+
+    private static func result(_ answer: DisconnectAnswer) -> DisconnectOutcome.Result {
+        if answer.errorCause?.meansNoSession == true { return .contextNotFound }
+        return answer.isAcknowledged ? .acknowledged : .refused(errorCause: answer.errorCause)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -161,13 +219,6 @@ final class DisconnectHandler: ChannelInboundHandler {
         guard let pending = clients[address]?.pending.removeValue(forKey: identifier) else { return }
         pending.timer?.cancel()
         pending.promise.succeed(DisconnectOutcome(result: result, attempts: pending.attempts))
-        // One that cannot be sent takes no identifier, so the next has its turn.
-        while let queue = clients[address], queue.pending.count < 256, let next = queue.waiting.first {
-            clients[address]?.waiting.removeFirst()
-            send(next.0, next.1)
-        }
-        // A NAS's last request takes its queue along, and with it the identifier that comes next: a fresh start at
-        // random is as good.
-        if clients[address]?.pending.isEmpty == true { clients[address] = nil }
+        drain(address)
     }
 }

@@ -136,7 +136,8 @@ final class RADIUSHandler: ChannelInboundHandler {
         switch verdict {
         case .accept(let address, let token):
             let accept = AccessAccept(
-                address: address, token: token, dnsServers: answers.dnsServers, interimSeconds: answers.interimSeconds)
+                address: address, token: token, dnsServers: answers.dnsServers,
+                interimSeconds: peer.client.nas.profile.interimSeconds)
             send(to: peer, key, metrics.accepts) { secret throws(PacketError) in
                 try accept.encoded(answering: request, secret: secret)
             }

@@ -83,6 +83,4 @@ public struct RADIUSServer: Service {
 /// What every accepted session is given beside its address.
 struct AnswerAttributes: Sendable {
     let dnsServers: [IPv4Address]
-    /// Acct-Interim-Interval, RFC 2869 §5.16.
-    let interimSeconds: UInt32 = 600
 }

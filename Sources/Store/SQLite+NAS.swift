@@ -3,7 +3,11 @@ import GRDB
 
 extension SQLiteReading {
     private static var nasColumns: String {
-        "SELECT id, name, address, requires_message_authenticator, disconnect_port, disconnect_key FROM nas"
+        """
+        SELECT id, name, address, requires_message_authenticator, disconnect_port, disconnect_key, attributes, attempts,
+            first_wait, requests_per_second, takes_changes, change_port, interim_seconds, stale_intervals, idle_minutes
+        FROM nas
+        """
     }
 
     func nas(named name: Name) throws(StoreError) -> NAS? {
@@ -58,10 +62,12 @@ extension SQLiteTransaction {
         try change(
             """
             UPDATE nas SET name = ?, address = ?, requires_message_authenticator = ?, disconnect_port = ?,
-                disconnect_key = ?, sealed_secret = coalesce(?, sealed_secret)
+                disconnect_key = ?, attributes = ?, attempts = ?, first_wait = ?, requests_per_second = ?,
+                takes_changes = ?, change_port = ?, interim_seconds = ?, stale_intervals = ?, idle_minutes = ?,
+                sealed_secret = coalesce(?, sealed_secret)
             WHERE id = ?
             """,
-            nas.sql + [sealed.sql, nas.id.sql], missing: Self.noNAS
+            nas.sql + nas.profile.sql + [sealed.sql, nas.id.sql], missing: Self.noNAS
         ) { Self.refusal($0, nas) }
     }
 
@@ -85,13 +91,37 @@ extension NAS {
         self.init(
             id: try columns.id(0), name: try columns.name(1), address: try columns.address(2),
             requiresMessageAuthenticator: try columns.flag(3), disconnectPort: try columns.number(4),
-            disconnectKey: try columns.need(DisconnectKey(rawValue: columns.text(5)), 5))
+            disconnectKey: try columns.need(DisconnectKey(rawValue: columns.text(5)), 5),
+            profile: try Profile(columns: columns, from: 6))
     }
 
     /// All but the id and the secret.
     fileprivate var sql: [SQLValue] {
         [
             name.sql, address.sql, requiresMessageAuthenticator.sql, disconnectPort.sql, disconnectKey.rawValue.sql,
+        ]
+    }
+}
+
+extension NAS.Profile {
+    fileprivate init(columns: Columns, from index: Int) throws(StoreError) {
+        var attributes: [NAS.SessionAttribute] = []
+        for name in try columns.text(index).split(separator: "\n") {
+            attributes.append(try columns.need(NAS.SessionAttribute(rawValue: String(name)), index))
+        }
+        self.init(
+            attributes: attributes, attempts: try columns.number(index + 1),
+            firstWaitMilliseconds: try columns.number(index + 2), requestsPerSecond: try columns.number(index + 3),
+            takesChanges: try columns.flag(index + 4), changePort: try columns.optionalNumber(index + 5),
+            interimSeconds: try columns.number(index + 6), staleIntervals: try columns.number(index + 7),
+            idleMinutes: try columns.number(index + 8))
+    }
+
+    fileprivate var sql: [SQLValue] {
+        [
+            attributes.map(\.rawValue).joined(separator: "\n").sql, attempts.sql, firstWaitMilliseconds.sql,
+            requestsPerSecond.sql, takesChanges.sql, changePort.sql, interimSeconds.sql, staleIntervals.sql,
+            idleMinutes.sql,
         ]
     }
 }

@@ -2,8 +2,11 @@ import Domain
 import GRDB
 
 extension SQLiteReading {
-    private static var simColumns: String {
-        "SELECT id, tenant, imsi, iccid, msisdn, group_id, label, state, created_at FROM sims"
+    static var simColumns: String {
+        """
+        SELECT id, tenant, imsi, iccid, msisdn, group_id, label, state, created_at, test_until, test_octets, test_used
+        FROM sims
+        """
     }
 
     func sim(imsi: IMSI) throws(StoreError) -> SIM? {
@@ -13,15 +16,17 @@ extension SQLiteReading {
     func subscriber(imsi: IMSI) throws(StoreError) -> Subscriber? {
         try row(
             """
-            SELECT m.id, m.tenant, m.state, coalesce(g.policy, t.default_policy), m.group_id
+            SELECT m.id, m.tenant, m.state, coalesce(g.policy, t.default_policy), m.group_id, m.test_until, m.test_octets,
+                m.test_used
             FROM sims m CROSS JOIN tenants t ON t.id = m.tenant LEFT JOIN sim_groups g ON g.id = m.group_id
             WHERE m.imsi = ?
             """, [imsi.sql]
         ) { columns throws(StoreError) in
-            Subscriber(
+            let test = try SIM.TestAllowance(columns: columns, from: 5)
+            return Subscriber(
                 id: try columns.id(0), imsi: imsi, tenant: try columns.id(1),
-                state: try columns.need(SIM.State(rawValue: columns.text(2)), 2), policy: columns.optionalID(3),
-                group: columns.optionalID(4))
+                state: try SIM.State(columns: columns, 2, test), policy: columns.optionalID(3),
+                group: columns.optionalID(4), test: test)
         }
     }
 
@@ -85,6 +90,8 @@ extension SQLiteTransaction {
     }
 
     func setState(_ state: SIM.State, of sim: SIM.ID) throws(StoreError) {
+        // A test is an allowance beside the state.
+        let state = state == .test ? .active : state
         try change("UPDATE sims SET state = ? WHERE id = ?", [state.rawValue.sql, sim.sql], missing: Self.noSIM)
     }
 
@@ -109,10 +116,25 @@ extension SQLiteTransaction {
 }
 
 extension SIM {
-    fileprivate init(columns: Columns) throws(StoreError) {
+    init(columns: Columns) throws(StoreError) {
+        let test = try TestAllowance(columns: columns, from: 9)
         self.init(
             id: try columns.id(0), tenant: try columns.id(1), imsi: try columns.imsi(2), iccid: try columns.iccid(3),
             msisdn: try columns.optionalMSISDN(4), group: columns.optionalID(5), label: try columns.text(6),
-            state: try columns.need(State(rawValue: columns.text(7)), 7), createdAt: try columns.time(8))
+            state: try State(columns: columns, 7, test), createdAt: try columns.time(8), test: test)
+    }
+}
+
+extension SIM.State {
+    fileprivate init(columns: Columns, _ index: Int, _ test: SIM.TestAllowance?) throws(StoreError) {
+        let state = try columns.need(SIM.State(rawValue: columns.text(index)), index)
+        self = state == .active && test != nil ? .test : state
+    }
+}
+
+extension SIM.TestAllowance {
+    fileprivate init?(columns: Columns, from index: Int) throws(StoreError) {
+        guard let until = columns.optionalTime(index) else { return nil }
+        self.init(until: until, octets: try columns.optionalNumber(index + 1), used: try columns.number(index + 2))
     }
 }

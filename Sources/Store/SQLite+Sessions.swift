@@ -2,10 +2,11 @@ import Domain
 import GRDB
 
 /// Statements of the path of an admission, put together once.
-private enum SessionSQL {
+enum SessionSQL {
     static let select = """
         SELECT id, token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
-            accounting_session_id, started_at, updated_at, ended_at, \(SessionUsage.columns)
+            accounting_session_id, started_at, updated_at, ended_at, \(SessionUsage.columns), end_cause,
+            EXISTS (SELECT 1 FROM bearers WHERE session = sessions.id)
         FROM sessions
         """
     static let byID = "\(select) WHERE id = ?"
@@ -22,6 +23,12 @@ private enum SessionSQL {
         SELECT started_at FROM sessions INDEXED BY sessions_nat_index WHERE nat_index = ? AND started_at < ?
         ORDER BY started_at DESC LIMIT 1
         """
+    static let lastOfNATIndex = """
+        \(select) INDEXED BY sessions_nat_index WHERE nat_index = ? ORDER BY started_at DESC, id DESC LIMIT 1
+        """
+    static let openOfNASUpTo = """
+        \(select) WHERE open_nas = ? AND id > ? AND id <= ? AND started_at <= ? ORDER BY id LIMIT ?
+        """
     static let byNATIndex = """
         \(select) INDEXED BY sessions_nat_index
         WHERE nat_index = ? AND started_at BETWEEN ? AND ? AND (ended_at IS NULL OR ended_at >= ?)
@@ -36,7 +43,7 @@ private enum SessionSQL {
     /// The most frequent report changes no column that an index or a foreign key looks at; SQLite would write six
     /// indexes anew when they were named.
     static let report = "UPDATE sessions SET \(reported) WHERE id = ? AND nas = ? AND ended_at IS ?"
-    static let update = "UPDATE sessions SET \(reported), nas = ?, ended_at = ? WHERE id = ?"
+    static let update = "UPDATE sessions SET \(reported), nas = ?, ended_at = ?, end_cause = ? WHERE id = ?"
     private static let reported =
         assignments(Equipment.columns) + ", accounting_session_id = ?, updated_at = ?, "
         + assignments(SessionUsage.columns)
@@ -152,12 +159,15 @@ extension SQLiteTransaction {
             SessionSQL.report, report + [session.id.sql, session.nas.sql, session.endedAt.sql])
         guard isWritten == 0 else { return }
         try change(
-            SessionSQL.update, report + [session.nas.sql, session.endedAt.sql, session.id.sql],
+            SessionSQL.update,
+            report + [
+                session.nas.sql, session.endedAt.sql, (session.endCause?.rawValue).sql, session.id.sql,
+            ],
             missing: "there is no such session",
             refusal: Self.sessionRefusal)
     }
 
-    private static func sessionRefusal(_ violation: ConstraintViolation) -> StoreError? {
+    static func sessionRefusal(_ violation: ConstraintViolation) -> StoreError? {
         if violation.concerns("sessions.open_sim") {
             return .conflict("the SIM has an active session on this APN already: end it first")
         }
@@ -171,12 +181,14 @@ extension SQLiteTransaction {
 }
 
 extension Session {
-    fileprivate init(columns: Columns) throws(StoreError) {
+    init(columns: Columns) throws(StoreError) {
         self.init(
             id: try columns.id(0), token: try columns.token(1), sim: try columns.id(2), imsi: try columns.imsi(3),
             tenant: try columns.id(4), nas: try columns.id(5), apn: try columns.apn(6),
             address: try columns.address(7), natIndex: try columns.integer(8), equipment: try columns.equipment(9),
             accountingSessionID: columns.optionalText(15), startedAt: try columns.time(16),
-            updatedAt: try columns.time(17), endedAt: columns.optionalTime(18), usage: try columns.usage(19))
+            updatedAt: try columns.time(17), endedAt: columns.optionalTime(18), usage: try columns.usage(19),
+            endCause: columns.optionalText(24).flatMap(EndCause.init(rawValue:)),
+            hasBearers: try columns.flag(25))
     }
 }

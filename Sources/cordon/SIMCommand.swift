@@ -4,9 +4,9 @@ struct SIMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sim", abstract: "Subscriptions.",
         subcommands: [
-            Import.self, Create.self, List.self, Show.self, Suspend.self, Resume.self, SetGroup.self,
-            ReleaseAddress.self, Delete.self, Effective.self, Equipment.self, Fence.self, Quarantine.self, Release.self,
-            Approve.self, Disapprove.self,
+            Import.self, Create.self, List.self, Show.self, Suspend.self, Resume.self, Terminate.self, Test.self,
+            Activate.self, SetGroup.self, ReleaseAddress.self, Delete.self, SIMBulkCommand.self, Effective.self,
+            Equipment.self, Fence.self, Quarantine.self, Release.self, Approve.self, Disapprove.self,
         ])
 
     struct Import: APICommand {
@@ -86,7 +86,9 @@ struct SIMCommand: AsyncParsableCommand {
                 printDetails([
                     ("imsi", sim["imsi"]), ("iccid", sim["iccid"]), ("msisdn", sim["msisdn"]),
                     ("tenant", sim["tenant"]), ("group", sim["group"]), ("name", sim["name"]),
-                    ("state", sim["state"]), ("created", sim["created_at"]),
+                    ("state", sim["state"]), ("test until", sim["test"]["until"]),
+                    ("test octets", sim["test"]["octets"]), ("test octets used", sim["test"]["octets_used"]),
+                    ("created", sim["created_at"]),
                     (
                         "addresses",
                         .array(
@@ -119,6 +121,40 @@ struct SIMCommand: AsyncParsableCommand {
 
         func run(_ api: APIClient) async throws {
             api.show(try await api.post("sims", imsi, "resume"), printStateChange)
+        }
+    }
+
+    struct Terminate: APICommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Stops a SIM's traffic, ends its session and rejects it for good: nothing undoes it.")
+        @Argument(help: "The IMSI.") var imsi: String
+        @OptionGroup var output: OutputOptions
+
+        func run(_ api: APIClient) async throws {
+            api.show(try await api.post("sims", imsi, "terminate"), printStateChange)
+        }
+    }
+
+    struct Test: APICommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Begins a manufacturing test: active for a time and a volume, then rejected until activated.")
+        @Argument(help: "The IMSI.") var imsi: String
+        @OptionGroup var terms: TestOptions
+        @OptionGroup var output: OutputOptions
+
+        func run(_ api: APIClient) async throws {
+            let body = try terms.fields(days: "days", octets: "octets")
+            api.show(try await api.post("sims", imsi, "test", body: .json(body)), printStateChange)
+        }
+    }
+
+    struct Activate: APICommand {
+        static let configuration = CommandConfiguration(abstract: "Ends a manufacturing test: the SIM is active.")
+        @Argument(help: "The IMSI.") var imsi: String
+        @OptionGroup var output: OutputOptions
+
+        func run(_ api: APIClient) async throws {
+            api.show(try await api.post("sims", imsi, "activate"), printStateChange)
         }
     }
 

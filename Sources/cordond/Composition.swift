@@ -36,7 +36,8 @@ struct Composition {
         let tunnels = try tunnelParts(kernel: kernel, group: group)
         let approval = ApprovalClient(authorities: configuration.blocklists.authorities)
         let control = ControlPlane(
-            store: store, dataPlane: kernel, disconnecting: disconnecting, tracing: kernel,
+            store: store, dataPlane: kernel, disconnecting: disconnecting, changing: disconnecting, packets: kernel,
+            tracing: kernel,
             blocklists: BlocklistSupport(
                 texts: try TextDirectory(path: configuration.stateDirectory + "/blocklists"),
                 fetching: BlocklistFetcher(

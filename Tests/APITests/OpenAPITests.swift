@@ -156,6 +156,9 @@ import API
         let api: TestAPI
         private(set) var answered: Set<String> = []
 
+        /// An operation that has answered in another way.
+        mutating func note(_ id: String) { answered.insert(id) }
+
         @discardableResult
         mutating func ask(
             _ method: HTTPRequest.Method, _ path: String, type: String? = nil, headers: HTTPFields = [:],
@@ -256,6 +259,36 @@ import API
             Issue.record("\(verdict)")
             return
         }
+        try await makeBulk(&tour)
+    }
+
+    private static func makeBulk(_ tour: inout Tour) async throws {
+        let bulk = "/v1/sims/bulk"
+        let body = #"{"action": "set-label", "tenant": "acme", "sims": ["262010000000002", "1"], "new_label": "pump"}"#
+        try await tour.ask(.post, bulk + "?dry_run=true", body)
+        let begun = try await tour.ask(.post, bulk, body)
+        #expect(begun.status == 202 && begun.headers[.location] == bulk + "/1")
+        try await tour.ask(
+            .post, bulk, #"{"action": "set-group", "state": "active", "label": "p*", "new_group": null}"#)
+        try await tour.ask(.get, bulk + "?limit=1")
+        try await tour.ask(.get, bulk + "/1")
+        let items = try await tour.ask(.get, bulk + "/1/items?state=failed&limit=5")
+        #expect(items.items.map { $0["sim"] as? String } == ["1"])
+        // Whether it is over by now is chance.
+        let cancelled = try await tour.api.send(.post, bulk + "/2/cancel")
+        #expect([200, 409].contains(cancelled.status))
+        let many = try await tour.ask(.post, bulk, #"{"action": "suspend", "sims": ["1"]}"#)
+        #expect(many.json["total"] as? Int == 1)
+        tour.note("cancelBulk")
+        let sim = "/v1/sims/262010000000002"
+        try await tour.ask(.post, sim + "/test", #"{"days": 3, "octets": 1000}"#)
+        let shown = try await tour.ask(.get, sim)
+        #expect(shown.json["state"] as? String == "test" && shown.json["test"] != nil)
+        try await tour.ask(.post, sim + "/activate")
+        try await tour.ask(.get, "/v1/nas/pgw")
+        let nas = try await tour.ask(
+            .patch, "/v1/nas/pgw", #"{"coa": true, "attributes": ["imsi", "event-timestamp"], "attempts": 1}"#)
+        #expect(nas.json["coa_port"] as? Int == 3799)
     }
 
     private static func askForEverything(_ tour: inout Tour) async throws {
@@ -341,10 +374,14 @@ import API
         let sim = "/v1/sims/262010000000001"
         try await tour.ask(.put, sim + "/group", #"{"group": "spare"}"#)
         try await tour.ask(.put, sim + "/group", #"{"group": null}"#)
+        try await tour.ask(.post, "/v1/sessions/1/change", #"{"interim_seconds": 60, "or_disconnect": false}"#)
+        let ordered = try await tour.ask(.post, "/v1/sessions/1/disconnect")
+        #expect(ordered.json["is_complete"] as? Bool == false)
         let suspended = try await tour.ask(.post, sim + "/suspend")
         #expect((suspended.json["steps"] as? [Any])?.isEmpty == false)
         try await tour.ask(.post, sim + "/resume")
         let other = "/v1/sims/262010000000002"
+        try await tour.ask(.post, other + "/terminate")
         try await tour.ask(.post, other + "/release-addresses")
         try await tour.ask(.delete, other)
         try await tour.ask(.delete, "/v1/tenants/acme/groups/spare")

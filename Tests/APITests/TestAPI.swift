@@ -54,7 +54,7 @@ struct TestAPI {
             key: Secret(bytes: Array(repeating: 7, count: 32)))
         let plan = try NATPlan(publicPrefixes: [try IPv4Prefix(parsing: "198.18.1.64/28")])
         let control = ControlPlane(
-            store: store, dataPlane: kernel, disconnecting: SilentNAS(), tracing: QuietTracing(),
+            store: store, dataPlane: kernel, disconnecting: SilentNAS(), changing: SilentNAS(), tracing: QuietTracing(),
             blocklists: BlocklistSupport(
                 texts: try TextDirectory(path: directory.appending(path: "texts").path), fetching: EmptyWeb()),
             tunnels: try QuietDaemon.support(), approval: NoHook(), settings: ControlSettings(natPlan: plan),
@@ -192,7 +192,11 @@ private struct QuietTracing: PacketTracing {
     func tracedCounts() -> [IPv4Address: UInt64] { [:] }
 }
 
-private struct SilentNAS: SessionDisconnecting {
+private struct SilentNAS: SessionDisconnecting, SessionChanging {
+    func change(_ request: DisconnectRequest, to changes: [SessionChange]) async -> DisconnectOutcome {
+        DisconnectOutcome(result: .noAnswer, attempts: 1)
+    }
+
     func disconnect(_ request: DisconnectRequest) async -> DisconnectOutcome {
         DisconnectOutcome(result: .noAnswer, attempts: 1)
     }

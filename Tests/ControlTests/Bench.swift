@@ -29,7 +29,8 @@ struct Bench: Sendable {
         },
         settings: ((inout ControlSettings) -> Void)? = nil,
         blocklists: ((inout BlocklistSupport) -> Void)? = nil, tunnels: TunnelSupport? = nil,
-        tunnelPath: TunnelPath = .userSpace, approval: (any ApprovalAsking)? = nil, logger given: Logger? = nil,
+        tunnelPath: TunnelPath = .userSpace, approval: (any ApprovalAsking)? = nil,
+        packets: (any PacketWatching)? = nil, logger given: Logger? = nil,
         storedIn wrap: (any Store) -> any Store = { $0 },
         _ body: @escaping @Sendable (Bench) async throws -> Void
     ) async throws {
@@ -52,8 +53,8 @@ struct Bench: Sendable {
         var support = BlocklistSupport(texts: try TextDirectory(path: directory + "/texts"), fetching: web)
         blocklists?(&support)
         let control = ControlPlane(
-            store: store, dataPlane: kernel, disconnecting: nas, tracing: tracing, blocklists: support,
-            tunnels: tunnels, approval: approval, settings: chosen, logger: logger, now: now)
+            store: store, dataPlane: kernel, disconnecting: nas, changing: nas, packets: packets, tracing: tracing,
+            blocklists: support, tunnels: tunnels, approval: approval, settings: chosen, logger: logger, now: now)
         try await control.start()
         let group = ServiceGroup(services: control.services, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -145,14 +146,15 @@ struct Bench: Sendable {
     func account(
         _ kind: AccountingReport.Kind, token: SessionToken? = nil, imsi: IMSI? = nil, nsapi: UInt8? = 5,
         isLast: Bool = false, accountingSessionID: String? = "A1", usage: SessionUsage = SessionUsage(),
-        equipment: Equipment? = nil
+        equipment: Equipment? = nil, address: IPv4Address? = nil, delay: UInt32 = 0, through nas: NAS.ID? = nil,
+        apn: String = "iot.example"
     ) async throws -> Bool {
-        let apn = try APN(parsing: "iot.example")
+        let apn = try APN(parsing: apn)
         let report = AccountingReport(
-            nas: nasID, kind: kind, token: token, imsi: imsi, apn: apn, address: nil,
-            accountingSessionID: accountingSessionID, equipment: equipment ?? Equipment(nsapi: nsapi),
-            usage: usage,
-            terminateCause: nil, isLastBearer: isLast, time: Timestamp(milliseconds: 0))
+            nas: nas ?? nasID, kind: kind, token: token, imsi: imsi, apn: apn, address: address,
+            accountingSessionID: accountingSessionID, equipment: equipment ?? Equipment(nsapi: nsapi), usage: usage,
+            terminateCause: nil, isLastBearer: isLast, time: control.now(),
+            delaySeconds: delay)
         return await withCheckedContinuation { continuation in
             let isQueued = control.account(report) { continuation.resume(returning: $0) }
             if !isQueued { continuation.resume(returning: false) }
@@ -160,8 +162,18 @@ struct Bench: Sendable {
     }
 }
 
-/// A NAS that answers Disconnect-Requests as the test says.
-final class ScriptedNAS: SessionDisconnecting {
+/// A NAS that answers Disconnect-Requests as the test says, and CoA-Requests in the same way.
+final class ScriptedNAS: SessionDisconnecting, SessionChanging {
+    private let noted = Mutex<[[SessionChange]]>([])
+
+    /// What it was asked to change.
+    var changes: [[SessionChange]] { noted.withLock { $0 } }
+
+    func change(_ request: DisconnectRequest, to changes: [SessionChange]) async -> DisconnectOutcome {
+        noted.withLock { $0.append(changes) }
+        return await disconnect(request)
+    }
+
     private let script = Mutex<(@Sendable (DisconnectRequest) async -> DisconnectOutcome)?>(nil)
 
     func answer(_ script: @escaping @Sendable (DisconnectRequest) async -> DisconnectOutcome) {

@@ -43,12 +43,16 @@ import Testing
         #expect(
             AttachRejection.allCases.map(\.rawValue) == [
                 "imsi-missing", "apn-missing", "apn-not-allowed", "sim-unknown", "sim-suspended", "sim-terminated",
-                "address-pool-exhausted", "imei-not-allowed", "attach-location-not-allowed", "attach-outside-hours",
-                "attach-not-approved", "attach-data-limit-reached",
+                "sim-test-over", "address-pool-exhausted", "imei-not-allowed", "attach-location-not-allowed",
+                "attach-outside-hours", "attach-not-approved", "attach-data-limit-reached",
             ])
         #expect(ViolationReason.allCases.map { Event.Code($0).rawValue } == ViolationReason.allCases.map(\.rawValue))
-        #expect(SIM.State.allCases.map(\.rawValue) == ["active", "suspended", "terminated"])
+        #expect(SIM.State.allCases.map(\.rawValue) == ["active", "suspended", "terminated", "test"])
         #expect(NAS.DisconnectKey.allCases.map(\.rawValue) == ["imsi-nsapi", "acct-session-id", "apn-address"])
+        #expect(
+            Session.EndCause.allCases.map(\.rawValue) == [
+                "stopped", "replaced", "nas-started", "nas-stopped", "stale", "unknown-to-nas", "test-over",
+            ])
         // RFC 2866 §5.1.
         #expect(AccountingReport.Kind.allCases.map(\.rawValue) == [1, 2, 3, 7, 8])
     }

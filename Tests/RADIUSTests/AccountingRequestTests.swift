@@ -40,6 +40,16 @@ import Testing
         #expect(!report.isLastBearer)
     }
 
+    @Test func `for how long a NAS has tried to say it is told apart from the time that its clock has`() throws {
+        let attributes = Packets.attribute(40, [0, 0, 0, 7]) + Packets.attribute(41, [0, 0, 1, 4])
+        let packet = Packets.packet(4, attributes)
+        let request = try Packets.accountingRequest(packet)
+        let report = request.report(from: NAS.ID(1), received: Timestamp(milliseconds: 42), in: packet.span)
+        #expect(report.delaySeconds == 260 && report.time == Timestamp(milliseconds: 42))
+        let short = Packets.packet(4, Packets.attribute(40, [0, 0, 0, 7]) + Packets.attribute(41, [1, 4]))
+        #expect(throws: PacketError.attributeLength(type: 41)) { try Packets.accountingRequest(short) }
+    }
+
     @Test(arguments: [(1, .start), (2, .stop), (3, .interim), (7, .on), (8, .off)] as [(UInt8, AccountingReport.Kind)])
     func `each status type is its kind`(_ number: UInt8, _ kind: AccountingReport.Kind) throws {
         let packet = Packets.packet(4, Packets.attribute(40, [0, 0, 0, number]))

@@ -60,7 +60,7 @@ import Testing
         #expect(ack.isAcknowledged && ack.errorCause == nil && ack.identifier == 9)
         let cause = Packets.attribute(101, [0, 0, 1, 0xf7])
         let nak = try decode(Self.answer(42, to: request, attributes: cause))
-        #expect(!nak.isAcknowledged && nak.errorCause == DisconnectAnswer.sessionContextNotFound)
+        #expect(!nak.isAcknowledged && nak.errorCause == .sessionContextNotFound && nak.kind == .disconnect)
 
         let forged = try Self.answer(41, to: request, secret: Secret(bytes: [1]))
         #expect(throws: PacketError.authenticatorWrong) { try decode(forged) }
@@ -71,5 +71,38 @@ import Testing
         #expect(throws: PacketError.attributeLength(type: 101)) { try decode(short) }
         let request2 = try Self.answer(40, to: request)
         #expect(throws: PacketError.unexpectedCode(40)) { try decode(request2) }
+    }
+
+    @Test func `carries what the profile says, in that order, and a change what it changes`() throws {
+        let imsi = try IMSI(parsing: "001010000010001")
+        let message = DisconnectMessage(
+            kind: .change,
+            attributes: [
+                .userName(imsi), .msisdn(try MSISDN(parsing: "46700000001")), .token(SessionToken(bits: 7)),
+                .chargingID(9), .nasAddress(IPv4Address(bits: 0xC612_0002)), .teardown,
+            ], changes: [.interimInterval(seconds: 60), .sessionTimeout(seconds: 5), .idleTimeout(seconds: 7)])
+        let packet = try message.encoded(identifier: 3, secret: Packets.secret)
+        let attributes = Packets.attributes(of: packet)
+        #expect(packet[0] == 43 && packet[1] == 3)
+        // Without Message-Authenticator where the profile leaves it out; then the authenticator alone proves the sender.
+        #expect(attributes.map(\.type) == [1, 31, 25, 26, 4, 26, 85, 27, 28])
+        #expect(attributes[3].value == [0, 0, 0x28, 0xaf, 2, 6, 0, 0, 0, 9])
+        #expect(attributes[5].value == [0, 0, 0x28, 0xaf, 19, 3, 1])
+        #expect(attributes[6].value == [0, 0, 0, 60])
+        #expect(
+            try Header(decoding: packet.span).authenticator
+                == Authenticator.digest(of: packet.span, authenticator: 0, secret: Packets.secret))
+    }
+
+    @Test(arguments: [(UInt8(44), true), (45, false)])
+    func `a change is answered by its own codes`(code: UInt8, isAcknowledged: Bool) throws {
+        let request = try Self.message(.accountingSessionID("x"))
+        let authenticator = try Header(decoding: request.span).authenticator
+        let cause = Packets.attribute(101, [0, 0, 1, 0xfc])
+        let packet = try Self.answer(code, to: request, attributes: cause)
+        let answer = try DisconnectAnswer(decoding: packet.span) { _ in (authenticator, Packets.secret) }
+        #expect(answer.isAcknowledged == isAcknowledged && answer.kind == .change)
+        #expect(answer.errorCause == .multipleSessionSelectionUnsupported)
+        #expect(answer.errorCause?.words.cure?.contains("one way only") == true)
     }
 }

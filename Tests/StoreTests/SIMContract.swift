@@ -69,7 +69,8 @@ struct SIMContract {
             let tenant = try store.insertTenant(name: .test("acme"), at: noon)
             let group = try store.insertGroup(name: .test("meters"), of: tenant.id, policy: nil)
             let sim = try store.insertSIM(.test(1), of: tenant.id, at: noon)
-            for state in SIM.State.allCases {
+            // A test is an allowance beside the state.
+            for state in SIM.State.allCases where state != .test {
                 try store.setState(state, of: sim.id)
                 #expect(try store.sim(sim.id)?.state == state)
             }

@@ -194,7 +194,7 @@ struct SQLiteStoreTests {
         let tenant = try await store.write { try $0.insertTenant(name: .test("acme"), at: noon) }
         let filler = directory.file("filler")
         try Data(count: 256 * 1024).write(to: URL(fileURLWithPath: filler))
-        let document = String(repeating: "x", count: 2 << 20)
+        let document = String(repeating: "x", count: 4 << 20)
         let error = await refusal {
             try await store.write { transaction in
                 _ = try transaction.insertSIM(.test(1), of: tenant.id, at: noon)
