@@ -126,8 +126,10 @@ extension ControlPlane {
 
     /// SIMs that one transaction and one netlink batch take.
     private static let bulkBatch = 1000
-    /// Sessions whose NAS are asked at the same time; each NAS has a pace of its own.
+    /// SIMs whose NAS are asked at the same time; each NAS has a pace of its own.
     private static let bulkAtOnce = 250
+    /// Of so many that are read.
+    private static let bulkPage = 5000
 
     /// Does what running operations have left to do.
     package func runBulks() async throws {
@@ -157,17 +159,7 @@ extension ControlPlane {
         }
         let now = now()
         try await store.write { store in try store.setBulk(id, appliedAt: now) }
-        var place: Int64 = 0
-        while true {
-            let (after, limit) = (place, Self.bulkAtOnce)
-            let items = try await store.read { store in
-                try store.bulkItems(of: id, in: .applied, after: after, limit: limit)
-            }
-            guard let last = items.last else { break }
-            place = last.number
-            let done = await confirm(items)
-            try await store.write { store in try store.setBulkItems(done, of: id) }
-        }
+        try await confirmAll(of: id)
         let finished = self.now()
         let isCut = try await store.write { store in
             let isCut = try !store.bulkItems(of: id, in: .failed, after: nil, limit: 1000)
@@ -223,11 +215,33 @@ extension ControlPlane {
         }
     }
 
-    /// Has the sessions of these SIMs ended by their NAS.
-    private func confirm(_ items: [BulkItem]) async -> [BulkItem] {
-        await withTaskGroup(of: BulkItem.self) { group in
-            for item in items { group.addTask { await self.confirm(item) } }
-            return await group.reduce(into: []) { $0.append($1) }
+    /// Has the sessions of SIMs that are stopped ended by their NAS. One that does not answer holds up no other.
+    private func confirmAll(of id: BulkOperation.ID) async throws {
+        var place: Int64 = 0
+        while true {
+            let after = place
+            let items = try await store.read { store in
+                try store.bulkItems(of: id, in: .applied, after: after, limit: Self.bulkPage)
+            }
+            guard let last = items.last else { return }
+            place = last.number
+            try await withThrowingTaskGroup(of: BulkItem.self) { group in
+                var rest = items.makeIterator()
+                var done: [BulkItem] = []
+                for _ in 0..<Self.bulkAtOnce {
+                    if let item = rest.next() { group.addTask { await self.confirm(item) } }
+                }
+                while let item = try await group.next() {
+                    if let item = rest.next() { group.addTask { await self.confirm(item) } }
+                    done.append(item)
+                    guard done.count >= Self.bulkAtOnce else { continue }
+                    let some = done
+                    try await store.write { store in try store.setBulkItems(some, of: id) }
+                    done = []
+                }
+                let some = done
+                try await store.write { store in try store.setBulkItems(some, of: id) }
+            }
         }
     }
 
