@@ -34,11 +34,11 @@ package enum SQLiteSchema {
         }
         migrator.registerMigration("202611291220-imei-lists") { db in try db.execute(sql: imeiLists) }
         migrator.registerMigration("202611291230-approval") { db in try db.execute(sql: approval) }
-        migrator.registerMigration("202611291200-bearers") { db in try db.execute(sql: bearers) }
-        migrator.registerMigration("202611291201-equipment-history") { db in try db.execute(sql: equipmentHistory) }
-        migrator.registerMigration("202611291202-nas-profiles") { db in try db.execute(sql: nasProfiles) }
-        migrator.registerMigration("202611291203-test-sims") { db in try db.execute(sql: testSIMs) }
-        migrator.registerMigration("202611291204-bulk-operations") { db in try db.execute(sql: bulkOperations) }
+        migrator.registerMigration("202611291240-bearers") { db in try db.execute(sql: bearers) }
+        migrator.registerMigration("202611291241-equipment-history") { db in try db.execute(sql: equipmentHistory) }
+        migrator.registerMigration("202611291242-nas-profiles") { db in try db.execute(sql: nasProfiles) }
+        migrator.registerMigration("202611291243-test-sims") { db in try db.execute(sql: testSIMs) }
+        migrator.registerMigration("202611291244-bulk-operations") { db in try db.execute(sql: bulkOperations) }
         return migrator
     }
 
