@@ -2,6 +2,7 @@ package import Domain
 import Logging
 import Metrics
 import ServiceLifecycle
+import Store
 import Synchronization
 
 /// How many attaches each NAS asks for, and whether that is a storm: a fleet that attaches again and again, since its
@@ -115,13 +116,32 @@ struct StormKeeper: Service {
                         storms.increment()
                         control.logger.warning(
                             "a storm of attaches has begun", metadata: Self.metadata(names[nas]?.name, count))
+                        await tell(.reattachStorm, names[nas]?.name, "a storm of attaches has begun", count)
                     case .ended(let nas, let count, let seconds):
                         var metadata = Self.metadata(names[nas]?.name, count)
                         metadata["seconds"] = "\(seconds)"
                         control.logger.notice("a storm of attaches is over", metadata: metadata)
+                        await tell(.reattachStormOver, names[nas]?.name, "a storm of attaches is over", count)
                     }
                 }
             }
+        }
+    }
+
+    private func tell(_ code: Event.Code, _ nas: Name?, _ words: String, _ count: StormWatch.Count) async {
+        var details = [
+            Event.Detail("attaches", count.attaches), Event.Detail("rejected", count.rejects.values.reduce(0, +)),
+            Event.Detail("from_memory", count.remembered),
+        ]
+        if let reason = count.mainReason { details.append(Event.Detail("reason", reason.rawValue)) }
+        let news = Event.News(
+            code, of: nil, about: Event.Subject(.nas, nas.map { "\($0)" } ?? "unknown"), at: control.now(),
+            words: words,
+            details: details)
+        do {
+            _ = try await control.store.write { store in try store.appendEvent(news) }
+        } catch {
+            control.logger.error("a storm could not be recorded as an event", metadata: ["error": "\(error)"])
         }
     }
 
