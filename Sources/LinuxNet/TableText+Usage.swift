@@ -23,11 +23,12 @@ extension TableText {
                 ] + towards(.ratedDown, .down)
             ),
             ("from_device", towards(.ratedUp, .up)),
-            // What the gateway itself sends devices: answers of its resolver, errors.
+            // What the gateway itself sends devices: answers of its resolver by TCP, errors.
             (
                 "filter_output",
                 families.map {
-                    "oif \"\(layout.sgiInterface)\" \(Self.policyOfDestination($0)) goto \(UsageChain.output.rawValue)"
+                    "oif \"\(layout.sgiInterface)\" meta l4proto != udp \(Self.policyOfDestination($0)) "
+                        + "goto \(UsageChain.output.rawValue)"
                 }
             ),
         ]

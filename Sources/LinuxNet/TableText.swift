@@ -295,9 +295,10 @@ struct TableText {
             (
                 "sgi_input",
                 (layout.resolver.map { resolver in
-                    ["udp", "tcp"].map {
-                        "meta mark \(Self.number(RouteMark.resolver)) \($0) dport { 53, \(resolver.redirectedPort) } "
-                            + "goto \(UsageChain.input.rawValue)"
+                    // Questions by UDP have a rate of their own, and are not counted.
+                    [("udp", "accept"), ("tcp", "goto \(UsageChain.input.rawValue)")].map { transport, verdict in
+                        "meta mark \(Self.number(RouteMark.resolver)) \(transport) "
+                            + "dport { 53, \(resolver.redirectedPort) } \(verdict)"
                     }
                 } ?? []) + [
                     "meta mark != 0 counter name input_denied drop",

@@ -375,7 +375,7 @@ extension KernelTests.Table {
         }
         chain filter_output {
         type filter hook output priority filter; policy accept;
-        oif "sgi0" meta mark set ip daddr map @device_policy goto usage_output
+        oif "sgi0" meta l4proto != 17 meta mark set ip daddr map @device_policy goto usage_output
         }
         chain nat_prerouting {
         type nat hook prerouting priority dstnat; policy accept;
