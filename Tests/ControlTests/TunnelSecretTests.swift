@@ -252,10 +252,10 @@ import VICI
                 try Cases.name("backup"), of: acme,
                 try Cases.tunnel(["10.0.1.0/24"], peer: "203.0.113.13", authentication: .certificate), by: .system)
             #expect(next.authority == new.certificate && next.certificate?.issuer == new.certificate.subject)
-            clock.advance(seconds: 3599)
+            clock.advance(seconds: 1800)
             try await control.forgetRetiredAuthorities()
             #expect(try await control.authorities(of: acme, by: .system).count == 2)
-            clock.advance(seconds: 2)
+            clock.advance(seconds: 1801)
             try await control.forgetRetiredAuthorities()
             #expect(try await control.authorities(of: acme, by: .system).map(\.certificate) == [new.certificate])
             try await Cases.eventually("the new one alone") { believed() == [new.certificate.der] }
