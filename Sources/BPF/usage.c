@@ -3,9 +3,9 @@
 //
 // Called by rules of the chains `usage_*` and `rated_*` (nftables' `match`, xt_bpf): `up` and `down` for packets between
 // devices and everything else, `rated_up` and `rated_down` for those of rules that have rates, `between` for those from
-// device to device, `gateway_up` and `gateway_down` for what the gateway itself takes and answers. They return whether the packet passes. A packet begins with its IP header. `change` and
-// `set_quota` are called by the loader, with elements that change in one step (BPF_PROG_TEST_RUN). Only helpers that
-// Linux 6.1 has.
+// device to device, `gateway_up` and `gateway_down` for what the gateway itself takes and sends. They return whether the
+// packet passes. A packet begins with its IP header. `change` and `set_quota` are called by the loader, with elements that
+// change in one step (BPF_PROG_TEST_RUN). Only helpers that Linux 6.1 has.
 
 #include <linux/bpf.h>
 
@@ -19,7 +19,7 @@ static long (*const map_push)(void *map, const void *value, __u64 flags) = (void
 static long (*const load_bytes)(const void *skb, __u32 offset, void *to, __u32 length) = (void *)BPF_FUNC_skb_load_bytes;
 static __u64 (*const now)(void) = (void *)BPF_FUNC_ktime_get_ns;
 
-// The maps, which the loader makes; UsageMap.swift has the same keys and values.
+// The maps, which the loader makes; UsagePrograms.swift has the same keys and values.
 struct map;
 extern struct map devices; // a device's key: struct device
 extern struct map ways;    // struct way_key: struct way

@@ -1,5 +1,5 @@
 // Made by scripts/bpf. Not to be edited.
-// Sources/BPF/usage.c: 7ba3cc515c8aa27d3831e4279f485ce88924d61fa8986dfcc582fa6f4ffd98b3
+// Sources/BPF/usage.c: e7647a4a6ba98abf402bb0f88a8bb4c0069044b5f5e2643b651a5e14e04d101b
 // clang 21.0.0
 
 enum UsageInstructions {

@@ -312,7 +312,7 @@ extension RateLimit? {
     /// Nanoseconds: what 1,024 octets take, and the burst.
     fileprivate var pace: [UInt8] {
         guard let self else { return [UInt8](repeating: 0, count: 16) }
-        let nanoseconds = { (octets: UInt64) in octets * 8_000_000 / (self.bitsPerSecond / 1000) }
+        let nanoseconds = { (octets: UInt64) in octets * 8_000_000 / (self.rate.bitsPerSecond / 1000) }
         return nanoseconds(1024).nativeOctets + nanoseconds(self.burst).nativeOctets
     }
 }

@@ -120,12 +120,10 @@ public struct DeviceLimit: Hashable, Sendable {
 
 /// How much may pass in a time: octets of IP packets.
 public struct RateLimit: Hashable, Sendable {
-    public let bitsPerSecond: UInt64
+    public let rate: BitRate
     /// How many octets may pass at once.
     public let burst: UInt64
 
-    /// 8 kbit/s to 10 Gbit/s.
-    public static let bounds: ClosedRange<UInt64> = 8000...10_000_000_000
     /// The least burst is what passes in this time, in milliseconds: TCP waits for 200 ms at least (Linux' and others'
     /// retransmission time-out), and what it may not catch up afterwards would be missing from the rate.
     public static let leastBurstMilliseconds: UInt64 = 300
@@ -133,11 +131,9 @@ public struct RateLimit: Hashable, Sendable {
     public static let mostBurstMilliseconds: UInt64 = 60_000
 
     /// A burst that is too small or too large becomes the least or the largest.
-    /// - Returns: `nil` for a rate out of bounds.
-    public init?(bitsPerSecond: UInt64, burst: UInt64 = 0) {
-        guard Self.bounds.contains(bitsPerSecond) else { return nil }
-        self.bitsPerSecond = bitsPerSecond
-        let octets = { (milliseconds: UInt64) in bitsPerSecond * milliseconds / 8000 }
+    public init(_ rate: BitRate, burst: UInt64 = 0) {
+        self.rate = rate
+        let octets = { (milliseconds: UInt64) in rate.bitsPerSecond * milliseconds / 8000 }
         self.burst = min(max(burst, octets(Self.leastBurstMilliseconds)), octets(Self.mostBurstMilliseconds))
     }
 }

@@ -133,7 +133,7 @@ extension KernelTests {
             let number = try quota(1)
             let volume = UInt64(megabits * 250_000)
             let rig = try rig(
-                [1: DeviceLimit(quotas: [number], down: RateLimit(bitsPerSecond: UInt64(megabits) * 1_000_000))],
+                [1: DeviceLimit(quotas: [number], down: rateLimit(UInt64(megabits) * 1_000_000))],
                 quotas: [number: Quota(period: 1, limit: volume)])
             let flows =
                 (0..<4).map { UsageLoad.Flow(device: 1, port: UInt16(5000 + $0), kind: .tcp("cubic"), isDown: true) }
@@ -169,7 +169,7 @@ extension KernelTests {
                 {
                     for isDown in [false, true] {
                         let number = flows.count + 1
-                        let bits = RateLimit(bitsPerSecond: UInt64(rate))
+                        let bits = rateLimit(UInt64(rate))
                         limits[number] = isDown ? DeviceLimit(down: bits) : DeviceLimit(up: bits)
                         flows.append(
                             UsageLoad.Flow(device: number, port: UInt16(5000 + number), kind: kind, isDown: isDown))
@@ -184,7 +184,7 @@ extension KernelTests {
                 UsageLoad.Flow(device: 1, port: 5001, kind: .tcp("cubic"), isDown: true),
                 UsageLoad.Flow(device: 2, port: 5002, kind: .udp(rate: 150_000_000, size: 1400)),
             ]
-            let bits = RateLimit(bitsPerSecond: 100_000_000)
+            let bits = rateLimit(100_000_000)
             try expectRates(
                 [100_000_000, 100_000_000], flows, [1: DeviceLimit(down: bits), 2: DeviceLimit(up: bits)])
         }
@@ -213,7 +213,7 @@ extension KernelTests {
                         .limited(
                             .internet,
                             .init(
-                                rule: 0, up: RateLimit(bitsPerSecond: bits), down: RateLimit(bitsPerSecond: bits))),
+                                rule: 0, up: rateLimit(bits), down: rateLimit(bits))),
                         .internet, .internet,
                     ])
             }
@@ -246,7 +246,7 @@ extension KernelTests {
         }
 
         @Test func `small packets pass while a transfer takes all of the rate`() throws {
-            let bits = RateLimit(bitsPerSecond: 64_000)
+            let bits = rateLimit(64_000)
             let rig = try rig([1: DeviceLimit(up: bits, down: bits)])
             // As questions to a resolver are: 60 octets up, 200 down.
             let question = UsageLoad.Flow(device: 1, port: 5010, kind: .udp(rate: 2400, size: 60))
@@ -263,13 +263,13 @@ extension KernelTests {
         }
 
         @Test func `a rate changes at once, and an unlimited device is not slowed`() throws {
-            let rig = try rig([1: DeviceLimit(up: RateLimit(bitsPerSecond: 8000))])
+            let rig = try rig([1: DeviceLimit(up: rateLimit(8000))])
             let echo = try UsageEcho(rig)
             var passed = 0
             for _ in 0..<20 where echo.exchange(device: 1, up: 1000, down: 1, milliseconds: 20) { passed += 1 }
             #expect((1...2).contains(passed))
             for _ in 0..<20 { #expect(echo.exchange(device: 2, up: 1000, down: 1)) }
-            try rig.kernel.setLimits([limit(1): DeviceLimit(up: RateLimit(bitsPerSecond: 100_000_000))])
+            try rig.kernel.setLimits([limit(1): DeviceLimit(up: rateLimit(100_000_000))])
             for _ in 0..<20 { #expect(echo.exchange(device: 1, up: 1000, down: 1)) }
             try rig.kernel.apply([.set(device(1))])
             for _ in 0..<20 { #expect(echo.exchange(device: 1, up: 1000, down: 1)) }

@@ -268,7 +268,7 @@ extension KernelTests {
                 case 7:
                     let part = try ledger.read(kernel)
                     if Bool.random(using: &random) { _ = try kernel.forgetUsage(part) }
-                case 8: try kernel.setLimits([limit: DeviceLimit(up: RateLimit(bitsPerSecond: 1_000_000_000))])
+                case 8: try kernel.setLimits([limit: DeviceLimit(up: rateLimit(1_000_000_000))])
                 default:
                     let (up, down) = (
                         Int.random(in: 0...1400, using: &random), Int.random(in: 1...1400, using: &random)

@@ -1,6 +1,7 @@
 import Domain
 import Glibc
 import LinuxNet
+import PolicyCompiler
 import Testing
 
 /// Traffic through the gateway for some time: TCP connections and UDP datagrams, all in one loop. Nobody waits for anybody.
@@ -154,3 +155,6 @@ final class UsageLoad {
         }
     }
 }
+
+/// With the least burst.
+func rateLimit(_ bitsPerSecond: UInt64) -> RateLimit? { BitRate(bitsPerSecond: bitsPerSecond).map { RateLimit($0) } }
