@@ -117,8 +117,8 @@ extension ControlPlane {
             guard operation.state == .running else {
                 throw ControlError(.conflict, "operation \(id) is \(operation.state.rawValue) already")
             }
-            try store.abandonBulkItems(of: id, detail: "cancelled by \(principal.name) before its turn")
-            return BulkView(operation: operation, counts: try store.bulkCounts(of: id))
+            try store.cancelBulk(id, detail: "cancelled by \(principal.name) before its turn")
+            return BulkView(operation: try store.visibleBulk(id, to: principal), counts: try store.bulkCounts(of: id))
         }
     }
 
@@ -135,7 +135,7 @@ extension ControlPlane {
     package func runBulks() async throws {
         guard hasBulk.exchange(false, ordering: .acquiring) else { return }
         do {
-            for operation in try await store.read({ store in try store.runningBulks() }) { try await run(operation) }
+            for operation in try await store.read({ store in try store.openBulks() }) { try await run(operation) }
         } catch {
             hasBulk.store(true, ordering: .releasing)
             throw error
@@ -161,17 +161,14 @@ extension ControlPlane {
         try await store.write { store in try store.setBulk(id, appliedAt: now) }
         try await confirmAll(of: id)
         let finished = self.now()
-        let isCut = try await store.write { store in
-            let isCut = try !store.bulkItems(of: id, in: .failed, after: nil, limit: 1000)
-                .filter { $0.detail.hasPrefix("cancelled") }.isEmpty
-            try store.setBulk(id, state: isCut ? .cancelled : .finished, finishedAt: finished)
-            return isCut
+        let (state, counts) = try await store.write { store in
+            try store.finishBulk(id, at: finished)
+            return (try store.bulk(id)?.state, try store.bulkCounts(of: id))
         }
-        let counts = try await store.read { store in try store.bulkCounts(of: id) }
         logger.notice(
             "a bulk operation is over",
             metadata: [
-                "operation": "\(id)", "action": "\(action.kind.rawValue)", "cancelled": "\(isCut)",
+                "operation": "\(id)", "action": "\(action.kind.rawValue)", "state": "\(state?.rawValue ?? "")",
                 "done": "\(counts[.done] ?? 0)", "unchanged": "\(counts[.unchanged] ?? 0)",
                 "unconfirmed": "\(counts[.unconfirmed] ?? 0)", "failed": "\(counts[.failed] ?? 0)",
             ])
@@ -186,7 +183,8 @@ extension ControlPlane {
         let sessions: [Session.ID]
     }
 
-    /// On the engine's loop. The kernel gets the batch within the store's transaction: neither has it without the other.
+    /// On the engine's loop. The kernel gets the batch within the store's transaction, so that one that it refuses is not
+    /// stored; should the commit fail after that, the batch is done again.
     private func applySome(of operation: BulkOperation) async throws -> BulkStep {
         let (plan, now) = (settings.natPlan, now())
         return try await store.write { store in
@@ -255,7 +253,7 @@ extension ControlPlane {
         }
         var record = StepRecord()
         var isComplete = true
-        for session in sessions { isComplete = await end(session, &record) && isComplete }
+        for session in sessions { isComplete = await end(session, &record) == .ended && isComplete }
         item.state = isComplete ? .done : .unconfirmed
         item.detail = isComplete ? "" : record.steps.map(\.detail).joined(separator: "; ")
         return item

@@ -51,7 +51,7 @@ public struct BulkOperation: Hashable, Sendable {
     public enum State: String, Hashable, Sendable, CaseIterable {
         case running
         case finished
-        /// Somebody stopped it: what had not been done by then was left.
+        /// Somebody stopped it: what had not been done by then was left. NAS may still be told of what had.
         case cancelled
     }
 

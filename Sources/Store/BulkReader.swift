@@ -5,8 +5,8 @@ public protocol BulkReader {
     func bulk(_ id: BulkOperation.ID) throws(StoreError) -> BulkOperation?
     /// Newest first, below a number. `tenant` nil: everyone's.
     func bulks(of tenant: Tenant.ID?, before: BulkOperation.ID?, limit: Int) throws(StoreError) -> [BulkOperation]
-    /// Oldest first.
-    func runningBulks() throws(StoreError) -> [BulkOperation]
+    /// Those that have something left to do, oldest first.
+    func openBulks() throws(StoreError) -> [BulkOperation]
     /// How many of its SIMs are in which state.
     func bulkCounts(of id: BulkOperation.ID) throws(StoreError) -> [BulkItem.State: Int]
     /// By number, after one. `state` nil: in any.
@@ -31,9 +31,10 @@ public protocol BulkTransaction: BulkReader {
     ) throws(StoreError) -> BulkOperation
     func setBulkItems(_ items: [BulkItem], of id: BulkOperation.ID) throws(StoreError)
     /// What waits is left undone, with the reason.
-    func abandonBulkItems(of id: BulkOperation.ID, detail: String) throws(StoreError)
+    func cancelBulk(_ id: BulkOperation.ID, detail: String) throws(StoreError)
     func setBulk(_ id: BulkOperation.ID, appliedAt: Timestamp) throws(StoreError)
-    func setBulk(_ id: BulkOperation.ID, state: BulkOperation.State, finishedAt: Timestamp) throws(StoreError)
+    /// Nothing is left to do; one that was cancelled stays so.
+    func finishBulk(_ id: BulkOperation.ID, at time: Timestamp) throws(StoreError)
 
     /// Begins or ends a manufacturing test; the SIM is active besides.
     func setTest(_ allowance: SIM.TestAllowance?, of sim: SIM.ID) throws(StoreError)

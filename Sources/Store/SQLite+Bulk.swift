@@ -27,8 +27,8 @@ extension SQLiteReading {
             BulkOperation.init(columns:))
     }
 
-    func runningBulks() throws(StoreError) -> [BulkOperation] {
-        try rows("\(Self.bulkColumns) WHERE state = 'running' ORDER BY id", [], BulkOperation.init(columns:))
+    func openBulks() throws(StoreError) -> [BulkOperation] {
+        try rows("\(Self.bulkColumns) WHERE finished_at IS NULL ORDER BY id", [], BulkOperation.init(columns:))
     }
 
     func bulkCounts(of id: BulkOperation.ID) throws(StoreError) -> [BulkItem.State: Int] {
@@ -162,7 +162,8 @@ extension SQLiteTransaction {
         }
     }
 
-    func abandonBulkItems(of id: BulkOperation.ID, detail: String) throws(StoreError) {
+    func cancelBulk(_ id: BulkOperation.ID, detail: String) throws(StoreError) {
+        try change("UPDATE bulk_operations SET state = 'cancelled' WHERE id = ?", [id.sql], missing: Self.noBulk)
         try execute(
             "UPDATE bulk_items SET state = 'failed', detail = ? WHERE operation = ? AND state = 'waiting'",
             [detail.sql, id.sql])
@@ -174,10 +175,11 @@ extension SQLiteTransaction {
             missing: Self.noBulk)
     }
 
-    func setBulk(_ id: BulkOperation.ID, state: BulkOperation.State, finishedAt: Timestamp) throws(StoreError) {
+    func finishBulk(_ id: BulkOperation.ID, at time: Timestamp) throws(StoreError) {
         try change(
-            "UPDATE bulk_operations SET state = ?, finished_at = ? WHERE id = ?",
-            [state.rawValue.sql, finishedAt.sql, id.sql], missing: Self.noBulk)
+            """
+            UPDATE bulk_operations SET state = iif(state = 'running', 'finished', state), finished_at = ? WHERE id = ?
+            """, [time.sql, id.sql], missing: Self.noBulk)
     }
 
     private static var noBulk: String { "there is no such bulk operation" }

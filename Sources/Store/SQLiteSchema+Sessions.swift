@@ -84,7 +84,7 @@ extension SQLiteSchema {
             applied_at INTEGER,
             finished_at INTEGER
         ) STRICT;
-        CREATE INDEX bulk_operations_running ON bulk_operations (id) WHERE state = 'running';
+        CREATE INDEX bulk_operations_open ON bulk_operations (id) WHERE finished_at IS NULL;
 
         CREATE TABLE bulk_items (
             operation INTEGER NOT NULL REFERENCES bulk_operations (id) ON DELETE CASCADE,

@@ -48,6 +48,36 @@ import Testing
         }
     }
 
+    @Test func `a cancelled operation leaves what waits as it is, and says so`() async throws {
+        try await Bench.run { bench in
+            let tenant = try await Self.fleet(3, bench)
+            try await Self.attach(0..<3, bench)
+            // Nothing of it can be done yet.
+            bench.kernel.change { $0.refusals = .max }
+            let begun = try await bench.control.startBulk(
+                .suspend, on: ControlPlane.BulkSelection(tenant: tenant.name), by: .system)
+            let cancelled = try await bench.control.cancelBulk(begun.operation.id, by: .system)
+            #expect(cancelled.operation.state == .cancelled && cancelled.counts == [.failed: 3])
+            bench.kernel.change { $0.refusals = 0 }
+            let deadline = ContinuousClock.now + .seconds(10)
+            var view = cancelled
+            while view.operation.finishedAt == nil, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(10))
+                view = try await bench.control.bulk(begun.operation.id, by: .system)
+            }
+            #expect(view.operation.state == .cancelled && view.operation.finishedAt != nil)
+            let items = try await bench.control.bulkItems(
+                of: begun.operation.id, in: nil, after: nil, limit: 10, by: .system)
+            #expect(items.allSatisfy { $0.detail == "cancelled by cordond before its turn" })
+            let sims = try await bench.control.sims(of: tenant.name, group: nil, after: nil, limit: 10, by: .system)
+            #expect(sims.count == 3 && sims.allSatisfy { $0.state == .active })
+            #expect(bench.kernel.now.devices.count == 3)
+            await #expect(throws: ControlError.self) {
+                try await bench.control.cancelBulk(begun.operation.id, by: .system)
+            }
+        }
+    }
+
     @Test func `10,000 SIMs are suspended within 5 seconds, told apart by their items, and twice changes nothing`()
         async throws
     {
@@ -260,7 +290,7 @@ import Testing
         #expect(try book.rejection(of: request(9999, "iot"), at: now + .seconds(31)) == nil)
         #expect(try book.rejection(of: request(0, "iot"), at: now) == nil)
         let before = book.changes
-        book.forget(try Bench.imsi(9999))
+        book.forgetAll()
         book.remember([(try request(9999, "iot"), .simSuspended)], since: before, at: now)
         #expect(try book.rejection(of: request(9999, "iot"), at: now) == nil)
         // Pools come and go without anybody.

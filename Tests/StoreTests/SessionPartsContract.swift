@@ -107,7 +107,7 @@ struct SessionPartsContract {
             let loss = try store.insertLoss(
                 of: scene.nas.id, cause: .nasStarted, lastSession: sessions[7].id, begunBy: noon.plus(seconds: 5))
             #expect(try store.losses() == [loss])
-            #expect(try store.sessions(of: loss, after: nil, limit: 100) == Array(sessions.prefix(6)))
+            #expect(try store.sessions(of: loss, limit: 100) == Array(sessions.prefix(6)))
             #expect(try store.sessions(of: loss, after: sessions[1].id, limit: 2) == Array(sessions[2...3]))
             let all = try store.insertLoss(
                 of: scene.nas.id, cause: .nasStopped, lastSession: sessions[7].id, begunBy: nil)
@@ -189,7 +189,7 @@ struct SessionPartsContract {
             #expect(try store.bulks(of: nil, before: nil, limit: 2).map(\.id.rawValue) == [10, 9])
             #expect(try store.bulks(of: scene.tenant.id, before: BulkOperation.ID(3), limit: 9).count == 2)
             #expect(try store.bulks(of: Tenant.ID(99), before: nil, limit: 9).isEmpty)
-            #expect(try store.runningBulks().count == 10)
+            #expect(try store.openBulks().count == 10)
             var items = try store.bulkItems(of: operation.id, in: nil, after: nil, limit: 10)
             #expect(items.map(\.state) == [.waiting, .failed] && items.map(\.sim) == [scene.sim.id, nil])
             #expect(try store.bulkCounts(of: operation.id) == [.waiting: 1, .failed: 1])
@@ -199,12 +199,16 @@ struct SessionPartsContract {
             #expect(try store.bulkItems(of: operation.id, in: .unconfirmed, after: 0, limit: 1) == [items[0]])
             #expect(try store.bulkItems(of: operation.id, in: nil, after: 1, limit: 9) == [items[1]])
             let first = BulkOperation.ID(1)
-            try store.abandonBulkItems(of: first, detail: "cancelled")
+            try store.cancelBulk(first, detail: "cancelled")
             #expect(try store.bulkCounts(of: first) == [.failed: 2])
             try store.setBulk(first, appliedAt: noon)
-            try store.setBulk(first, state: .cancelled, finishedAt: noon.plus(seconds: 1))
+            // NAS may still have to be told of what had been done.
+            #expect(try store.openBulks().first?.state == .cancelled)
+            try store.finishBulk(first, at: noon.plus(seconds: 1))
             let over = try #require(try store.bulk(first))
             #expect(over.state == .cancelled && over.appliedAt == noon && over.finishedAt == noon.plus(seconds: 1))
+            try store.finishBulk(operation.id, at: noon)
+            #expect(try store.bulk(operation.id)?.state == .finished && store.openBulks().count == 8)
         }
     }
 
