@@ -124,7 +124,7 @@ struct BulkBody: RequestBody {
         case .activate: return .activate
         case .test:
             let terms = TestBody(days: testDays, octets: testOctets).terms
-            guard (1...3650).contains(terms.days), (terms.octets ?? 1) > 0 else {
+            guard terms.isWhole else {
                 throw ControlError.wrong("test_days", "a test lasts from 1 to 3650 days and takes one octet at least")
             }
             return .test(terms)

@@ -206,11 +206,7 @@ extension ControlPlane {
         try await change {
             let now = self.now()
             try await self.store.write { store in
-                let scope = SessionPolicyScope.stored { _ in true }
-                for record in try store.sessionPolicies() {
-                    // One that cannot be read asks nobody.
-                    let policy = try? SessionPolicyDocument(parsing: record.document, file: "", in: scope).policy
-                    guard policy?.approval?.by == .hook else { continue }
+                if let record = try store.sessionPolicy(saying: { $0.approval?.by == .hook }) {
                     throw ControlError(
                         .conflict,
                         "a session policy (\(record.place.level.rawValue)) is by the approval hook; change that first")

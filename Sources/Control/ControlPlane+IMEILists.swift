@@ -58,14 +58,12 @@ extension ControlPlane {
             try await self.store.write { store in
                 let owner = try store.owner(tenant, for: principal)
                 let list = try store.ownIMEIList(name, of: owner)
-                let scope = SessionPolicyScope.stored { _ in true }
-                for record in try store.sessionPolicies() {
-                    let isOperators = record.place.level <= .tenantCeiling
-                    guard (isOperators ? nil : record.place.tenant) == owner,
-                        // One that cannot be read names nothing that could be looked up.
-                        let policy = try? SessionPolicyDocument(parsing: record.document, file: "", in: scope).policy,
-                        case .list(_, _, let names) = policy.imeiLock?.mode, names.contains(name)
-                    else { continue }
+                let naming = try store.sessionPolicy(
+                    among: { ($0.level <= .tenantCeiling ? nil : $0.tenant) == owner },
+                    saying: { policy in
+                        if case .list(_, _, let names) = policy.imeiLock?.mode { names.contains(name) } else { false }
+                    })
+                if let record = naming {
                     throw ControlError(
                         .conflict,
                         "a session policy (\(record.place.level.rawValue)) names the list \(name); take it out of that first"

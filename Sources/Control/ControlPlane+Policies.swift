@@ -340,14 +340,8 @@ extension StoreReader {
 
     /// Whether a session policy for the tenant names it as that of its quarantine.
     fileprivate func isQuarantinePolicy(_ policy: Policy) throws -> Bool {
-        let scope = SessionPolicyScope.stored { _ in true }
-        return try sessionPolicies().contains { record in
-            // One that cannot be read names nothing.
-            record.place.tenant == policy.tenant && record.document.contains("\(policy.name)")
-                && (try? SessionPolicyDocument(parsing: record.document, file: "", in: scope))?.policy.quarantine?
-                    .policy
-                    == policy.name
-        }
+        try sessionPolicy(
+            among: { $0.tenant == policy.tenant }, saying: { $0.quarantine?.policy == policy.name }) != nil
     }
 
     fileprivate func version(_ version: Int64, of policy: Policy) throws -> Policy {

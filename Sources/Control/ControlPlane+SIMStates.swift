@@ -17,7 +17,7 @@ extension ControlPlane {
     public func beginTest(
         _ imsi: IMSI, _ terms: SIM.TestTerms, by principal: Principal
     ) async throws(ControlError) -> StateChange {
-        guard (1...3650).contains(terms.days), (terms.octets ?? 1) > 0 else {
+        guard terms.isWhole else {
             throw ControlError(.invalid, "a test lasts from 1 to 3650 days and takes one octet at least")
         }
         let allowance = terms.allowance(from: now())

@@ -287,6 +287,24 @@ extension StoreReader {
         }
     }
 
+    /// A document that says so, of the operator's and tenants'. Texts that are the same are read once.
+    /// - Parameter isMeant: is asked before the document is read.
+    func sessionPolicy(
+        among isMeant: (SessionPolicyPlace) -> Bool = { _ in true }, saying isSo: (SessionPolicy) -> Bool
+    ) throws -> SessionPolicyRecord? {
+        let scope = SessionPolicyScope.stored { _ in true }
+        var answers: [String: Bool] = [:]
+        return try sessionPolicies().first { record in
+            guard isMeant(record.place) else { return false }
+            if let known = answers[record.document] { return known }
+            // One that cannot be read says nothing.
+            let policy = try? SessionPolicyDocument(parsing: record.document, file: "", in: scope).policy
+            let answer = policy.map(isSo) ?? false
+            answers[record.document] = answer
+            return answer
+        }
+    }
+
     /// `nil` when the session would be treated as it is.
     fileprivate func change(
         of id: Session.ID, by judging: SessionJudging

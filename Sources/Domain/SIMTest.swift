@@ -29,6 +29,10 @@ extension SIM {
             self.octets = octets
         }
 
+        public static let rangeOfDays: ClosedRange<UInt16> = 1...3650
+        /// Whether a test can be begun with these.
+        public var isWhole: Bool { Self.rangeOfDays.contains(days) && octets != 0 }
+
         public static let standardDays: UInt16 = 30
         /// 5 MB.
         public static let standardOctets: UInt64 = 5_000_000
