@@ -47,7 +47,7 @@ extension ControlPlane {
     ) async throws(ControlError) -> SessionOrder {
         let session = try await begin("session.disconnect", id, by: principal)
         var record = StepRecord()
-        let isComplete = await end(session, &record)
+        let isComplete = await end(session, &record) == .ended
         return SessionOrder(session: id, steps: record.steps, isComplete: isComplete)
     }
 
@@ -86,7 +86,7 @@ extension ControlPlane {
             record.note("session", "ended: the NAS does not have it")
         case .refused, .noAnswer, .notSent:
             if endingOtherwise {
-                let isComplete = await end(session, &record)
+                let isComplete = await end(session, &record) == .ended
                 return SessionOrder(session: id, steps: record.steps, isComplete: isComplete)
             }
         }

@@ -59,7 +59,7 @@ extension ControlPlane {
 
         var isComplete = true
         for session in sessions {
-            isComplete = await end(session, &record) && isComplete
+            isComplete = await end(session, &record) == .ended && isComplete
         }
         return StateChange(imsi: imsi, state: state, steps: record.steps, isComplete: isComplete)
     }
@@ -91,10 +91,10 @@ extension ControlPlane {
     }
 
     /// Tells the NAS to end the session and waits for its Accounting-Stop.
-    func end(_ session: Session, _ record: inout StepRecord) async -> Bool {
+    func end(_ session: Session, _ record: inout StepRecord) async -> SessionEnding {
         guard let request = await request(for: session) else {
             record.note("disconnect", "the session's NAS is not registered any more; nothing was sent")
-            return false
+            return .unconfirmed
         }
         let outcome = OutcomeBox()
         let isStopped = await engine.stops.wait(for: session.id, limit: settings.stopConfirmationWait) {
@@ -112,17 +112,20 @@ extension ControlPlane {
         if let answer { record.note("disconnect", answer.words()) }
         if isStopped {
             record.note("accounting-stop", "the NAS has confirmed the end of the session")
-            return true
+            return .ended
         }
         if answer?.result == .contextNotFound {
             // The NAS has no such session: no Accounting-Stop will ever come, so the end is ours to record.
             let ended =
                 (try? await engine.exclusively { try await self.endSessions([session.id], .unknownToNAS) }) != nil
             record.note("session", ended ? "ended" : "could not be recorded as ended; it will be by the next attach")
-            return ended
+            return ended ? .ended : .unconfirmed
         }
         record.note("accounting-stop", "not seen yet; the session stays listed until the NAS confirms")
-        return false
+        switch answer?.result {
+        case .noAnswer, .notSent: return .unheard
+        case .acknowledged, .contextNotFound, .refused, nil: return .unconfirmed
+        }
     }
 
     /// On the engine's loop: ends those that have not ended, in the store and then in the kernel.
@@ -160,6 +163,15 @@ extension ControlPlane {
             accountingSessionID: session.accountingSessionID, nsapi: session.equipment.nsapi, msisdn: found.1,
             token: session.token, chargingID: session.equipment.chargingID)
     }
+}
+
+/// What came of telling a NAS to end a session.
+enum SessionEnding {
+    case ended
+    /// It was told, or there is nobody to tell; no Accounting-Stop has come.
+    case unconfirmed
+    /// It has not heard of it, and may when it is told again.
+    case unheard
 }
 
 /// The steps of one call, with the time since its start.

@@ -200,9 +200,8 @@ extension ControlPlane {
             return
         }
         var record = StepRecord()
-        _ = await end(session, &record)
         // A NAS that answered has heard it; the session ends with its Accounting-Stop. One that did not is asked again.
-        let isAnswered = record.steps.contains { $0.name == "disconnect" && !$0.detail.hasPrefix("no answer") }
-        if isAnswered { try? await store.write { store in try store.setIsToReject(false, id) } }
+        guard await end(session, &record) != .unheard else { return }
+        try? await store.write { store in try store.setIsToReject(false, id) }
     }
 }

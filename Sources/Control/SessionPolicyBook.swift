@@ -3,8 +3,8 @@ import Store
 import Synchronization
 
 /// The session policies in force, read, by place. Written by the engine's loop only, so that a batch and a change of what
-/// judges it never meet. Texts that are the same are one value: of a million SIMs with a document of their own there are
-/// seldom more than a few.
+/// judges it never meet. Texts that were the same at the start are one value: of a million SIMs with a document of their own
+/// there are seldom more than a few.
 final class SessionPolicyBook: Sendable {
     final class Document: Sendable {
         let policy: SessionPolicy

@@ -4,8 +4,8 @@ import Synchronization
 /// The last rejections, in front of the engine: a device that is rejected asks again at once, for ever, and a fleet of them
 /// would keep store and engine busy with what has been decided. What is repeated is answered from here.
 ///
-/// A rejection is remembered for half a minute at most, and forgotten at once when its SIM, or anything else that an
-/// administrator can change, is changed: what comes after the change is decided by it.
+/// A rejection is remembered for half a minute at most, and forgotten at once when anything that an administrator can
+/// change is changed: what comes after the change is decided by it.
 package final class VerdictBook: Sendable {
     package struct Limits: Sendable {
         /// SIMs that are remembered at most; at some 200 octets each.
@@ -77,15 +77,6 @@ package final class VerdictBook: Sendable {
             state.changes &+= 1
             state.young = [:]
             state.old = [:]
-        }
-    }
-
-    /// One SIM has changed.
-    package func forget(_ imsi: IMSI) {
-        state.withLock { state in
-            state.changes &+= 1
-            state.young[imsi] = nil
-            state.old[imsi] = nil
         }
     }
 
