@@ -31,7 +31,7 @@ extension BatchTransaction {
         let loss = NASLoss(
             id: NASLoss.ID(0), nas: report.nas, cause: cause, lastSession: try store.lastOfNATLog().session,
             begunBy: begunBy)
-        let lost = try store.sessions(of: loss, limit: Self.lossesAtOnce + 1)
+        let lost = try store.sessions(of: loss, after: nil, limit: Self.lossesAtOnce + 1)
         for session in lost.prefix(Self.lossesAtOnce) { try end(session, cause, store, &outcome) }
         guard lost.count > Self.lossesAtOnce else { return }
         _ = try store.insertLoss(

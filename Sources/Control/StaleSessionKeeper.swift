@@ -77,7 +77,7 @@ extension ControlPlane {
             for loss in try await store.read({ store in try store.losses() }) {
                 while true {
                     let sessions = try await store.read { store in
-                        try store.sessions(of: loss, limit: Self.endedAtOnce).map(\.id)
+                        try store.sessions(of: loss, after: nil, limit: Self.endedAtOnce).map(\.id)
                     }
                     guard !sessions.isEmpty else { break }
                     count += try await engine.exclusively { try await self.endSessions(sessions, loss.cause) }

@@ -107,7 +107,7 @@ struct SessionPartsContract {
             let loss = try store.insertLoss(
                 of: scene.nas.id, cause: .nasStarted, lastSession: sessions[7].id, begunBy: noon.plus(seconds: 5))
             #expect(try store.losses() == [loss])
-            #expect(try store.sessions(of: loss, limit: 100) == Array(sessions.prefix(6)))
+            #expect(try store.sessions(of: loss, after: nil, limit: 100) == Array(sessions.prefix(6)))
             #expect(try store.sessions(of: loss, after: sessions[1].id, limit: 2) == Array(sessions[2...3]))
             let all = try store.insertLoss(
                 of: scene.nas.id, cause: .nasStopped, lastSession: sessions[7].id, begunBy: nil)
