@@ -172,7 +172,7 @@ public final class ControlPlane: Sendable {
         var owners: [PolicyMark: Tenant.ID] = [:]
         for policy in policies { if let mark = policy.mark { owners[mark] = policy.tenant } }
         book.replaceAll(compiled, owners: owners)
-        restoreNames(learned)
+        restoreNames(learned, of: owners.keys)
         hitBook.begin(with: Set(compiled.keys))
         self.pools.withLock { $0 = pools.map(\.pool.prefix) }
         let report = try dataPlane.reconcile(

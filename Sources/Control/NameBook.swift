@@ -23,6 +23,8 @@ public struct NameLimits: Sendable {
 final class NameBook: Sendable {
     /// That an address has a name.
     struct Fact: Hashable, Sendable {
+        /// In the store; grows with each.
+        let number: Int64
         let policy: PolicyMark
         let address: IPAddress
         let name: DomainName
@@ -52,6 +54,7 @@ final class NameBook: Sendable {
     }
 
     fileprivate struct Known {
+        let number: Int64
         let name: DomainName
         let device: IPAddress?
         var until: Int64
@@ -68,8 +71,10 @@ final class NameBook: Sendable {
         /// Whose names the kernel does not have as they are.
         var due: Set<Key> = []
         var waiting: [@Sendable (NameLessonResult) -> Void] = []
-        /// What the store does not have as it is.
-        var unsaved: Set<FactKey> = []
+        var lastNumber: Int64 = 0
+        /// Facts that the store does not have, and the numbers of those that it is to forget.
+        var unsaved: [FactKey] = []
+        var gone: [Int64] = []
         var alarms: [Alarm] = []
 
         mutating func setDue(_ change: NamedAddress) {
@@ -110,11 +115,12 @@ final class NameBook: Sendable {
             var isMissing = false
             for address in lesson.addresses {
                 let key = Key(policy: lesson.policy, address: address)
-                for name in lesson.names
-                where state.policies[lesson.policy, default: Names()].note(
-                    name, at: address, by: lesson.device, until: time + life)
-                {
-                    state.unsaved.insert(FactKey(policy: lesson.policy, address: address, name: name))
+                for name in lesson.names {
+                    let fact = Known(
+                        number: state.lastNumber + 1, name: name, device: lesson.device, until: time + life)
+                    guard state.policies[lesson.policy, default: Names()].note(fact, at: address) else { continue }
+                    state.lastNumber += 1
+                    state.unsaved.append(FactKey(policy: lesson.policy, address: address, name: name))
                     enforceLimits(lesson.policy, name, &state)
                 }
                 guard let entry = state.policies[lesson.policy]?.addresses[address], entry.standing != .current else {
@@ -147,9 +153,9 @@ final class NameBook: Sendable {
     }
 
     private func forget(_ key: FactKey, _ state: inout State) {
-        guard state.policies[key.policy]?.forget(key.name, at: key.address) == true else { return }
+        guard let number = state.policies[key.policy]?.forget(key.name, at: key.address) else { return }
         state.due.insert(Key(policy: key.policy, address: key.address))
-        state.unsaved.insert(key)
+        state.gone.append(number)
         if state.policies[key.policy]?.facts == 0 { state.policies[key.policy] = nil }
     }
 
@@ -232,7 +238,8 @@ final class NameBook: Sendable {
         state.withLock { state in
             for key in over {
                 // Somebody may have been told again meanwhile.
-                guard let until = state.policies[key.policy]?.until(of: key.name, at: key.address), until <= time else {
+                guard let until = state.policies[key.policy]?.fact(of: key.name, at: key.address)?.until, until <= time
+                else {
                     continue
                 }
                 if isInUse(key.policy, key.address) {
@@ -248,7 +255,10 @@ final class NameBook: Sendable {
     func forget(_ policies: some Sequence<PolicyMark>) {
         state.withLock { state in
             let gone = Set(policies)
-            for policy in gone { state.policies[policy] = nil }
+            for policy in gone {
+                guard let names = state.policies.removeValue(forKey: policy) else { continue }
+                for entry in names.addresses.values { state.gone += entry.facts.map(\.number) }
+            }
             state.due = state.due.filter { !gone.contains($0.policy) }
             state.unsaved = state.unsaved.filter { !gone.contains($0.policy) }
         }
@@ -256,33 +266,47 @@ final class NameBook: Sendable {
 
     // MARK: The store
 
-    /// Facts that the store does not have, and those that it is to forget.
+    /// Facts that the store does not have, and the numbers of those that it is to forget: those first.
     /// - Parameter limit: how many at most.
-    func takeUnsaved(limit: Int) -> (new: [Fact], gone: [FactKey]) {
+    func takeUnsaved(limit: Int) -> (new: [Fact], gone: [Int64]) {
         state.withLock { state in
-            var (new, gone): ([Fact], [FactKey]) = ([], [])
-            let some = Array(state.unsaved.prefix(limit))
-            state.unsaved.subtract(some)
-            for key in some {
-                if let until = state.policies[key.policy]?.until(of: key.name, at: key.address) {
-                    new.append(
-                        Fact(policy: key.policy, address: key.address, name: key.name, device: nil, until: until))
-                } else {
-                    gone.append(key)
+            let gone = Array(state.gone.suffix(limit))
+            state.gone.removeLast(gone.count)
+            let keys = state.unsaved.suffix(limit - gone.count)
+            // One that has been forgotten since is nothing new.
+            let new = keys.compactMap { key in
+                state.policies[key.policy]?.fact(of: key.name, at: key.address).map { fact in
+                    Fact(
+                        number: fact.number, policy: key.policy, address: key.address, name: key.name, device: nil,
+                        until: fact.until)
                 }
             }
+            state.unsaved.removeLast(keys.count)
             return (new, gone)
         }
     }
 
-    func putBack(_ unsaved: some Sequence<FactKey>) { state.withLock { $0.unsaved.formUnion(unsaved) } }
+    func putBack(_ new: [Fact], _ gone: [Int64]) {
+        state.withLock { state in
+            state.unsaved += new.map { FactKey(policy: $0.policy, address: $0.address, name: $0.name) }
+            state.gone += gone
+        }
+    }
 
-    /// At a start: facts that the store has.
-    func restore(_ facts: some Sequence<Fact>) {
+    /// At a start: facts that the store has. Those of other policies than these, and those that are there twice, it is to
+    /// forget.
+    func restore(_ facts: some Sequence<Fact>, of policies: Set<PolicyMark>) {
         state.withLock { state in
             for fact in facts {
-                _ = state.policies[fact.policy, default: Names()].note(
-                    fact.name, at: fact.address, by: fact.device, until: fact.until)
+                state.lastNumber = max(state.lastNumber, fact.number)
+                let known = Known(number: fact.number, name: fact.name, device: fact.device, until: fact.until)
+                guard policies.contains(fact.policy) else {
+                    state.gone.append(fact.number)
+                    continue
+                }
+                let there = state.policies[fact.policy]?.fact(of: fact.name, at: fact.address)?.number
+                _ = state.policies[fact.policy, default: Names()].note(known, at: fact.address)
+                if let there, there != fact.number { state.gone.append(fact.number) }
             }
         }
     }
@@ -297,7 +321,9 @@ final class NameBook: Sendable {
         state.withLock { state in
             (state.policies[policy]?.addresses ?? [:]).flatMap { address, entry in
                 entry.facts.map {
-                    Fact(policy: policy, address: address, name: $0.name, device: $0.device, until: $0.until)
+                    Fact(
+                        number: $0.number, policy: policy, address: address, name: $0.name, device: $0.device,
+                        until: $0.until)
                 }
             }
         }
@@ -315,38 +341,36 @@ final class NameBook: Sendable {
 
 extension NameBook.Names {
     /// - Returns: whether that is new.
-    fileprivate mutating func note(
-        _ name: DomainName, at address: IPAddress, by device: IPAddress?, until: Int64
-    ) -> Bool {
-        if let place = addresses[address]?.facts.firstIndex(where: { $0.name == name }) {
+    fileprivate mutating func note(_ fact: NameBook.Known, at address: IPAddress) -> Bool {
+        if let place = addresses[address]?.facts.firstIndex(where: { $0.name == fact.name }) {
             // Later answers do not shorten what earlier ones promised.
-            addresses[address]?.facts[place].extend(to: until)
+            addresses[address]?.facts[place].extend(to: fact.until)
             return false
         }
-        addresses[address, default: .init(facts: [])].facts.append(.init(name: name, device: device, until: until))
+        addresses[address, default: .init(facts: [])].facts.append(fact)
         addresses[address]?.standing = .due
-        counts[name, default: 0] += 1
+        counts[fact.name, default: 0] += 1
         facts += 1
         return true
     }
 
-    /// - Returns: whether it was there.
-    fileprivate mutating func forget(_ name: DomainName, at address: IPAddress) -> Bool {
-        guard let place = addresses[address]?.facts.firstIndex(where: { $0.name == name }) else { return false }
-        addresses[address]?.facts.remove(at: place)
+    /// - Returns: its number; `nil` when it was not there.
+    fileprivate mutating func forget(_ name: DomainName, at address: IPAddress) -> Int64? {
+        guard let place = addresses[address]?.facts.firstIndex(where: { $0.name == name }) else { return nil }
+        let number = addresses[address]?.facts.remove(at: place).number
         addresses[address]?.standing = .due
         if addresses[address]?.facts.isEmpty == true { addresses[address] = nil }
         counts[name] = counts[name].flatMap { $0 > 1 ? $0 - 1 : nil }
         facts -= 1
-        return true
+        return number
     }
 
     fileprivate mutating func markCurrent() {
         for address in Array(addresses.keys) { addresses[address]?.standing = .current }
     }
 
-    fileprivate func until(of name: DomainName, at address: IPAddress) -> Int64? {
-        addresses[address]?.facts.first { $0.name == name }?.until
+    fileprivate func fact(of name: DomainName, at address: IPAddress) -> NameBook.Known? {
+        addresses[address]?.facts.first { $0.name == name }
     }
 
     fileprivate mutating func extend(_ name: DomainName, at address: IPAddress, until: Int64) {

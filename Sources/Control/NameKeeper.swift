@@ -104,19 +104,14 @@ extension ControlPlane {
                     new.compactMap { fact in
                         fact.policy.policy.map { policy in
                             LearnedName(
-                                policy: policy, address: fact.address, name: fact.name,
+                                number: fact.number, policy: policy, address: fact.address, name: fact.name,
                                 until: Timestamp(milliseconds: time.milliseconds + (fact.until - present) * 1000))
                         }
                     })
-                for key in gone {
-                    if let policy = key.policy.policy {
-                        try store.deleteName(key.name, at: key.address, of: policy)
-                    }
-                }
+                try store.deleteNames(gone)
             }
         } catch {
-            names.book.putBack(
-                new.map { NameBook.FactKey(policy: $0.policy, address: $0.address, name: $0.name) } + gone)
+            names.book.putBack(new, gone)
             logger.warning(
                 "learned addresses of names could not be stored; tried again", metadata: ["error": "\(error)"])
             return false
@@ -125,17 +120,17 @@ extension ControlPlane {
     }
 
     /// At a start: what devices may still hold for true.
-    func restoreNames(_ stored: [LearnedName]) {
-        let (present, time) = (names.seconds, now().milliseconds)
+    func restoreNames(_ stored: [LearnedName], of policies: some Sequence<PolicyMark>) {
+        let (present, time, policies) = (names.seconds, now().milliseconds, Set(policies))
         names.book.restore(
             stored.compactMap { one in
                 PolicyMark(policy: one.policy).map { mark in
                     NameBook.Fact(
-                        policy: mark, address: one.address, name: one.name, device: nil,
+                        number: one.number, policy: mark, address: one.address, name: one.name, device: nil,
                         // What was over while nobody looked may be in use by a flow.
                         until: present + max(60, (one.until.milliseconds - time) / 1000))
                 }
-            })
+            }, of: policies)
     }
 
     /// Ends what is over and no flow uses.

@@ -3,7 +3,9 @@ import GRDB
 
 extension SQLiteReading {
     func allNames() throws(StoreError) -> [LearnedName] {
-        try rows("SELECT policy, address, name, until FROM learned_names", [], LearnedName.init(columns:))
+        try rows(
+            "SELECT policy, address, name, until, number FROM learned_names ORDER BY number", [],
+            LearnedName.init(columns:))
     }
 
     func dns(of tenant: Tenant.ID) throws(StoreError) -> TenantDNS? {
@@ -27,18 +29,18 @@ extension SQLiteTransaction {
         for name in names {
             try execute(
                 """
-                INSERT INTO learned_names (policy, address, name, until)
-                SELECT id, ?, ?, ? FROM policies WHERE id = ?
-                ON CONFLICT (policy, address, name) DO UPDATE SET until = excluded.until
+                INSERT OR REPLACE INTO learned_names (number, policy, address, name, until)
+                SELECT ?, id, ?, ?, ? FROM policies WHERE id = ?
                 """,
-                [name.address.description.sql, name.name.description.sql, name.until.sql, name.policy.sql])
+                [
+                    name.number.sql, name.address.description.sql, name.name.description.sql, name.until.sql,
+                    name.policy.sql,
+                ])
         }
     }
 
-    func deleteName(_ name: DomainName, at address: IPAddress, of policy: Policy.ID) throws(StoreError) {
-        try execute(
-            "DELETE FROM learned_names WHERE policy = ? AND address = ? AND name = ?",
-            [policy.sql, address.description.sql, name.description.sql])
+    func deleteNames(_ numbers: some Sequence<Int64>) throws(StoreError) {
+        for number in numbers { try execute("DELETE FROM learned_names WHERE number = ?", [number.sql]) }
     }
 }
 
@@ -73,7 +75,8 @@ extension LearnedName {
     fileprivate init(columns: Columns) throws(StoreError) {
         let (address, name) = (try columns.text(1), try columns.text(2))
         self.init(
-            policy: try columns.id(0), address: try columns.need(try? IPAddress(parsing: address), 1),
+            number: try columns.integer(4), policy: try columns.id(0),
+            address: try columns.need(try? IPAddress(parsing: address), 1),
             name: try columns.need(try? DomainName(parsing: name), 2), until: try columns.time(3))
     }
 }

@@ -39,6 +39,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611291242-nas-profiles") { db in try db.execute(sql: nasProfiles) }
         migrator.registerMigration("202611291243-test-sims") { db in try db.execute(sql: testSIMs) }
         migrator.registerMigration("202611291244-bulk-operations") { db in try db.execute(sql: bulkOperations) }
+        migrator.registerMigration("202611291615-names-in-order") { db in try db.execute(sql: namesInOrder) }
         return migrator
     }
 
@@ -362,6 +363,22 @@ package enum SQLiteSchema {
             -- One a line.
             upstreams TEXT NOT NULL
         ) STRICT;
+        """
+
+    // By policy and address, each of some hundred facts that are new would be on a page of its own. No foreign key: its
+    // index would be in that order again. Whose policy is gone is deleted by whoever learned it.
+    private static let namesInOrder = """
+        ALTER TABLE learned_names RENAME TO learned_names_by_policy;
+        CREATE TABLE learned_names (
+            number INTEGER PRIMARY KEY,
+            policy INTEGER NOT NULL,
+            address TEXT NOT NULL,
+            name TEXT NOT NULL,
+            until INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO learned_names (policy, address, name, until)
+            SELECT policy, address, name, until FROM learned_names_by_policy;
+        DROP TABLE learned_names_by_policy;
         """
 
     // The beginnings of sessions are the numbers of their rows, which only grow. Ends are numbered when there is somebody to

@@ -123,7 +123,7 @@ public protocol StoreReader: VPNReader, AccessPointReader, EventReader, SessionP
     func enforcedSessions(ofGroup group: SIMGroup.ID) throws(StoreError) -> [EnforcedSession]
     func enforcedSessions(ofTenant tenant: Tenant.ID) throws(StoreError) -> [EnforcedSession]
 
-    /// What the resolver has told devices, for a start to go on from.
+    /// What the resolver has told devices, for a start to go on from, by number. Some may be of policies that are gone.
     func allNames() throws(StoreError) -> [LearnedName]
     /// `nil` for the standard.
     func dns(of tenant: Tenant.ID) throws(StoreError) -> TenantDNS?
@@ -163,9 +163,9 @@ public protocol StoreTransaction: StoreReader, VPNTransaction, AccessPointTransa
     /// Throws `.conflict` while a group or the tenant's default uses it.
     func deletePolicy(_ id: Policy.ID) throws(StoreError)
 
-    /// Adds what was learned, or replaces when it ends. Those of policies that are gone are ignored.
+    /// Adds what was learned, or replaces what has its number. Those of policies that are gone are ignored.
     func putNames(_ names: [LearnedName]) throws(StoreError)
-    func deleteName(_ name: DomainName, at address: IPAddress, of policy: Policy.ID) throws(StoreError)
+    func deleteNames(_ numbers: some Sequence<Int64>) throws(StoreError)
     func putDNS(_ settings: TenantDNS, of tenant: Tenant.ID) throws(StoreError)
 
     /// Creates the tenant's list, or replaces it whole.
