@@ -193,7 +193,7 @@ END
 }
 
 # start_cordon KIND: one: a tenant with a thousand devices; many: a thousand tenants with one each; open: the same, and
-# nothing is filtered.
+# nothing is filtered; straight: as many, and the authority is asked by Cordon itself, as the operator's own resolver.
 start_cordon() {
     local state=$work/$1 tenants=$devices_count fleet=(--rules 26 --hostnames 50 --blocklist blocked)
     mkdir -p "$state"
@@ -204,8 +204,10 @@ dns:
   deny: ["*.denied.example", "*.telemetry.vendor.example", tracking.example]
   blocklists: [blocked]
 END
+    local upstream="unbound: {directory: $run/$1.unbound, forward: [\"192.0.2.53\"], dnssec: false, cache-megabytes: 384}"
     case $1 in
     one) tenants=1 ;;
+    straight) upstream='upstreams: ["192.0.2.53"]' ;;
     open)
         fleet=()
         printf 'dns: {default: allow}\n' >"$run/$1.ending"
@@ -225,7 +227,7 @@ dns:
     queries-per-tenant: 10000000
     burst-per-tenant: 10000000
     waiting-per-tenant: 20000
-  unbound: {directory: $run/$1.unbound, forward: ["192.0.2.53"], dnssec: false, cache-megabytes: 384}
+  $upstream
 gateway:
   sgi: {interface: sgi, peer: 198.18.${number[$1]}.2}
   wan: {interface: wan, next-hop: 198.18.1${number[$1]}.2}
