@@ -8,10 +8,74 @@ private enum EventSQL {
         INSERT INTO events (time, code, tenant, imsi, session, subject, words, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         """
     static let last = "SELECT number FROM events ORDER BY number DESC LIMIT 1"
+    static let oldest = "SELECT number FROM events ORDER BY number LIMIT 1"
     /// Events that one reading looks at, where no index has only what is asked for.
-    static let reach: Int64 = 20_000
+    static let reach = 20_000
+    /// Windows of ``EventWindow`` that one reading looks at: 8,388,608 numbers, in some 40 ms.
+    static let windows = 512
     /// Times of events follow their numbers but for clocks that were set, which are thought to be this far off at most.
     static let clockError: Int64 = 3_600_000
+}
+
+/// Numbers that are read together. The indexes are by a part of 4,096 numbers first and by tenant or SIM within it: so each
+/// event is written to the end of the index, as into the table, and not to whatever place its SIM has among a million,
+/// which made an event ten times as dear. What is asked for is looked up in each part.
+private struct EventWindow {
+    static let partBits: Int64 = 12
+    static let parts: Int64 = 4
+    static let size = parts << partBits
+    /// Of windows as they follow each other; any number is in one.
+    let index: Int64
+
+    init(of number: Event.Number) { index = number / Self.size }
+
+    var numbers: ClosedRange<Event.Number> { index * Self.size...index * Self.size + Self.size - 1 }
+
+    /// Where there is an index of a column.
+    var condition: (sql: String, values: [SQLValue]) {
+        let first = index * Self.parts
+        return ("(number >> \(Self.partBits)) IN (?, ?, ?, ?)", (first..<first + Self.parts).map(\.sql))
+    }
+}
+
+extension EventFilter {
+    /// The index that has what is asked for, and what of the filter is looked up in it.
+    fileprivate var indexed: (name: String, sql: String, values: [SQLValue])? {
+        if let imsi { return ("events_part_imsi", "imsi = ?", [imsi.sql]) }
+        switch scope {
+        case .all: return nil
+        case .tenant(let tenant): return ("events_part_tenant", "tenant = ?", [tenant.sql])
+        case .operator: return ("events_part_tenant", "tenant IS NULL", [])
+        }
+    }
+
+    /// The rest of it, which each event that was looked up is asked for.
+    fileprivate var rest: (conditions: [String], values: [SQLValue]) {
+        var (conditions, values): ([String], [SQLValue]) = ([], [])
+        if imsi != nil {
+            switch scope {
+            case .all: break
+            case .tenant(let tenant):
+                conditions.append("tenant = ?")
+                values.append(tenant.sql)
+            case .operator: conditions.append("tenant IS NULL")
+            }
+        }
+        if let codes {
+            let sorted = codes.map(\.rawValue).sorted()
+            conditions.append("code IN (\(sorted.map { _ in "?" }.joined(separator: ", ")))")
+            values += sorted.map(\.sql)
+        }
+        if let since {
+            conditions.append("time >= ?")
+            values.append(since.sql)
+        }
+        if let until {
+            conditions.append("time < ?")
+            values.append(until.sql)
+        }
+        return (conditions, values)
+    }
 }
 
 extension SQLiteReading {
@@ -34,73 +98,93 @@ extension SQLiteReading {
         return try page(filter, from: start, isAscending: false, limit: limit)
     }
 
+    /// Looks through one window of numbers after the other, until there are as many events as were asked for, or it has
+    /// looked at as many as one reading does.
     private func page(
         _ filter: EventFilter, from start: Event.Number, isAscending: Bool, limit: Int
     ) throws(StoreError) -> EventPage {
-        if filter.codes?.isEmpty == true {
-            return EventPage(events: [], position: isAscending ? max(start, try lastEvent()) : start, hasMore: false)
-        }
-        let limit = max(1, limit)
-        let (sign, order) = isAscending ? (">", "ASC") : ("<", "DESC")
-        var conditions = ["number \(sign) ?"]
-        var arguments: [SQLValue] = [start.sql]
-        switch filter.scope {
-        case .all: break
-        case .tenant(let tenant):
-            conditions.append("tenant = ?")
-            arguments.append(tenant.sql)
-        case .operator: conditions.append("tenant IS NULL")
-        }
-        if let imsi = filter.imsi {
-            conditions.append("imsi = ?")
-            arguments.append(imsi.sql)
-        }
-        let index =
-            switch (filter.imsi, filter.scope) {
-            case (.some, _): " INDEXED BY events_imsi"
-            case (nil, .all): ""
-            case (nil, _): " INDEXED BY events_tenant"
+        let (limit, last) = (max(1, limit), try lastEvent())
+        guard let oldest = try row(EventSQL.oldest, [], { columns throws(StoreError) in try columns.integer(0) }),
+            filter.codes?.isEmpty != true
+        else { return EventPage(events: [], position: isAscending ? max(start, last) : start, hasMore: false) }
+        var first = isAscending ? max(start == .max ? start : start + 1, oldest) : oldest
+        var end = isAscending ? last : min(start == .min ? start : start - 1, last)
+        let isPicking = !filter.rest.conditions.isEmpty
+        var (found, looked, windows): ([Event], Int, Int) = ([], 0, 0)
+        while first <= end {
+            let window = EventWindow(of: isAscending ? first : end)
+            let part = max(first, window.numbers.lowerBound)...min(end, window.numbers.upperBound)
+            if isPicking { looked += try count(filter, in: part, of: window) }
+            found += try events(filter, in: part, of: window, isAscending, limit: limit + 1 - found.count)
+            if found.count > limit {
+                let events = Array(found.prefix(limit))
+                return EventPage(events: events, position: events.last?.number ?? start, hasMore: true)
             }
-        let source = "FROM events\(index) WHERE \(conditions.joined(separator: " AND ")) "
-
-        // How far this reading looks. Without further conditions it takes every event that it comes by.
-        let isPicking = filter.codes != nil || filter.since != nil || filter.until != nil
-        let end =
-            try isPicking
-            ? row("SELECT number \(source)ORDER BY number \(order) LIMIT 1 OFFSET ?", arguments + [EventSQL.reach.sql])
-            {
-                columns throws(StoreError) in try columns.integer(0)
-            } : nil
-        var (wanted, values): ([String], [SQLValue]) = ([], [])
-        if let end {
-            wanted.append("number \(isAscending ? "<" : ">") ?")
-            values.append(end.sql)
+            if isAscending { first = part.upperBound + 1 } else { end = part.lowerBound - 1 }
+            windows += 1
+            if first <= end, looked >= EventSQL.reach || windows >= EventSQL.windows {
+                let position = isAscending ? part.upperBound : part.lowerBound
+                return EventPage(events: found, position: position, hasMore: true)
+            }
         }
-        if let codes = filter.codes {
-            let sorted = codes.map(\.rawValue).sorted()
-            wanted.append("code IN (\(sorted.map { _ in "?" }.joined(separator: ", ")))")
-            values += sorted.map(\.sql)
-        }
-        if let since = filter.since {
-            wanted.append("time >= ?")
-            values.append(since.sql)
-        }
-        if let until = filter.until {
-            wanted.append("time < ?")
-            values.append(until.sql)
-        }
-        let clause = wanted.map { "AND \($0) " }.joined()
-        let found = try rows(
-            "SELECT \(EventSQL.columns) \(source)\(clause)ORDER BY number \(order) LIMIT ?",
-            arguments + values + [Int64(limit + 1).sql], Event.init(columns:))
-        if found.count > limit {
-            let events = Array(found.prefix(limit))
-            return EventPage(events: events, position: events.last?.number ?? start, hasMore: true)
-        }
-        if let end { return EventPage(events: found, position: end + (isAscending ? -1 : 1), hasMore: true) }
         // Everything was looked at: what comes later begins after the newest.
-        let position = isAscending ? max(start, try lastEvent()) : found.last?.number ?? start
+        let position = isAscending ? max(start, last) : found.last?.number ?? start
         return EventPage(events: found, position: position, hasMore: false)
+    }
+
+    private func source(
+        _ filter: EventFilter, in part: ClosedRange<Event.Number>, of window: EventWindow
+    ) -> (sql: String, values: [SQLValue]) {
+        let range = "number BETWEEN ? AND ?"
+        let values = [part.lowerBound.sql, part.upperBound.sql]
+        guard let index = filter.indexed else { return ("FROM events WHERE \(range)", values) }
+        let parts = window.condition
+        return (
+            "FROM events INDEXED BY \(index.name) WHERE \(parts.sql) AND \(index.sql) AND \(range)",
+            parts.values + index.values + values
+        )
+    }
+
+    /// How many events of the window have to be looked at.
+    private func count(
+        _ filter: EventFilter, in part: ClosedRange<Event.Number>, of window: EventWindow
+    ) throws(StoreError) -> Int {
+        guard filter.indexed != nil else { return part.count }
+        let source = source(filter, in: part, of: window)
+        return try row("SELECT count(*) \(source.sql)", source.values) { columns throws(StoreError) in
+            try columns.number(0)
+        } ?? 0
+    }
+
+    private func events(
+        _ filter: EventFilter, in part: ClosedRange<Event.Number>, of window: EventWindow, _ isAscending: Bool,
+        limit: Int
+    ) throws(StoreError) -> [Event] {
+        let (source, rest) = (source(filter, in: part, of: window), filter.rest)
+        let clause = rest.conditions.map { " AND \($0)" }.joined()
+        return try rows(
+            "SELECT \(EventSQL.columns) \(source.sql)\(clause) ORDER BY number \(isAscending ? "ASC" : "DESC") LIMIT ?",
+            source.values + rest.values + [Int64(limit).sql], Event.init(columns:))
+    }
+
+    /// The numbers of the oldest events within a scope.
+    fileprivate func oldestEvents(_ scope: EventFilter.Scope, limit: Int) throws(StoreError) -> [Event.Number] {
+        let (filter, last) = (EventFilter(scope), try lastEvent())
+        guard limit > 0,
+            let oldest = try row(EventSQL.oldest, [], { columns throws(StoreError) in try columns.integer(0) })
+        else { return [] }
+        var (numbers, first): ([Event.Number], Event.Number) = ([], oldest)
+        while first <= last, numbers.count < limit {
+            let window = EventWindow(of: first)
+            let part = first...min(last, window.numbers.upperBound)
+            let source = source(filter, in: part, of: window)
+            numbers += try rows(
+                "SELECT number \(source.sql) ORDER BY number LIMIT ?",
+                source.values + [Int64(limit - numbers.count).sql]
+            ) { columns throws(StoreError) in try columns.integer(0) }
+            first = part.upperBound + 1
+        }
+        return numbers
     }
 
     func lastEvent() throws(StoreError) -> Event.Number {
@@ -136,10 +220,11 @@ extension SQLiteReading {
 
     func eventCounts(after number: Event.Number) throws(StoreError) -> [Tenant.ID?: Int] {
         // From the beginning the index has all of it; later ones are few, and their rows are together.
-        let source = number <= 0 ? "events INDEXED BY events_tenant" : "events NOT INDEXED WHERE number > \(number)"
+        let isWhole = number <= 0
+        let source = isWhole ? "events INDEXED BY events_part_tenant" : "events NOT INDEXED WHERE number > ?"
         var counts: [Tenant.ID?: Int] = [:]
-        try run("SELECT tenant, count(*) FROM \(source) GROUP BY tenant") { columns throws(StoreError) in
-            counts[columns.optionalID(0)] = try columns.number(1)
+        try run("SELECT tenant, count(*) FROM \(source) GROUP BY tenant", isWhole ? [] : [number.sql]) {
+            columns throws(StoreError) in counts[columns.optionalID(0)] = try columns.number(1)
         }
         return counts
     }
@@ -171,19 +256,23 @@ extension SQLiteTransaction {
     }
 
     func forgetOldestEvents(_ scope: EventFilter.Scope, limit: Int) throws(StoreError) -> [Tenant.ID?: Int] {
-        let limit = Int64(max(0, limit)).sql
-        let (condition, arguments): (String, [SQLValue]) =
-            switch scope {
-            case .all: ("", [limit])
-            case .tenant(let tenant): ("WHERE tenant = ?", [tenant.sql, limit])
-            case .operator: ("WHERE tenant IS NULL", [limit])
-            }
-        return try forget(
-            """
-            DELETE FROM events WHERE number IN (SELECT number FROM events \(condition) ORDER BY number LIMIT ?)
-                AND number < (SELECT max(number) FROM events)
-            """, arguments)
+        let numbers = try oldestEvents(scope, limit: limit)
+        var removed: [Tenant.ID?: Int] = [:]
+        for start in stride(from: 0, to: numbers.count, by: Self.forgottenTogether) {
+            let some = numbers[start..<min(start + Self.forgottenTogether, numbers.count)]
+            // One text for any number of them: statements are kept.
+            let padded = Array(some) + Array(repeating: numbers[start], count: Self.forgottenTogether - some.count)
+            removed.merge(
+                try forget(
+                    """
+                    DELETE FROM events WHERE number IN (\(padded.map { _ in "?" }.joined(separator: ", ")))
+                        AND number < (SELECT max(number) FROM events)
+                    """, padded.map(\.sql)), uniquingKeysWith: +)
+        }
+        return removed
     }
+
+    private static let forgottenTogether = 100
 
     private func forget(_ sql: String, _ arguments: [SQLValue]) throws(StoreError) -> [Tenant.ID?: Int] {
         var (counts, last): ([Tenant.ID?: Int], [Tenant.ID?: Event.Number]) = ([:], [:])

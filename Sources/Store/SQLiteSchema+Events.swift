@@ -25,4 +25,13 @@ extension SQLiteSchema {
             number INTEGER NOT NULL
         ) STRICT;
         """
+
+    // By a part of 4,096 numbers first: what is new is at the end of each index. By tenant or SIM alone each event changed
+    // a page of its own (measured, 1,500,000 events, batches of 256: 93 µs for an event, 12 µs so, 8 µs without an index).
+    static let eventParts = """
+        DROP INDEX events_tenant;
+        DROP INDEX events_imsi;
+        CREATE INDEX events_part_tenant ON events (number >> 12, tenant);
+        CREATE INDEX events_part_imsi ON events (number >> 12, imsi) WHERE imsi IS NOT NULL;
+        """
 }

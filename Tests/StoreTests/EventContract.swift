@@ -124,20 +124,47 @@ struct EventContract {
     @Test(arguments: StoreUnderTest.allCases)
     func `a rare event behind many others is found in steps`(_ kind: StoreUnderTest) async throws {
         try await kind.withTransaction { store in
-            let (common, rare) = (try Self.news(), try Self.news(.vpnDown))
-            for _ in 0..<25_000 { try store.appendEvent(common) }
+            let (common, rare) = (try Self.news(imsi: "001010000000001"), try Self.news(.vpnDown))
+            for _ in 0..<40_000 { try store.appendEvent(common) }
             try store.appendEvent(rare)
-            for _ in 0..<25_000 { try store.appendEvent(common) }
+            for _ in 0..<40_000 { try store.appendEvent(common) }
             for scope in [EventFilter.Scope.all, .tenant(Tenant.ID(1))] {
                 let filter = EventFilter(scope, codes: [.vpnDown])
-                let first = try store.events(filter, after: 0, limit: 10)
-                #expect(first.events.isEmpty && first.hasMore && first.position == 20_000)
-                let second = try store.events(filter, after: first.position, limit: 10)
-                #expect(second.events.map(\.number) == [25_001] && second.hasMore && second.position == 40_000)
-                let falling = try store.events(filter, before: nil, limit: 10)
-                #expect(falling.events.isEmpty && falling.position == 30_002)
-                #expect(try store.events(filter, before: 30_002, limit: 10).events.map(\.number) == [25_001])
+                var (position, found, readings): (Event.Number, [Event.Number], Int) = (0, [], 0)
+                while true {
+                    let page = try store.events(filter, after: position, limit: 10)
+                    (found, readings) = (found + page.events.map(\.number), readings + 1)
+                    guard page.hasMore else { break }
+                    try #require(page.position > position)
+                    position = page.position
+                }
+                #expect(found == [40_001] && (2...5).contains(readings))
+                var before: Event.Number?
+                (found, readings) = ([], 0)
+                while true {
+                    let page = try store.events(filter, before: before, limit: 10)
+                    (found, readings) = (found + page.events.map(\.number), readings + 1)
+                    guard page.hasMore else { break }
+                    try #require(before.map { page.position < $0 } ?? true)
+                    before = page.position
+                }
+                #expect(found == [40_001] && (2...5).contains(readings))
             }
+            // What an index has is found at once, across all parts of it.
+            #expect(try store.events(EventFilter(.all, imsi: common.imsi), after: 0, limit: 3).events.count == 3)
+            try store.appendEvent(Self.news(of: 2, imsi: "001010000000002"))
+            try store.appendEvent(common)
+            for filter in [
+                EventFilter(.tenant(Tenant.ID(2))), EventFilter(.all, imsi: try IMSI(parsing: "001010000000002")),
+                EventFilter(.tenant(Tenant.ID(2)), imsi: try IMSI(parsing: "001010000000002")),
+            ] {
+                let (rising, falling) = (
+                    try store.events(filter, after: 0, limit: 9), try store.events(filter, before: nil, limit: 9)
+                )
+                #expect(rising.events.map(\.number) == [80_002] && falling.events == rising.events)
+                #expect(rising.position == 80_003 && !rising.hasMore && !falling.hasMore)
+            }
+            #expect(try store.forgetOldestEvents(.tenant(Tenant.ID(2)), limit: 9) == [Tenant.ID(2): 1])
         }
     }
 

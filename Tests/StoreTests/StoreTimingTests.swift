@@ -40,6 +40,22 @@ import Testing
                     }
                 }
             }
+            try await time("admissions as those, with an event each", count / 10) {
+                for start in stride(from: 0, to: count / 10, by: 64) {
+                    try await store.write { transaction in
+                        for imsi in order[start..<min(start + 64, count / 10)] {
+                            try Self.admit(imsi, apn, nas, transaction)
+                            try transaction.appendEvent(
+                                Event.News(
+                                    .sessionReplaced, of: tenant.id, about: Event.Subject(.sim, imsi), at: noon,
+                                    imsi: imsi,
+                                    session: Session.ID(Int64(start + 1)),
+                                    words: "attached anew to iot.example as 100.64.0.1",
+                                    details: [Event.Detail("apn", apn), Event.Detail("address", "100.64.0.1")]))
+                        }
+                    }
+                }
+            }
             try await time("interim reports, one transaction", count) {
                 try await store.write { transaction in
                     for imsi in order { try Self.report(imsi, apn, nas, transaction) }
