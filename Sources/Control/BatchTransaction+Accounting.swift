@@ -32,11 +32,25 @@ extension BatchTransaction {
             id: NASLoss.ID(0), nas: report.nas, cause: cause, lastSession: try store.lastOfNATLog().session,
             begunBy: begunBy)
         let lost = try store.sessions(of: loss, after: nil, limit: Self.lossesAtOnce + 1)
+        let isFirst = refusals.isFirst(restartOf: report.nas, at: now)
+        if isFirst || !lost.isEmpty { try tell(restartOf: report, lost.count, store) }
         for session in lost.prefix(Self.lossesAtOnce) { try end(session, cause, store, &outcome) }
         guard lost.count > Self.lossesAtOnce else { return }
         _ = try store.insertLoss(
             of: report.nas, cause: cause, lastSession: loss.lastSession, begunBy: loss.begunBy)
         outcome.leavesLoss = true
+    }
+
+    private func tell(
+        restartOf report: AccountingReport, _ lost: Int, _ store: any StoreTransaction
+    ) throws(StoreError) {
+        let name = try store.nas(report.nas).map { "\($0.name)" } ?? "unknown"
+        let count = lost > Self.lossesAtOnce ? "more than \(Self.lossesAtOnce)" : "\(lost)"
+        let what = report.kind == .on ? "has started anew and lost its sessions" : "is stopping and drops its sessions"
+        try store.appendEvent(
+            Event.News(
+                report.kind == .on ? .nasOn : .nasOff, of: nil, about: Event.Subject(.nas, name), at: now,
+                words: "NAS \(name) \(what): \(count)", details: [Event.Detail("sessions", count)]))
     }
 
     func end(
@@ -45,6 +59,7 @@ extension BatchTransaction {
         var ended = session
         ended.end(cause, at: now)
         try store.updateSession(ended)
+        try store.appendEvent(.ended(ended))
         outcome.ended.append(session.id)
         outcome.changes.append(.remove(session.address))
     }
@@ -184,12 +199,14 @@ extension BatchTransaction {
 
     /// Takes over what a report says of the equipment and of where it is, and keeps what was before with its time.
     private func move(_ session: inout Session, _ report: AccountingReport, _ store: any StoreTransaction) throws {
-        let before = SessionPlace(session.equipment, since: session.startedAt)
+        let equipment = session.equipment
+        let before = SessionPlace(equipment, since: session.startedAt)
         session.equipment.update(from: report.equipment)
         let after = SessionPlace(session.equipment, since: now)
         guard !after.isSame(as: before) else { return }
         if try store.places(of: session.id).isEmpty { try store.appendPlace(before, of: session.id) }
         try store.appendPlace(after, of: session.id)
+        for news in Event.News.changes(of: session, from: equipment, at: now) { try store.appendEvent(news) }
     }
 
     // MARK: Sessions that come back
@@ -207,6 +224,7 @@ extension BatchTransaction {
             try store.lease(of: ended.sim, on: ended.apn)?.address == ended.address
         else { return nil }
         let session = try store.continueSession(ended, at: now)
+        try store.appendEvent(.began(session, continuing: ended))
         // Whether it fits what is said of the SIM is judged with the report, in the same batch.
         outcome.changes.append(.set(entry(of: session, sim, judgedBy: sim.policy)))
         outcome.lease = (session.address, sim.tenant)

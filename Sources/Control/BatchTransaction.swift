@@ -15,6 +15,8 @@ struct Outcome: Sendable {
     var lacksNAT = false
     /// What session policies have found.
     var judged: [SessionJudging.Consequence] = []
+    /// An attach that is rejected, to be folded with others into events.
+    var refusal: RefusalBook.Refusal?
     /// A NAS has lost more sessions than one batch ends.
     var leavesLoss = false
     /// Our own fault, when there was one.
@@ -31,9 +33,23 @@ struct BatchTransaction: Sendable {
     let judging: SessionJudging
     /// In a manufacturing test.
     let simsInTest: Set<SIM.ID>
+    let refusals: RefusalBook
     let now: Timestamp
 
-    func run(in transaction: any StoreTransaction) throws -> [Outcome] {
+    /// What became of the requests, and which of the refusals are events.
+    struct Result: Sendable {
+        let outcomes: [Outcome]
+        let told: [RefusalBook.First]
+    }
+
+    func run(in transaction: any StoreTransaction) throws -> Result {
+        let outcomes = try outcomes(in: transaction)
+        let told = refusals.first(among: outcomes.compactMap(\.refusal))
+        try transaction.tell(told, at: now)
+        return Result(outcomes: outcomes, told: told)
+    }
+
+    private func outcomes(in transaction: any StoreTransaction) throws -> [Outcome] {
         do {
             return try transaction.savepoint {
                 var outcomes: [Outcome] = []
@@ -64,8 +80,9 @@ struct BatchTransaction: Sendable {
     // MARK: Admission
 
     private func admit(_ request: AttachRequest, _ store: any StoreTransaction) throws -> Outcome {
-        guard let imsi = request.imsi else { return reject(.imsiMissing) }
-        guard let sim = try store.subscriber(imsi: imsi) else { return reject(.simUnknown) }
+        guard let imsi = request.imsi else { return reject(request, .imsiMissing) }
+        guard let sim = try store.subscriber(imsi: imsi) else { return reject(request, .simUnknown) }
+        let reject = { reason in self.reject(request, reason, of: sim.tenant) }
         if let reason = refusal(of: sim) { return reject(reason) }
         guard let apn = request.apn else { return reject(.apnMissing) }
         if let owner = owners[apn], owner != sim.tenant { return reject(.apnNotAllowed) }
@@ -79,10 +96,12 @@ struct BatchTransaction: Sendable {
         var outcome = Outcome(answer: .dropped)
         // The NAS asks for a session that we hold as active: it lost the old one without a stop. The old one's late
         // stop carries the old token and will not touch the new session.
+        var replaced: Session?
         if var old = try store.activeSession(of: sim.id, on: apn) {
             old.end(.replaced, at: now)
             try store.updateSession(old)
             outcome.ended.append(old.id)
+            replaced = old
         }
         let lease: AddressLease
         do throws(StoreError) {
@@ -95,10 +114,11 @@ struct BatchTransaction: Sendable {
         let session = try store.insertSession(
             token: token, sim: sim, nas: request.nas, lease: lease, equipment: request.equipment,
             accountingSessionID: request.accountingSessionID, at: now)
+        try store.appendEvent(.began(session, replacing: replaced))
         var judge = sim.policy
         if let judged {
             let found = try judging.record(
-                judged, of: session.id, at: lease.address, sim, isNew: true, store)
+                judged, of: session.id, at: lease.address, sim, isNew: true, replacing: replaced?.id, store)
             outcome.judged.append(found)
             if let restriction = found.restriction, restriction.action > .report { judge = restriction.policy }
         }
@@ -127,5 +147,11 @@ struct BatchTransaction: Sendable {
             session: session.id)
     }
 
-    private func reject(_ reason: AttachRejection) -> Outcome { Outcome(answer: .attach(.reject(reason))) }
+    private func reject(
+        _ request: AttachRequest, _ reason: AttachRejection, of tenant: Tenant.ID? = nil
+    ) -> Outcome {
+        var outcome = Outcome(answer: .attach(.reject(reason)))
+        outcome.refusal = RefusalBook.Refusal(request, reason, of: tenant)
+        return outcome
+    }
 }

@@ -197,6 +197,9 @@ extension ControlPlane {
                     continue
                 }
                 let outcome = try store.apply(operation.action, to: sim, plan, at: now)
+                if operation.action.changesState, outcome.state == .done || outcome.state == .applied {
+                    try store.tellState(of: sim, by: operation.author, at: now)
+                }
                 items[index].state = outcome.state
                 items[index].detail = outcome.detail
                 changes += outcome.changes
@@ -266,6 +269,13 @@ extension BulkOperation.Action {
         switch self {
         case .suspend, .terminate: true
         case .resume, .activate, .test, .setGroup, .setLabel: false
+        }
+    }
+
+    fileprivate var changesState: Bool {
+        switch self {
+        case .suspend, .terminate, .resume, .activate, .test: true
+        case .setGroup, .setLabel: false
         }
     }
 

@@ -105,6 +105,7 @@ extension ControlPlane {
             guard let mark = policy.mark else {
                 throw ControlError(.exhausted, "no policy number is left; delete policies that are not used")
             }
+            try store.tell(applied: policy, before: before, by: principal.name, at: now)
             let detail = before.map { "version \($0.version) to \(policy.version)" } ?? "version \(policy.version)"
             try store.appendAudit(
                 actor: principal.name, action: action, target: "\(tenant)/\(name)", detail: detail, at: now)
@@ -245,6 +246,10 @@ extension ControlPlane {
                         "a session policy names \(name) as that of its quarantine; let it name another first")
                 }
                 try store.deletePolicy(policy.id)
+                try store.appendEvent(
+                    Event.News(
+                        .policyDeleted, of: policy.tenant, about: Event.Subject(.policy, name), at: now,
+                        words: "policy \(name) is deleted", details: [Event.Detail("by", principal.name)]))
                 try store.appendAudit(
                     actor: principal.name, action: "policy.delete", target: "\(tenant)/\(name)", detail: "", at: now)
                 return policy.mark

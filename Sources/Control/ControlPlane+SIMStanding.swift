@@ -123,10 +123,12 @@ extension ControlPlane {
         }
         return try await changeStanding(
             "sim.quarantine", of: imsi, detail: reason, by: principal
-        ) { standing, _, _, now in
+        ) { standing, sim, store, now in
+            let isNew = standing.quarantine == nil
             standing.quarantine = .init(
                 since: standing.quarantine?.since ?? now, until: until, reason: reason, by: principal.name)
             standing.toleratedUntil = nil
+            if isNew { try store.tellQuarantine(of: sim, standing.quarantine, by: principal.name, at: now) }
         }
     }
 
@@ -138,7 +140,10 @@ extension ControlPlane {
     ) async throws(ControlError) -> EnforcementReport {
         try await changeStanding(
             "sim.release", of: imsi, detail: tolerating.map { "for \($0)" } ?? "", by: principal
-        ) { standing, _, _, now in
+        ) { standing, sim, store, now in
+            if standing.quarantine != nil {
+                try store.tellQuarantine(of: sim, nil, by: principal.name, at: now)
+            }
             standing.quarantine = nil
             standing.toleratedUntil = tolerating.map { now + $0 }
         }

@@ -39,13 +39,14 @@ extension ControlPlane {
     private func setTest(
         _ allowance: SIM.TestAllowance?, of imsi: IMSI, _ action: String, by principal: Principal
     ) async throws(ControlError) {
-        try await write(action, "\(imsi)", by: principal) { store, _ in
+        try await write(action, "\(imsi)", by: principal) { store, now in
             let sim = try store.visibleSIM(imsi, to: principal)
             switch sim.state {
             case .active, .test: try store.setTest(allowance, of: sim.id)
             case .suspended: throw ControlError(.conflict, "SIM \(imsi) is suspended: resume it first")
             case .terminated: throw ControlError(.conflict, "SIM \(imsi) is terminated, which is for good")
             }
+            try store.tellState(of: sim, by: principal.name, at: now)
         }
         try await Self.translating { try await self.refreshTests() }
     }

@@ -92,9 +92,11 @@ extension ControlPlane {
                 let before = try store.sessionPolicy(at: place)
                 try expecting.check(before, at: target)
                 let record = try store.putSessionPolicy(document, at: place, author: principal.name, time: now)
+                let sections = policy.sections.map(\.rawValue).sorted().joined(separator: " ")
+                try store.tell(.sessionPolicySet, at: target, place, sections, by: principal.name, time: now)
                 try store.appendAudit(
                     actor: principal.name, action: "session-policy.set", target: "\(target)",
-                    detail: policy.sections.map(\.rawValue).sorted().joined(separator: " "), at: now)
+                    detail: sections, at: now)
                 return (record, policy, before == nil)
             }
             self.sessionPolicies.set(policy, at: record.place)
@@ -117,6 +119,7 @@ extension ControlPlane {
                 }
                 try expecting.check(before, at: target)
                 try store.deleteSessionPolicy(at: place)
+                try store.tell(.sessionPolicyCleared, at: target, place, "", by: principal.name, time: now)
                 try store.appendAudit(
                     actor: principal.name, action: "session-policy.clear", target: "\(target)", detail: "", at: now)
                 return place

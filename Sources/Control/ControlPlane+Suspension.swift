@@ -39,6 +39,7 @@ extension ControlPlane {
                     throw ControlError(.conflict, "SIM \(imsi) is terminated; a terminated SIM cannot be suspended")
                 }
                 try store.setState(state, of: sim.id)
+                try store.tellState(of: sim, by: principal.name, at: now)
                 try store.appendAudit(
                     actor: principal.name, action: state == .terminated ? "sim.terminate" : "sim.suspend",
                     target: "\(imsi)", detail: "", at: now)
@@ -77,6 +78,7 @@ extension ControlPlane {
                     throw ControlError(.conflict, "SIM \(imsi) is terminated; a terminated SIM cannot be resumed")
                 }
                 try store.setState(.active, of: sim.id)
+                try store.tellState(of: sim, by: principal.name, at: now)
                 try store.appendAudit(
                     actor: principal.name, action: "sim.resume", target: "\(imsi)", detail: "", at: now)
                 // One in a test is in it again.
@@ -142,6 +144,7 @@ extension ControlPlane {
                 guard var session = try store.session(id), session.endedAt == nil, isDue(session) else { continue }
                 session.end(cause, at: now)
                 try store.updateSession(session)
+                try store.appendEvent(.ended(session))
                 ended.append(session)
             }
             return ended

@@ -59,9 +59,14 @@ extension ControlPlane {
     public func setDefaultPolicy(
         _ policy: Name?, of tenant: Name, by principal: Principal
     ) async throws(ControlError) -> EnforcementReport {
-        try await rejudge("tenant.set-default-policy", "\(tenant)", by: principal) { store in
+        let now = now()
+        return try await rejudge("tenant.set-default-policy", "\(tenant)", by: principal) { store in
             let owner = try store.visibleTenant(tenant, to: principal)
-            try store.setDefaultPolicy(try policy.map { try store.ownPolicy($0, of: owner.id) }?.id, of: owner.id)
+            let id = try policy.map { try store.ownPolicy($0, of: owner.id) }?.id
+            try store.setDefaultPolicy(id, of: owner.id)
+            if id != owner.defaultPolicy {
+                try store.tellAssignment(of: policy, toGroup: nil, of: owner, by: principal.name, at: now)
+            }
             return try store.enforcedSessions(ofTenant: owner.id)
         }
     }
@@ -75,9 +80,12 @@ extension ControlPlane {
     public func createGroup(
         _ name: Name, of tenant: Name, policy: Name?, by principal: Principal
     ) async throws(ControlError) -> SIMGroup {
-        try await write("group.create", "\(tenant)/\(name)", by: principal) { store, _ in
+        try await write("group.create", "\(tenant)/\(name)", by: principal) { store, now in
             let owner = try store.visibleTenant(tenant, to: principal)
             let id = try policy.map { try store.ownPolicy($0, of: owner.id) }?.id
+            if let policy {
+                try store.tellAssignment(of: policy, toGroup: name, of: owner, by: principal.name, at: now)
+            }
             return try store.insertGroup(name: name, of: owner.id, policy: id)
         }
     }
@@ -89,10 +97,15 @@ extension ControlPlane {
     public func setPolicy(
         _ policy: Name?, ofGroup name: Name, of tenant: Name, by principal: Principal
     ) async throws(ControlError) -> EnforcementReport {
-        try await rejudge("group.set-policy", "\(tenant)/\(name)", by: principal) { store in
+        let now = now()
+        return try await rejudge("group.set-policy", "\(tenant)/\(name)", by: principal) { store in
             let owner = try store.visibleTenant(tenant, to: principal)
             let group = try store.ownGroup(name, of: owner.id)
-            try store.setPolicy(try policy.map { try store.ownPolicy($0, of: owner.id) }?.id, ofGroup: group.id)
+            let id = try policy.map { try store.ownPolicy($0, of: owner.id) }?.id
+            try store.setPolicy(id, ofGroup: group.id)
+            if id != group.policy {
+                try store.tellAssignment(of: policy, toGroup: name, of: owner, by: principal.name, at: now)
+            }
             return try store.enforcedSessions(ofGroup: group.id)
         }
     }

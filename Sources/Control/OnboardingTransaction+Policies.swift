@@ -30,6 +30,7 @@ extension OnboardingTransaction {
                 throw ControlError(.exhausted, "no policy number is left; delete policies that are not used")
             }
             result.policies[mark] = compiled(policy)
+            try store.tell(applied: stored, before: before, by: principal.name, at: now)
             note(
                 before == nil ? .create : .change, .policy, part.name, "version \(stored.version): \(size)",
                 before.map { Self.changes(from: $0, to: policy, in: scope) } ?? [])
@@ -97,6 +98,7 @@ extension OnboardingTransaction {
             let detail = after.map { "policy \($0)" } ?? "without a policy: the tenant's default holds"
             if let id = after.flatMap({ ids[$0] }), id != group.policy {
                 try store.setPolicy(id, ofGroup: group.id)
+                try store.tellAssignment(of: after, toGroup: group.name, of: owner, by: principal.name, at: now)
                 result.isRejudged = result.isRejudged || !isNew
             }
             if isNew {
@@ -114,6 +116,7 @@ extension OnboardingTransaction {
         guard let id = ids[placed.value] else { return }
         guard owner.defaultPolicy != id else { return note(.keep, .defaultPolicy, placed.value) }
         try store.setDefaultPolicy(id, of: owner.id)
+        try store.tellAssignment(of: placed.value, toGroup: nil, of: owner, by: principal.name, at: now)
         result.isRejudged = true
         let before = owner.defaultPolicy.flatMap { names[$0] }
         note(

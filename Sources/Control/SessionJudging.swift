@@ -184,10 +184,12 @@ struct SessionJudging: Sendable {
     }
 
     /// Writes what was found of a session.
-    /// - Parameter isNew: it has nothing of before.
+    /// - Parameters:
+    ///   - isNew: it has nothing of before.
+    ///   - replaced: the session that a new one stands for: what was told of that one is not told again.
     func record(
         _ judged: Judged?, of session: Session.ID, at address: IPv4Address, _ sim: Subscriber, isNew: Bool,
-        _ store: any StoreTransaction
+        replacing replaced: Session.ID? = nil, _ store: any StoreTransaction
     ) throws(StoreError) -> Consequence {
         if let judged { try remember(judged, sim, store) }
         let previous = isNew ? nil : try store.restriction(of: session)
@@ -201,7 +203,9 @@ struct SessionJudging: Sendable {
         }
         if restriction != previous {
             try store.putRestriction(restriction, of: session)
-            for one in news(restriction, previous, session, sim) { try store.appendEvent(one) }
+            let told =
+                isNew ? try replaced.flatMap { id throws(StoreError) in try store.restriction(of: id) } : previous
+            for one in news(restriction, told, session, sim) { try store.appendEvent(one) }
         }
         let due = isNew ? nil : try store.judgeAt(of: session)
         switch (due, judgement?.judgeAt) {
@@ -237,7 +241,13 @@ struct SessionJudging: Sendable {
                     ])
             }
         let (was, isNow) = (previous?.action == .quarantine, restriction?.action == .quarantine)
-        if isNow, !was { news.append(tell(.quarantineEntered, "the session is in quarantine", [])) }
+        if isNow, !was {
+            let reason = restriction?.violations.first { $0.action == .quarantine }
+            var details = [Event.Detail("reason", reason?.reason.rawValue ?? "")]
+            if let until = restriction?.until { details.append(Event.Detail("until", until)) }
+            let because = reason.map { ": \($0.detail)" } ?? ""
+            news.append(tell(.quarantineEntered, "the session is in quarantine\(because)", details))
+        }
         if was, !isNow { news.append(tell(.quarantineLeft, "the session is in quarantine no more", [])) }
         if restriction == nil, previous != nil {
             news.append(tell(.violationOver, "the session fits what is said of its SIM again", []))

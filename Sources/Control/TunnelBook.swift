@@ -60,6 +60,8 @@ package final class TunnelBook: Sendable {
         /// Which of two keys the daemon has.
         var usesOlderKey = false
         var keysTurnedAt: Timestamp?
+        /// Of the fault that is an event already.
+        var toldFault: String?
 
         /// The daemon's numbers of its IKE_SAs.
         var associations: Set<UInt32> = []
@@ -142,6 +144,7 @@ package final class TunnelBook: Sendable {
                 state.revision += 1
                 state.attempt.notBefore = nil
                 state.loadNotBefore = nil
+                state.toldFault = nil
                 state.probe.restart()
                 contents.states[id] = state
             } else {

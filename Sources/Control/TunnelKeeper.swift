@@ -20,8 +20,9 @@ struct TunnelKeeper: Service {
 
     /// How soon an attempt that is due is made; who makes a VPN does not wait for it.
     static let interval: Duration = .milliseconds(200)
-    /// Turns between two looks at counters, and at what the daemon says it has.
+    /// Turns between two looks at counters, at faults, and at what the daemon says it has.
     private static let countingTurns = 10
+    private static let tellingTurns = 5
     private static let comparingTurns = 50
     /// A minute, and an hour.
     private static let forgettingTurns = 300
@@ -171,6 +172,7 @@ struct TunnelKeeper: Service {
             tunnels.keepPeriods(at: now)
             tunnels.judgeAttempts(at: now)
             if turn % Self.countingTurns == 0 { count(at: now) }
+            if turn % Self.tellingTurns == 0 { await tell(at: now) }
             if turn % Self.comparingTurns == 0 { await compare() }
             if turn % Self.forgettingTurns == 0 { await forget() }
             // At once after a start: the gateway may have been off for long.
@@ -197,6 +199,14 @@ struct TunnelKeeper: Service {
         do { try await control.forgetRetiredAuthorities() } catch {
             control.logger.warning(
                 "authorities of VPNs whose time is over are still believed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func tell(at time: Timestamp) async {
+        let faults = control.tunnels.takeNewFaults(at: time)
+        guard !faults.isEmpty else { return }
+        do { try await control.tell(faults, at: time) } catch {
+            control.logger.error("faults of VPNs could not be recorded as events", metadata: ["error": "\(error)"])
         }
     }
 

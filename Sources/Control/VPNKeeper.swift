@@ -55,6 +55,7 @@ extension ControlPlane {
                 try self.setAllVPNs()
             }
         }
+        if !changed.isEmpty { await tell(changed) }
         for state in changed {
             let metadata: Logger.Metadata = [
                 "vpn": "\(state.vpn.name)", "tenant": "\(state.vpn.tenant)", "interface": "\(state.vpn.interface)",

@@ -13,6 +13,8 @@ extension Event {
         case policy
         case storm
         case nas
+        /// A SIM's state was changed.
+        case sim
     }
 
     /// Why there is an event. The raw value is the reason code that the API, the command line and metrics show; it is stored,
@@ -74,11 +76,23 @@ extension Event {
         // VPNs.
         case vpnUp = "vpn-up"
         case vpnDown = "vpn-down"
+        /// It does not come up, or does only part of its work, and why is known, or is another reason than before.
+        case vpnFailed = "vpn-failed"
 
         // Policies.
         case policyApplied = "policy-applied"
         case policyDeleted = "policy-deleted"
         case policyAssigned = "policy-assigned"
+        case sessionPolicySet = "session-policy-set"
+        case sessionPolicyCleared = "session-policy-cleared"
+
+        // States of SIMs.
+        case suspended
+        case resumed
+        case terminated
+        case testBegun = "test-begun"
+        /// A test has ended by hand.
+        case activated
 
         // Storms.
         case reattachStorm = "reattach-storm"
@@ -102,8 +116,9 @@ extension Event {
                 .violation
             case .quarantineEntered, .quarantineLeft: .quarantine
             case .limitWarned, .limitReached: .limit
-            case .vpnUp, .vpnDown: .vpn
-            case .policyApplied, .policyDeleted, .policyAssigned: .policy
+            case .vpnUp, .vpnDown, .vpnFailed: .vpn
+            case .policyApplied, .policyDeleted, .policyAssigned, .sessionPolicySet, .sessionPolicyCleared: .policy
+            case .suspended, .resumed, .terminated, .testBegun, .activated: .sim
             case .reattachStorm, .reattachStormOver: .storm
             case .nasOn, .nasOff: .nas
             }
