@@ -139,6 +139,7 @@ extension ControlError.Code {
         case .forbidden: .forbidden
         case .tooMany: .tooManyRequests
         case .unavailable: .serviceUnavailable
+        case .gone: .gone
         }
     }
 }

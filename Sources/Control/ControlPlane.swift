@@ -18,6 +18,8 @@ public final class ControlPlane: Sendable {
     let changing: (any SessionChanging)?
     let activity: ActivityBook
     let verdicts = VerdictBook()
+    let refusals = RefusalBook()
+    let events: EventHub
     let storms = StormWatch()
     /// Whether bulk operations may have something left to do.
     let hasBulk = Atomic<Bool>(true)
@@ -72,6 +74,8 @@ public final class ControlPlane: Sendable {
         logger: Logger, wallClock: WallClock = .utc,
         now: @escaping @Sendable () -> Timestamp
     ) {
+        events = EventHub(limits: settings.eventFollowers)
+        let store = TellingStore(base: store, hub: events)
         self.store = store
         names = NameRegistry(limits: settings.names, blocklists: self.blocklists, now: now)
         book = PolicyBook(names: names)
@@ -90,8 +94,8 @@ public final class ControlPlane: Sendable {
         traceHub = tracing.map { TraceHub(tracing: $0, limits: settings.traces, now: now, logger: logger) }
         engine = Engine(
             store: store, dataPlane: self.dataPlane, settings: settings, tunnels: self.tunnels,
-            accessPoints: accessPointBook, sessionPolicies: sessionPolicies, verdicts: verdicts, wallClock: wallClock,
-            now: now, logger: logger)
+            accessPoints: accessPointBook, sessionPolicies: sessionPolicies, verdicts: verdicts, refusals: refusals,
+            wallClock: wallClock, now: now, logger: logger)
     }
 
     /// The long-lived parts: the engine's loop, the watch over the kernel, what keeps schedules and looks at counters, and
@@ -101,6 +105,7 @@ public final class ControlPlane: Sendable {
             engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
             VPNKeeper(control: self), NameKeeper(control: self), SessionKeeper(control: self),
             StaleSessionKeeper(control: self), BulkKeeper(control: self), StormKeeper(control: self),
+            EventKeeper(control: self),
         ] + (traceHub.map { [$0] } ?? [])
             + (blocklistSupport.map { [BlocklistKeeper(control: self, support: $0)] } ?? [])
             + (tunnelSupport.map { [TunnelKeeper(control: self, support: $0)] } ?? [])
@@ -129,6 +134,7 @@ public final class ControlPlane: Sendable {
         if let reason = verdicts.rejection(of: request, at: received) {
             remembered.increment()
             storms.note(request.nas, reason, isRemembered: true)
+            refusals.noteRepeated(request, reason)
             completion(.reject(reason))
             return true
         }
@@ -154,6 +160,7 @@ public final class ControlPlane: Sendable {
     /// Brings the kernel to what the store says, keeping every flow that is still allowed.
     public func start() async throws {
         let plan = settings.natPlan
+        events.note(last: try await store.read { store in try store.lastEvent() })
         let (policies, scopes, sessions, nas, pools, learned) = try await store.read { store in
             (
                 try store.allPolicies(), try self.scopes(store), try store.enforcedSessions(), try store.allNAS(),

@@ -24,6 +24,8 @@ public struct ControlSettings: Sendable {
     /// Whether the gateway has the operator's time server to send packets to.
     public var hasTimeServer = false
     public var names = NameLimits()
+    public var eventRetention = EventRetention()
+    public var eventFollowers = FollowerLimits()
 
     public init(
         natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [],

@@ -29,6 +29,7 @@ final class Engine: Service {
     private let wakeUp: AsyncStream<Void>.Continuation
     private let metrics = EngineMetrics()
     let verdicts: VerdictBook
+    let refusals: RefusalBook
     /// In a manufacturing test.
     let simsInTest = Mutex<Set<SIM.ID>>([])
     /// Whether a NAS may have lost sessions that are not ended yet.
@@ -38,12 +39,14 @@ final class Engine: Service {
 
     init(
         store: any Store, dataPlane: any DataPlane, settings: ControlSettings, tunnels: TunnelBook,
-        accessPoints: AccessPointBook, sessionPolicies: SessionPolicyBook, verdicts: VerdictBook, wallClock: WallClock,
+        accessPoints: AccessPointBook, sessionPolicies: SessionPolicyBook, verdicts: VerdictBook,
+        refusals: RefusalBook, wallClock: WallClock,
         now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.accessPoints = accessPoints
         self.sessionPolicies = sessionPolicies
         self.verdicts = verdicts
+        self.refusals = refusals
         self.wallClock = wallClock
         self.store = store
         self.dataPlane = dataPlane
@@ -124,8 +127,10 @@ final class Engine: Service {
             let work = BatchTransaction(
                 requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners,
                 judging: SessionJudging(book: sessionPolicies, wallClock: wallClock, now: now),
-                simsInTest: simsInTest.withLock { $0 }, now: now)
-            outcomes = try await store.write { transaction in try work.run(in: transaction) }
+                simsInTest: simsInTest.withLock { $0 }, refusals: refusals, now: now)
+            let result = try await store.write { transaction in try work.run(in: transaction) }
+            outcomes = result.outcomes
+            refusals.note(outcomes.compactMap(\.refusal), told: result.told, at: now)
         } catch {
             metrics.storeFailures.increment()
             logger.error(

@@ -109,6 +109,8 @@ struct Configuration {
             "radius-packets-per-nas", or: layout.limits.radiusPacketsPerNAS, in: 1...10_000_000)
         try limits.finish()
 
+        let (retention, followers) = try Self.events(&root)
+
         var nat = try root.section("nat")
         let publicPrefixes = try nat.list("public", or: []) { try IPv4Prefix(parsing: $0) }
         layout.publicPrefixes = Set(publicPrefixes)
@@ -130,6 +132,8 @@ struct Configuration {
                 protectedPrefixes: Set(protected), gatewayInterfaces: [sgiInterface, wanInterface],
                 queueCapacity: queueCapacity)
             control.names = nameLimits
+            control.eventRetention = retention
+            control.eventFollowers = followers
             control.isResolving = layout.resolver != nil
             control.hasTimeServer = layout.timeServer != nil
             self.control = control
@@ -154,6 +158,21 @@ struct Configuration {
         }
         self.pools = pools
         try root.finish()
+    }
+
+    private static func events(
+        _ root: inout ConfigurationSection
+    ) throws(ConfigurationError) -> (EventRetention, FollowerLimits) {
+        var section = try root.section("events")
+        var (retention, followers) = (EventRetention(), FollowerLimits())
+        retention.days = try section.number("keep-days", or: retention.days, in: 1...3650)
+        retention.perTenant = try section.number("per-tenant", or: retention.perTenant, in: 1000...1_000_000_000)
+        retention.inAll = try section.number("in-all", or: retention.inAll, in: 1000...1_000_000_000)
+        followers.perTenant = try section.number("followers-per-tenant", or: followers.perTenant, in: 1...10_000)
+        followers.inAll = try section.number("followers", or: followers.inAll, in: 1...10_000)
+        followers.keptForOperator = min(followers.keptForOperator, (followers.inAll + 1) / 2)
+        try section.finish()
+        return (retention, followers)
     }
 
     private static func ipfix(
