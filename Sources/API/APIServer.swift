@@ -108,6 +108,7 @@ public struct APIServer: Sendable {
         routes.addNetwork()
         routes.addAccessPoints()
         routes.addOnboarding()
+        routes.addEvents()
         routes.addAdministration()
         return routes
     }

@@ -5,7 +5,7 @@ extension OpenAPI {
     /// those paths beside the template, which stands for them here.
     static let operations: [Operation] = [
         open, tenants, sims, bulk, policies, lists, blocklists, vpns, names, sessions, network, onboarding,
-        sessionPolicies, administration,
+        sessionPolicies, events, administration,
     ]
     .flatMap { $0 }
 

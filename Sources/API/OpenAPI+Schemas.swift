@@ -30,7 +30,7 @@ extension OpenAPI {
                 "description": "For programs.",
                 "enum": [
                   "invalid", "not-found", "conflict", "precondition-failed", "forbidden", "exhausted", "unavailable",
-                  "unauthenticated", "unsupported-media-type", "too-large", "method-not-allowed", "too-many",
+                  "unauthenticated", "unsupported-media-type", "too-large", "method-not-allowed", "too-many", "gone",
                   "internal"
                 ]
               },
@@ -307,5 +307,5 @@ extension OpenAPI {
             }
           },
         """# + policySchemas + "," + sessionSchemas + "," + bulkSchemas + "," + blocklistSchemas + ","
-        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "}"
+        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "," + eventSchemas + "}"
 }
