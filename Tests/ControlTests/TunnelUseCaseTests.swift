@@ -62,8 +62,9 @@ import VICI
             let number = made.vpn.vpn.number
             let entry = try #require(bench.kernel.now.vpns[number])
             #expect(entry.tunnel?.networks.map(\.description) == ["10.0.0.0/24"])
-            try await Self.eventually("up") { try await bench.control.vpn(hq, of: acme, by: .system).isUp }
-            #expect(bench.kernel.now.vpns[number]?.isUp == true)
+            // The book knows it first, and then the kernel.
+            try await Self.eventually("up") { bench.kernel.now.vpns[number]?.isUp == true }
+            #expect(try await bench.control.vpn(hq, of: acme, by: .system).isUp)
             let requests = daemon.takeRequests()
             let identifier = "vpn-\(made.vpn.vpn.id)"
             #expect(requests == ["load \(identifier)", "initiate \(identifier)"])
