@@ -208,7 +208,9 @@ extension BatchTransaction {
         else { return nil }
         let session = try store.continueSession(ended, at: now)
         // Whether it fits what is said of the SIM is judged with the report, in the same batch.
-        outcome.changes.append(.set(entry(of: session, sim, judgedBy: sim.policy)))
+        let limits = try judging.limits.resolve(sim.who, judging.effective(for: sim), store)
+        if let limits { outcome.limits.append(limits) }
+        outcome.changes.append(.set(entry(of: session, sim, judgedBy: sim.policy, limits)))
         outcome.lease = (session.address, sim.tenant)
         return session
     }

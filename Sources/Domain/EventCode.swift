@@ -60,6 +60,7 @@ extension Event {
         case approvalUnanswered = "approval-unanswered"
         case newSIM = "new-sim"
         case byHand = "by-hand"
+        case dataLimitReached = "data-limit-reached"
         /// The session fits again.
         case violationOver = "violation-over"
 
@@ -98,7 +99,7 @@ extension Event {
                 .verdict
             case .imeiChanged, .imeiNotListed, .imeiMissing, .imeiAllZeros, .locationNotAllowed, .locationDenied,
                 .locationOutsideFence, .locationUnknown, .homeNetworkNotAllowed, .outsideHours, .notApproved,
-                .approvalUnanswered, .newSIM, .byHand, .violationOver:
+                .approvalUnanswered, .newSIM, .byHand, .dataLimitReached, .violationOver:
                 .violation
             case .quarantineEntered, .quarantineLeft: .quarantine
             case .limitWarned, .limitReached: .limit
@@ -145,6 +146,7 @@ extension Event {
                 case .approvalUnanswered: .approvalUnanswered
                 case .newSIM: .newSIM
                 case .byHand: .byHand
+                case .dataLimitReached: .dataLimitReached
                 }
         }
     }

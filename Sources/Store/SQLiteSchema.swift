@@ -39,6 +39,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611291242-nas-profiles") { db in try db.execute(sql: nasProfiles) }
         migrator.registerMigration("202611291243-test-sims") { db in try db.execute(sql: testSIMs) }
         migrator.registerMigration("202611291244-bulk-operations") { db in try db.execute(sql: bulkOperations) }
+        migrator.registerMigration("202611291520-limits") { db in try db.execute(sql: limits) }
         return migrator
     }
 
