@@ -307,5 +307,5 @@ extension OpenAPI {
             }
           },
         """# + policySchemas + "," + sessionSchemas + "," + bulkSchemas + "," + blocklistSchemas + ","
-        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "}"
+        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "," + limitSchemas + "}"
 }

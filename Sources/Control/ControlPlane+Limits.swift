@@ -128,7 +128,8 @@ extension ControlPlane {
             let time = self.now()
             let judging = self.judging(at: time)
             guard self.limits.isEnforcing else {
-                throw ControlError(.conflict, "this gateway does not enforce data limits: its log at its start says why")
+                throw ControlError(
+                    .conflict, "this gateway does not enforce data limits: its log at its start says why")
             }
             let settled = try await self.store.write { store in
                 _ = try store.visibleSIM(imsi, to: principal)
@@ -201,14 +202,16 @@ extension [VolumeView] {
 
 extension EffectiveSessionPolicy {
     /// - Parameter level: `nil`: of the only one.
-    fileprivate func dataLimit(at level: SessionPolicyLevel?, of imsi: IMSI) throws(ControlError) -> Applied<DataLimit> {
+    fileprivate func dataLimit(at level: SessionPolicyLevel?, of imsi: IMSI) throws(ControlError) -> Applied<DataLimit>
+    {
         let levels = dataLimits.map(\.level.rawValue).joined(separator: ", ")
         guard let level else {
             guard let only = dataLimits.first else {
                 throw ControlError(.notFound, "no data limit holds for SIM \(imsi)")
             }
             guard dataLimits.count == 1 else {
-                throw ControlError(.invalid, "\(dataLimits.count) data limits hold for SIM \(imsi): name one of \(levels)")
+                throw ControlError(
+                    .invalid, "\(dataLimits.count) data limits hold for SIM \(imsi): name one of \(levels)")
             }
             return only
         }

@@ -80,7 +80,9 @@ public struct DataPeriod: Hashable, Sendable {
             let guess = wanted - (local(now) - now)
             let likely = wanted - (local(guess) - guess)
             let isFirst = { (minute: Int) in local(minute) >= wanted && local(minute - 1) < wanted }
-            if local(likely) == wanted, isFirst(likely), local(likely - Self.shift) == wanted - Self.shift { return likely }
+            if local(likely) == wanted, isFirst(likely), local(likely - Self.shift) == wanted - Self.shift {
+                return likely
+            }
             // The clocks are changed around then.
             return (likely - Self.shift...likely + Self.shift).first(where: isFirst) ?? likely
         }

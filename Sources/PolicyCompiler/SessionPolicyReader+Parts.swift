@@ -202,7 +202,8 @@ extension SessionPolicyReader {
         guard !isEnforced(section) else { return true }
         report(
             node.place, field,
-            "this gateway's data plane does not enforce \(section.rawValue), as its log says at its start: leave it out")
+            "this gateway's data plane does not enforce \(section.rawValue), as its log says at its start: leave it out"
+        )
         return false
     }
 }

@@ -79,7 +79,8 @@ extension SQLiteReading {
     private func enforced(_ source: String, _ arguments: [SQLValue]) throws(StoreError) -> [EnforcedSession] {
         try rows("\(Self.enforcedColumns) \(source) ORDER BY 1", arguments) { columns throws(StoreError) in
             EnforcedSession(
-                session: try columns.id(0), sim: try columns.id(5), tenant: try columns.id(6), address: try columns.address(1), natIndex: try columns.integer(2),
+                session: try columns.id(0), sim: try columns.id(5), tenant: try columns.id(6),
+                address: try columns.address(1), natIndex: try columns.integer(2),
                 policy: columns.optionalID(3), group: columns.optionalID(4))
         }
     }
