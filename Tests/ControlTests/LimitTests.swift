@@ -26,7 +26,7 @@ import Testing
 
     static func events(_ bench: Bench, _ codes: Set<Event.Code>) async throws -> [Event] {
         try await bench.store.read { store in
-            try store.events(EventFilter(codes: codes), after: 0, limit: 1000).events
+            try store.events(EventFilter(.all, codes: codes), after: 0, limit: 1000).events
         }
     }
 
@@ -166,7 +166,8 @@ import Testing
         }
     }
 
-    @Test func `documents for a group or a SIM have no say in more, and a gateway that cannot limit says so`() async throws
+    @Test func `documents for a group or a SIM have no say in more, and a gateway that cannot limit says so`()
+        async throws
     {
         try await Self.run { bench, _ in
             let scene = try await Scene(bench)
@@ -210,7 +211,8 @@ import Testing
             let number = bench.kernel.now.devices[address]?.limit
             // One that slows joins them.
             try await scene.set(
-                "data-limit: {volume: 1KB, per: day, on-reached: slow, slow-rate: 16kbit/s}", at: .tenantCeiling(scene.acme)
+                "data-limit: {volume: 1KB, per: day, on-reached: slow, slow-rate: 16kbit/s}",
+                at: .tenantCeiling(scene.acme)
             )
             #expect(Self.limit(bench, address)?.slow?.rate.bitsPerSecond == 16_000)
             #expect(Self.limit(bench, address)?.up?.rate == up && bench.kernel.now.devices[address]?.limit == number)
@@ -274,7 +276,7 @@ import Testing
             #expect(
                 actions.reversed() == [
                     "acme sim.limit-top-up tenant by 5KB", "acme sim.limit-reset tenant",
-                    "system sim.limit-top-up tenant-ceiling by 5KB",
+                    "cordond sim.limit-top-up tenant-ceiling by 5KB",
                 ])
         }
     }

@@ -36,7 +36,8 @@ import Testing
         #expect(account.nextWarning(of: limit) == nil && account.remaining == 1)
         let end = account.follow(limit, counted: counted(990, isReached: true), span: Self.span(0, 24), at: Self.at(2))
         #expect(end.isReached && account.reachedAt == Self.at(2))
-        let again = account.follow(limit, counted: counted(990, isReached: true), span: Self.span(0, 24), at: Self.at(3))
+        let again = account.follow(
+            limit, counted: counted(990, isReached: true), span: Self.span(0, 24), at: Self.at(3))
         #expect(again == VolumeAccount.News() && account.reachedAt == Self.at(2))
         var fresh = try self.account()
         #expect(fresh.nextWarning(of: limit) == 800)
@@ -84,7 +85,8 @@ import Testing
         _ = account.follow(Self.limit(), counted: counted(900), span: Self.span(48, 72), at: Self.at(50))
         #expect(account.used == 0 && account.period == 2)
         // Days in another zone begin at other times, and nobody gets a volume twice by that.
-        _ = account.follow(Self.limit(zone: "Europe/Zurich"), counted: counted(10), span: Self.span(49, 73), at: Self.at(51))
+        _ = account.follow(
+            Self.limit(zone: "Europe/Zurich"), counted: counted(10), span: Self.span(49, 73), at: Self.at(51))
         #expect(account.used == 10 && account.period == 2 && account.span == Self.span(49, 73))
         // But a period that is over is over.
         _ = account.follow(Self.limit(), counted: counted(20), span: Self.span(72, 96), at: Self.at(80))
