@@ -80,7 +80,8 @@ import Testing
             #expect(bench.kernel.pass(6000, of: address))
             try await Bench.wait { try await !Self.events(bench, [.limitWarned]).isEmpty }
             let warning = try #require(try await Self.events(bench, [.limitWarned]).first)
-            #expect(warning.news.words == "50 % of 10KB a day are used" && warning.news.imsi == (try Bench.imsi(0)))
+            #expect(warning.news.words == "50 % of 10KB a day are used")
+            #expect(try warning.news.imsi == Bench.imsi(0))
             #expect(scene.mark(address) == scene.usual)
 
             // The end.
@@ -162,7 +163,8 @@ import Testing
             #expect(scene.mark(addresses[3]) == scene.usual && scene.mark(addresses[0]) == .blockAll)
             _ = try await bench.control.setGroup(nil, ofSIM: Bench.imsi(0), by: .system)
             #expect(scene.mark(addresses[0]) == scene.usual)
-            #expect(try await Self.used(bench) == [.tenant: 0] && Self.used(bench, 1) == [.tenant: 9000])
+            #expect(try await Self.used(bench) == [.tenant: 0])
+            #expect(try await Self.used(bench, 1) == [.tenant: 9000])
         }
     }
 
@@ -226,6 +228,31 @@ import Testing
             }
             #expect(bench.kernel.now.devices[address]?.limit == nil && bench.kernel.now.limits.isEmpty)
             #expect(try await scene.restriction() == nil)
+        }
+    }
+
+    @Test func `a rule's rate is compiled where the data plane limits, and refused elsewhere`() async throws {
+        let document = """
+            policy: usual
+            rules:
+              - {name: firmware, to: [192.0.2.1], route: internet, bandwidth: {down: 64kbit/s, burst: 100KB}}
+              - {name: rest, to: [192.0.2.2], route: internet}
+            """
+        try await Self.run { bench, _ in
+            let scene = try await Scene(bench)
+            let applied = try await bench.control.applyPolicy(
+                document, file: "p", comment: "", to: scene.acme, by: .system)
+            let mark = try #require(applied.policy.mark)
+            let rate = Ruleset.RuleRate(
+                rule: 0, up: nil, down: RateLimit(try BitRate(parsing: "64kbit/s"), burst: 100_000))
+            #expect(bench.kernel.now.rulesets[mark]?.actions.map(\.way) == [.limited(.internet, rate), .internet, nil])
+        }
+        try await Bench.run { bench in
+            let scene = try await Scene(bench)
+            let error = await #expect(throws: ControlError.self) {
+                try await bench.control.applyPolicy(document, file: "p", comment: "", to: scene.acme, by: .system)
+            }
+            #expect(error?.problems.first?.message.contains("does not limit rates") == true)
         }
     }
 

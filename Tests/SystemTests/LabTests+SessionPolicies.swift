@@ -86,7 +86,7 @@ extension LabTests {
         let probe = Probe(lab, device)
         #expect(probe.passes)
         let set = { (document: String) in
-            try await lab.cli.run(["session-policy", "set", "-", "--sim", device.sim.imsi], input: document + "\n")
+            _ = try await lab.cli.run(["session-policy", "set", "-", "--sim", device.sim.imsi], input: document + "\n")
         }
         // Slow enough to be watched.
         let rate = "bandwidth: {down: 20Mbit/s}\n"
