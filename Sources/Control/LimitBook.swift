@@ -169,9 +169,10 @@ final class LimitBook: Sendable {
         }
         pages.withLock { pages in
             for one in settled {
+                let wasUsed = pages.volumes[one.account.number]?.account.reachedAt != nil
                 pages.set(Volume(account: one.account, limit: one.limit, level: one.level, quota: one.quota))
                 // There may be other sessions than the one that this was found for.
-                if one.news.isReached || one.news.isOpenAgain { pages.unjudged.insert(one.account.key) }
+                if wasUsed != (one.account.reachedAt != nil) { pages.unjudged.insert(one.account.key) }
             }
         }
     }
@@ -233,6 +234,11 @@ final class LimitBook: Sendable {
             try dataPlane.setLimits([number: nil])
             pages.withLock { $0.limits[sim] = nil }
         }
+        try forget(numbers)
+    }
+
+    /// Forgets volumes that are nobody's any more.
+    func forget(_ numbers: [QuotaNumber]) throws {
         guard !numbers.isEmpty else { return }
         try dataPlane.setQuotas(Dictionary(numbers.map { ($0, nil) }) { first, _ in first })
         pages.withLock { pages in for number in numbers { pages.remove(number) } }

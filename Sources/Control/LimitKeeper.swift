@@ -65,9 +65,12 @@ extension ControlPlane {
         }
         let notices = try dataPlane.takeQuotaNotices()
         if !notices.isEmpty { try await settle(Array(Set(notices.map(\.quota)))) }
+        var last: [QuotaNumber] = []
         while !Task.isCancelled {
             let due = limits.due(at: now(), limit: Self.volumesAtOnce)
-            guard !due.isEmpty else { break }
+            // The same again have not begun a period: the next time is early enough.
+            guard !due.isEmpty, Set(due) != Set(last) else { break }
+            last = due
             try await settle(due)
         }
         try await judgeUnjudged()
@@ -80,15 +83,21 @@ extension ControlPlane {
             try await engine.exclusively {
                 let judging = self.judging(at: self.now()).limits
                 let known = self.limits.volumes(some)
-                let settled = try await self.store.write { store in
-                    try known.compactMap { volume -> LimitJudging.Settled? in
+                let (settled, gone) = try await self.store.write { store in
+                    var (settled, gone): ([LimitJudging.Settled], [QuotaNumber]) = ([], [])
+                    for volume in known {
                         let key = volume.account.key
                         // One whose SIM, group or tenant is gone is nobody's.
-                        guard let account = try store.volumeAccount(key) else { return nil }
-                        return try judging.settle(account, key, volume.limit, volume.level, store)
+                        guard let account = try store.volumeAccount(key) else {
+                            gone.append(volume.account.number)
+                            continue
+                        }
+                        settled.append(try judging.settle(account, key, volume.limit, volume.level, store))
                     }
+                    return (settled, gone)
                 }
                 try self.limits.enforce(settled)
+                try self.limits.forget(gone)
             }
             try await judgeUnjudged()
         }
