@@ -89,7 +89,7 @@ private struct LimitLife: Sendable {
             nasID: bench.nasID, web: bench.web, directory: bench.directory)
         var life = self
         try await Bench.running(control) {
-            if life.left == Self.steps { try await life.set(own, acme) }
+            if life.left == Self.steps { try await life.begin(own, acme) }
             try await life.check(own, "seed \(seed), at a start")
             var isAlive = true
             while isAlive, life.left > 0 {
@@ -104,6 +104,14 @@ private struct LimitLife: Sendable {
         self = life
     }
 
+    private mutating func begin(_ bench: Bench, _ acme: Name) async throws {
+        try await set(bench, acme)
+        for sim in 0..<Self.sims {
+            guard case .accept(let address, _) = try await bench.attach(Bench.imsi(sim)) else { continue }
+            addresses[sim] = address
+        }
+    }
+
     private mutating func set(_ bench: Bench, _ acme: Name) async throws {
         let volume = { (random: inout Generator, range: ClosedRange<Int>) in
             "\(Int.random(in: range, using: &random))KB"
@@ -112,12 +120,12 @@ private struct LimitLife: Sendable {
         let documents: [(ControlPlane.SessionPolicyTarget, String)] = [
             (
                 .ceiling,
-                "data-limit: {volume: \(volume(&random, 100...900)), per: week, pooled: tenant, on-reached: \(action)}"
+                "data-limit: {volume: \(volume(&random, 20...150)), per: week, pooled: tenant, on-reached: \(action)}"
             ),
-            (.tenant(acme), "data-limit: {volume: \(volume(&random, 3...60)), per: day, warn-at: [20, 90]}"),
+            (.tenant(acme), "data-limit: {volume: \(volume(&random, 2...10)), per: day, warn-at: [20, 90]}"),
             (
                 .group(try Name(parsing: "g"), of: acme),
-                "data-limit: {volume: \(volume(&random, 5...90)), per: day, pooled: group, on-reached: \(action)}"
+                "data-limit: {volume: \(volume(&random, 3...15)), per: day, pooled: group, on-reached: \(action)}"
             ),
         ]
         for (target, document) in documents {
@@ -151,7 +159,7 @@ private struct LimitLife: Sendable {
         case .edit: try await set(bench, acme)
         case .own:
             _ = try await bench.control.setSessionPolicy(
-                "data-limit: {volume: \(Int.random(in: 3...60, using: &random))KB, per: day}", file: "s",
+                "data-limit: {volume: \(Int.random(in: 2...10, using: &random))KB, per: day}", file: "s",
                 at: .sim(imsi), by: .system)
             withOwn.insert(sim)
         case .clearOwn:
