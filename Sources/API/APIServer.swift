@@ -98,6 +98,7 @@ public struct APIServer: Sendable {
         routes.addLists()
         routes.addSessionPolicies()
         routes.addSIMStanding()
+        routes.addSIMLimits()
         routes.addBlocklists()
         routes.addDNSExceptions()
         routes.addVPNs()

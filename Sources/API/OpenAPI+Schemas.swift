@@ -307,5 +307,6 @@ extension OpenAPI {
             }
           },
         """# + policySchemas + "," + sessionSchemas + "," + bulkSchemas + "," + blocklistSchemas + ","
-        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "," + eventSchemas + "}"
+        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "," + eventSchemas + "," + limitSchemas
+        + "}"
 }

@@ -13,7 +13,7 @@ extension OpenAPI {
         operations += placed("/v1/sims/{imsi}/session-policy", "SIMPolicy", "a SIM's own session policy")
         operations += imeiLists("/v1/imei-lists", "Operator", "the operator's lists of IMEIs, for ceilings")
         operations += imeiLists("/v1/tenants/{tenant}/imei-lists", "Tenant", "a tenant's lists of IMEIs")
-        return operations + simStanding + hook
+        return operations + simStanding + simLimits + hook
     }()
 
     private static let document = ["application/yaml", "application/json"].map {

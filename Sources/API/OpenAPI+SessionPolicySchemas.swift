@@ -190,7 +190,7 @@ extension OpenAPI {
                 "enum": [
                   "imei-changed", "imei-not-listed", "imei-missing", "imei-all-zeros", "location-not-allowed",
                   "location-denied", "location-outside-fence", "location-unknown", "home-network-not-allowed",
-                  "outside-hours", "not-approved", "approval-unanswered", "new-sim", "by-hand"
+                  "outside-hours", "not-approved", "approval-unanswered", "new-sim", "by-hand", "data-limit-reached"
                 ]
               },
               "level": {"description": "Who said so.", "$ref": "#/components/schemas/SessionPolicyLevel"},
@@ -211,7 +211,7 @@ extension OpenAPI {
           },
           "Effective": {
             "type": "object",
-            "required": ["imsi", "tenant", "sections", "violations", "sessions"],
+            "required": ["imsi", "tenant", "sections", "violations", "sessions", "volumes"],
             "properties": {
               "imsi": {"$ref": "#/components/schemas/IMSI"},
               "tenant": {"$ref": "#/components/schemas/Name"},
@@ -243,6 +243,8 @@ extension OpenAPI {
               "hook_approved": {"type": "boolean"},
               "hook_answered_at": {"$ref": "#/components/schemas/Time"},
               "tolerated_until": {"$ref": "#/components/schemas/Time"},
+              "volumes": {"type": "array", "items": {"$ref": "#/components/schemas/Volume"}},
+              "rates": {"$ref": "#/components/schemas/Rates"},
               "sessions": {"type": "array", "items": {
                 "type": "object",
                 "required": ["id", "apn"],

@@ -150,12 +150,16 @@ struct EffectiveAnswer: Encodable {
     let hookAnsweredAt: String?
     let toleratedUntil: String?
     let sessions: [Judged]
+    /// Of data, as they are now.
+    let volumes: [VolumeAnswer]
+    /// That are in force now; left out when there is none.
+    let rates: RatesAnswer?
 
     struct Section: Encodable {
         let section: String
         let level: String
         let value: String
-        /// `ok`, or the reasons of what does not fit; left out for limits, which are not judged.
+        /// `ok`, or the reasons of what does not fit; left out for what is not judged.
         let verdict: String?
     }
 
@@ -173,6 +177,8 @@ struct EffectiveAnswer: Encodable {
     }
 
     init(_ view: ControlPlane.EffectivePolicyView) {
+        volumes = view.volumes.map(VolumeAnswer.init)
+        rates = RatesAnswer(view)
         imsi = "\(view.imsi)"
         tenant = "\(view.tenant)"
         group = view.group.map { "\($0)" }
@@ -212,7 +218,7 @@ struct EffectiveAnswer: Encodable {
         for lock in effective.locationLocks { add(.locationLock, lock.level, lock.value.words, true) }
         for hours in effective.hours { add(.hours, hours.level, hours.value.words, true) }
         for rule in effective.approvals { add(.approval, rule.level, rule.value.words, true) }
-        for limit in effective.dataLimits { add(.dataLimit, limit.level, limit.value.words, false) }
+        for limit in effective.dataLimits { add(.dataLimit, limit.level, limit.value.words, view.isLimiting) }
         if let up = effective.up { add(.bandwidth, up.level, "up \(up.value)", false) }
         if let down = effective.down { add(.bandwidth, down.level, "down \(down.value)", false) }
         if let burst = effective.burst {

@@ -74,15 +74,16 @@ struct bucket {
 
 struct limit {
     __u32 quotas[3]; // zero: none
-    __u32 reserved;
+    __u32 slowing;   // by the place of a quota, lowest bit first: when it is reached, it slows and does not end
     struct bucket up, down;
+    struct bucket slow_up, slow_down; // while one that slows is reached
 };
 
 struct quota {
     __u64 period;
     __u64 limit;  // octets
     __u64 notice; // octets
-    __u64 used;   // octets, never more than `limit` because of a packet
+    __u64 used;   // octets, never more than `limit` because of a packet that it does not slow
     __u32 is_reached;
     __u32 reserved;
 };
@@ -252,19 +253,24 @@ inlined void tell(__u32 number, struct quota *quota, __u32 is_reached) {
     map_push(&notices, &notice, 0);
 }
 
-// Takes the octets from a quota: all or none, so that it is never exceeded, and once refused none until it is raised.
-inlined int is_left(__u32 number, __u64 octets) {
-    if (!number) return 1;
+#define REFUSED 0
+#define PASSED 1
+#define SLOWED 2
+
+// Takes the octets from a quota: all or none, so that it is never exceeded, and once refused none until it is raised. One
+// that slows takes them all, and says from then on that packets are to be slowed.
+inlined int taken(__u32 number, __u64 octets, int is_slowing) {
+    if (!number) return PASSED;
     struct quota *quota = map_lookup(&quotas, &number);
-    if (!quota) return 1;
-    if (quota->is_reached) return 0;
+    if (!quota) return PASSED;
+    if (quota->is_reached && !is_slowing) return REFUSED;
     __u64 before = add(quota->used, octets);
     __u64 notice = quota->notice;
     if (before < notice && before + octets >= notice) tell(number, quota, 0);
-    if (before + octets <= quota->limit) return 1;
-    add(quota->used, -octets);
+    if (before + octets <= quota->limit) return PASSED;
+    if (!is_slowing) add(quota->used, -octets);
     if (__sync_lock_test_and_set(&quota->is_reached, 1) == 0) tell(number, quota, 1);
-    return 0;
+    return is_slowing ? SLOWED : REFUSED;
 }
 
 inlined void give_back(__u32 number, __u64 octets) {
@@ -280,17 +286,26 @@ inlined int is_admitted(struct device *device, int is_down, __u64 octets) {
     if (!limit) return 1;
     struct bucket *bucket = is_down ? &limit->down : &limit->up;
     if (!is_conforming(&bucket->pace, &bucket->owed, octets)) return 0;
-    if (!is_left(limit->quotas[0], octets)) return 0;
-    if (!is_left(limit->quotas[1], octets)) {
+    int first = taken(limit->quotas[0], octets, limit->slowing & 1);
+    if (first == REFUSED) return 0;
+    int second = taken(limit->quotas[1], octets, limit->slowing & 2);
+    if (second == REFUSED) {
         give_back(limit->quotas[0], octets);
         return 0;
     }
-    if (!is_left(limit->quotas[2], octets)) {
+    int third = taken(limit->quotas[2], octets, limit->slowing & 4);
+    if (third == REFUSED) {
         give_back(limit->quotas[0], octets);
         give_back(limit->quotas[1], octets);
         return 0;
     }
-    return 1;
+    if (first != SLOWED && second != SLOWED && third != SLOWED) return 1;
+    bucket = is_down ? &limit->slow_down : &limit->slow_up;
+    if (is_conforming(&bucket->pace, &bucket->owed, octets)) return 1;
+    give_back(limit->quotas[0], octets);
+    give_back(limit->quotas[1], octets);
+    give_back(limit->quotas[2], octets);
+    return 0;
 }
 
 inlined void refund(struct device *device, __u64 octets) {

@@ -226,7 +226,9 @@ extension BatchTransaction {
         let session = try store.continueSession(ended, at: now)
         try store.appendEvent(.began(session, continuing: ended))
         // Whether it fits what is said of the SIM is judged with the report, in the same batch.
-        outcome.changes.append(.set(entry(of: session, sim, judgedBy: sim.policy)))
+        let limits = try judging.limits.resolve(sim.who, judging.effective(for: sim), store)
+        if let limits { outcome.limits.append(limits) }
+        outcome.changes.append(.set(entry(of: session, sim, judgedBy: sim.policy, limits)))
         outcome.lease = (session.address, sim.tenant)
         return session
     }

@@ -17,6 +17,8 @@ struct Outcome: Sendable {
     var judged: [SessionJudging.Consequence] = []
     /// An attach that is rejected, to be folded with others into events.
     var refusal: RefusalBook.Refusal?
+    /// What limits the SIM whose session it is.
+    var limits: [LimitBook.Resolved] = []
     /// A NAS has lost more sessions than one batch ends.
     var leavesLoss = false
     /// Our own fault, when there was one.
@@ -87,7 +89,8 @@ struct BatchTransaction: Sendable {
         guard let apn = request.apn else { return reject(.apnMissing) }
         if let owner = owners[apn], owner != sim.tenant { return reject(.apnNotAllowed) }
 
-        let judged = try judging.judge(request, sim, store)
+        let limits = try judging.limits.resolve(sim.who, judging.effective(for: sim), store)
+        let judged = try judging.judge(request, sim, used: limits?.usedVolumes ?? [:], store)
         if let judged, let rejection = judged.rejection {
             try judging.remember(judged, sim, store)
             return reject(rejection)
@@ -122,7 +125,8 @@ struct BatchTransaction: Sendable {
             outcome.judged.append(found)
             if let restriction = found.restriction, restriction.action > .report { judge = restriction.policy }
         }
-        let entry = entry(of: session, sim, judgedBy: judge)
+        if let limits { outcome.limits = [limits] }
+        let entry = entry(of: session, sim, judgedBy: judge, limits)
         outcome.changes = [.set(entry)]
         outcome.lease = (lease.address, sim.tenant)
         outcome.lacksNAT = entry.nat == nil
@@ -140,11 +144,13 @@ struct BatchTransaction: Sendable {
         }
     }
 
-    func entry(of session: Session, _ sim: Subscriber, judgedBy policy: Policy.ID?) -> DeviceEntry {
+    func entry(
+        of session: Session, _ sim: Subscriber, judgedBy policy: Policy.ID?, _ limits: LimitBook.Resolved?
+    ) -> DeviceEntry {
         DeviceEntry(
             address: session.address, policy: policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll,
             nat: settings.natPlan.binding(index: session.natIndex), group: sim.group.flatMap(GroupNumber.init(group:)),
-            session: session.id)
+            session: session.id, limit: limits.flatMap { $0.limit == nil ? nil : $0.number })
     }
 
     private func reject(

@@ -149,8 +149,8 @@ extension ControlPlane {
             let step = try await engine.exclusively { try await self.applySome(of: operation) }
             verdicts.forgetAll()
             if action.endsTest { try await refreshTests() }
-            // Another group may say something else of who may use them.
-            if case .setGroup = action, !step.sessions.isEmpty { _ = try await rejudge(step.sessions, .edit) }
+            // Another group may say something else of who may use them; and of what limits them, this process may not know yet.
+            if !step.sessions.isEmpty { _ = try await rejudge(step.sessions, .edit) }
             if !step.cut.isEmpty {
                 let judging: (TrackedFlow) -> FlowJudgement = action.endsSessions ? { _ in .denied } : judge()
                 _ = try dataPlane.deleteFlows(.ofDevices(step.cut), judging: judging)
@@ -186,7 +186,7 @@ extension ControlPlane {
     /// On the engine's loop. The kernel gets the batch within the store's transaction, so that one that it refuses is not
     /// stored; should the commit fail after that, the batch is done again.
     private func applySome(of operation: BulkOperation) async throws -> BulkStep {
-        let (plan, now) = (settings.natPlan, now())
+        let (plan, limits, now) = (settings.natPlan, limits, now())
         return try await store.write { store in
             var items = try store.bulkItems(of: operation.id, in: .waiting, after: nil, limit: Self.bulkBatch)
             var changes: [DeviceChange] = []
@@ -196,7 +196,7 @@ extension ControlPlane {
                     items[index].detail = "the SIM has been deleted meanwhile"
                     continue
                 }
-                let outcome = try store.apply(operation.action, to: sim, plan, at: now)
+                let outcome = try store.apply(operation.action, to: sim, plan, limits, at: now)
                 if operation.action.changesState, outcome.state == .done || outcome.state == .applied {
                     try store.tellState(of: sim, by: operation.author, at: now)
                 }
@@ -353,7 +353,7 @@ extension StoreReader {
 extension StoreTransaction {
     /// Does it to one SIM.
     fileprivate func apply(
-        _ action: BulkOperation.Action, to sim: SIM, _ plan: NATPlan, at now: Timestamp
+        _ action: BulkOperation.Action, to sim: SIM, _ plan: NATPlan, _ limits: LimitBook, at now: Timestamp
     ) throws -> (state: BulkItem.State, detail: String, changes: [DeviceChange]) {
         guard try !isUnchanged(sim, by: action) else { return (.unchanged, "", []) }
         if sim.state == .terminated, action.kind != .terminate, action.kind != .setLabel, action.kind != .setGroup {
@@ -366,7 +366,7 @@ extension StoreTransaction {
             return (sessions.isEmpty ? .done : .applied, "", sessions.map { .remove($0.address) })
         case .resume:
             try setState(.active, of: sim.id)
-            return (.done, "", try enforcedSessions(of: sim.id).map { .set($0.entry(plan)) })
+            return (.done, "", try enforcedSessions(of: sim.id).map { .set($0.entry(plan, limits)) })
         case .activate:
             guard sim.state == .test else { return (.failed, "the SIM is suspended: resume it", []) }
             try setTest(nil, of: sim.id)
@@ -379,7 +379,7 @@ extension StoreTransaction {
             let member = try name.flatMap { try self.group(named: $0, of: sim.tenant) }?.id
             if let name, member == nil { return (.failed, "its tenant has no group \(name)", []) }
             try setGroup(member, of: sim.id)
-            return (.done, "", try enforcedSessions(of: sim.id).map { .set($0.entry(plan)) })
+            return (.done, "", try enforcedSessions(of: sim.id).map { .set($0.entry(plan, limits)) })
         case .setLabel(let label):
             try setLabel(label, of: sim.id)
             return (.done, "", [])

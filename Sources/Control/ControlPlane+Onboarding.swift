@@ -101,10 +101,7 @@ extension ControlPlane {
             await attempt("the address blocks of VPNs", &delays) { try await bringTunnels(of: tenant) }
         }
         if !made.sessions.isEmpty {
-            let plan = settings.natPlan
-            await attempt("the policies of devices", &delays) {
-                try dataPlane.apply(made.sessions.map { DeviceChange.set($0.entry(plan)) })
-            }
+            await attempt("the policies of devices", &delays) { try await enforce(made.sessions) }
         }
         return delays
     }

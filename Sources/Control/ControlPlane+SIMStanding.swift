@@ -15,12 +15,16 @@ extension ControlPlane {
         public let sessions: [(session: Session, restriction: SessionRestriction?)]
         /// What is found now, by the first of the sessions; without one, by what the SIM was last seen to be.
         public let violations: [Violation]
+        /// Its volumes of data as they are.
+        public let volumes: [VolumeView]
+        /// Whether the gateway enforces limits.
+        public let isLimiting: Bool
     }
 
     public func effectivePolicy(
         of imsi: IMSI, by principal: Principal
     ) async throws(ControlError) -> EffectivePolicyView {
-        let judging = SessionJudging(book: sessionPolicies, wallClock: wallClock, now: now())
+        let judging = judging(at: now())
         return try await read { store in
             let sim = try store.visibleSIM(imsi, to: principal)
             guard let subscriber = try store.subscriber(imsi: imsi), let tenant = try store.tenant(sim.tenant) else {
@@ -28,20 +32,23 @@ extension ControlPlane {
             }
             let standing = try store.standing(of: sim.id)
             let sessions = try store.activeSessions(of: sim.id).map { ($0, try store.restriction(of: $0.id)) }
+            let effective = judging.effective(for: subscriber)
+            let volumes = try judging.limits.volumes(of: subscriber.who, effective, store)
+            let used = volumes.usedVolumes
             let judged: SessionJudging.Judged?
             if let session = sessions.first?.0 {
-                judged = try judging.judge(session, subscriber, report: nil, moment: .clock, store)
+                judged = try judging.judge(session, subscriber, report: nil, moment: .clock, used: used, store)
             } else {
                 let request = AttachRequest(
                     nas: NAS.ID(0), imsi: imsi, apn: nil, accountingSessionID: nil,
                     equipment: Equipment(imei: standing.lastIMEI?.value))
-                judged = try judging.judge(request, subscriber, store)
+                judged = try judging.judge(request, subscriber, used: used, store)
             }
             return EffectivePolicyView(
                 imsi: imsi, tenant: tenant.name, group: try sim.group.flatMap { try store.group($0) }?.name,
-                effective: judging.effective(for: subscriber), standing: standing,
+                effective: effective, standing: standing,
                 sessions: sessions.map { (session: $0.0, restriction: $0.1) },
-                violations: judged?.judgement.violations ?? [])
+                violations: judged?.judgement.violations ?? [], volumes: volumes, isLimiting: self.limits.isEnforcing)
         }
     }
 

@@ -67,6 +67,9 @@ extension ControlPlane {
         let sim = try await sim(imsi, by: principal).sim
         try await giveUpAddresses("sim.delete", imsi, by: principal) { store, sim in try store.deleteSIM(sim) }
         sessionPolicies.remove(sim: sim.id, of: sim.tenant)
+        try await Self.translating {
+            try await self.engine.exclusively { try self.limits.forget({ $0.owner == .sim(sim.id) }, sim: sim.id) }
+        }
     }
 
     /// Gives the SIM's sticky addresses back to its tenant's blocks.

@@ -173,11 +173,12 @@ extension ControlPlane {
         _ document: String, file: String, at place: SessionPolicyPlace, _ store: any StoreReader
     ) throws -> SessionPolicy {
         let isOperators = place.level <= .tenantCeiling
-        let scope = SessionPolicyScope(
+        var scope = SessionPolicyScope(
             policies: try place.tenant.map { Set(try store.policies(of: $0).map(\.name)) },
             imeiLists: Set(try store.imeiLists(of: isOperators ? nil : place.tenant).map(\.name)),
             hasApprovalHook: approvalAsking != nil && sessionPolicies.hook != nil,
             enforced: enforcedSections, isTimeZone: isTimeZone)
+        scope.level = place.level
         return try read(document, file: file, in: scope)
     }
 
@@ -222,7 +223,7 @@ extension ControlPlane {
             return (place, try store.sessionPolicy(at: place)?.version, policy)
         }
         let judging = SessionJudging(
-            book: sessionPolicies, wallClock: wallClock, now: now(), replacement: (place, policy))
+            book: sessionPolicies, limits: limits, wallClock: wallClock, now: now(), replacement: (place, policy))
         var sessions = 0
         var changes: [ViolationAction?: Int] = [:]
         var listed: [SessionPolicyPlan.Change] = []
@@ -316,7 +317,8 @@ extension StoreReader {
             let sim = try subscriber(imsi: session.imsi)
         else { return nil }
         let before = try restriction(of: id)?.action
-        let judgement = try judging.judge(session, sim, report: nil, moment: .edit, self)?.judgement
+        let used = try judging.limits.usedVolumes(sim.who, judging.effective(for: sim), self)
+        let judgement = try judging.judge(session, sim, report: nil, moment: .edit, used: used, self)?.judgement
         guard judgement?.action != before else { return nil }
         return ControlPlane.SessionPolicyPlan.Change(
             imsi: session.imsi, session: id, before: before, after: judgement?.action,

@@ -69,7 +69,6 @@ extension ControlPlane {
     /// traffic back; otherwise the device attaches anew.
     public func resume(_ imsi: IMSI, by principal: Principal) async throws(ControlError) -> StateChange {
         var record = StepRecord()
-        let plan = settings.natPlan
         let (restored, state) = try await change {
             let now = self.now()
             let (sessions, state) = try await self.store.write { store in
@@ -84,7 +83,7 @@ extension ControlPlane {
                 // One in a test is in it again.
                 return (try store.enforcedSessions(of: sim.id), try store.sim(sim.id)?.state ?? .active)
             }
-            if !sessions.isEmpty { try self.dataPlane.apply(sessions.map { .set($0.entry(plan)) }) }
+            try await self.enforce(sessions)
             return (sessions.count, state)
         }
         record.note("state", "access is accepted again")

@@ -48,6 +48,7 @@ extension ControlPlane {
             self.accessPointBook.replaceAll(points)
             self.blocklists.remove(tenant)
             self.sessionPolicies.remove(tenant: tenant)
+            try self.limits.forget { $0.tenant == tenant }
             try self.dataPlane.install([:], removing: Set(removed))
             for mark in removed { self.book.set(nil, for: mark) }
             for vpn in vpns { try await self.removeVPN(vpn) }
@@ -125,6 +126,7 @@ extension ControlPlane {
             }
             self.book.noteChangeOfScope(of: owner)
             self.sessionPolicies.remove(group: group, of: owner)
+            try self.limits.forget { $0.owner == .group(group) }
         }
     }
 
@@ -262,26 +264,25 @@ extension ControlPlane {
         _ body: @escaping @Sendable (any StoreTransaction) throws -> [EnforcedSession]
     ) async throws(ControlError) -> EnforcementReport {
         let started = ContinuousClock.now
-        let plan = settings.natPlan
-        let entries = try await change {
+        let sessions = try await change {
             let now = self.now()
-            let entries = try await self.store.write { store in
+            let sessions = try await self.store.write { store in
                 let sessions = try body(store)
                 try store.appendAudit(actor: principal.name, action: action, target: target, detail: "", at: now)
-                return sessions.map { $0.entry(plan) }
+                return sessions
             }
-            if !entries.isEmpty { try self.dataPlane.apply(entries.map(DeviceChange.set)) }
-            return entries
+            try await self.enforce(sessions)
+            return sessions
         }
         let inForce = ContinuousClock.now - started
         var cut = 0
-        if !entries.isEmpty {
+        if !sessions.isEmpty {
             cut = try await Self.translating {
-                try self.dataPlane.deleteFlows(.ofDevices(Set(entries.map(\.address))), judging: self.judge())
+                try self.dataPlane.deleteFlows(.ofDevices(Set(sessions.map(\.address))), judging: self.judge())
             }
         }
         return EnforcementReport(
-            sessions: entries.count, inForce: inForce, flowsCut: cut, total: ContinuousClock.now - started)
+            sessions: sessions.count, inForce: inForce, flowsCut: cut, total: ContinuousClock.now - started)
     }
 }
 

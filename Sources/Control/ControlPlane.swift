@@ -32,6 +32,7 @@ public final class ControlPlane: Sendable {
     package let tunnels = TunnelBook()
     let accessPointBook = AccessPointBook()
     let sessionPolicies = SessionPolicyBook()
+    let limits: LimitBook
     /// `nil` where nobody can ask an approval hook.
     let approvalAsking: (any ApprovalAsking)?
     /// `nil` where the gateway makes no tunnels.
@@ -80,6 +81,7 @@ public final class ControlPlane: Sendable {
         names = NameRegistry(limits: settings.names, blocklists: self.blocklists, now: now)
         book = PolicyBook(names: names)
         self.dataPlane = ObservedDataPlane(base: dataPlane, devices: names.devices)
+        limits = LimitBook(dataPlane: self.dataPlane)
         names.setDataPlane(self.dataPlane)
         self.wallClock = wallClock
         approvalAsking = approval
@@ -94,7 +96,8 @@ public final class ControlPlane: Sendable {
         traceHub = tracing.map { TraceHub(tracing: $0, limits: settings.traces, now: now, logger: logger) }
         engine = Engine(
             store: store, dataPlane: self.dataPlane, settings: settings, tunnels: self.tunnels,
-            accessPoints: accessPointBook, sessionPolicies: sessionPolicies, verdicts: verdicts, refusals: refusals,
+            accessPoints: accessPointBook, sessionPolicies: sessionPolicies, limits: limits, verdicts: verdicts,
+            refusals: refusals,
             wallClock: wallClock, now: now, logger: logger)
     }
 
@@ -106,6 +109,7 @@ public final class ControlPlane: Sendable {
             VPNKeeper(control: self), NameKeeper(control: self), SessionKeeper(control: self),
             StaleSessionKeeper(control: self), BulkKeeper(control: self), StormKeeper(control: self),
             EventKeeper(control: self),
+            LimitKeeper(control: self),
         ] + (traceHub.map { [$0] } ?? [])
             + (blocklistSupport.map { [BlocklistKeeper(control: self, support: $0)] } ?? [])
             + (tunnelSupport.map { [TunnelKeeper(control: self, support: $0)] } ?? [])
@@ -182,11 +186,14 @@ public final class ControlPlane: Sendable {
         restoreNames(learned, of: owners.keys)
         hitBook.begin(with: Set(compiled.keys))
         self.pools.withLock { $0 = pools.map(\.pool.prefix) }
+        try await beginSessionPolicies()
+        let limited = try await beginLimits(of: sessions)
         let report = try dataPlane.reconcile(
             to: EnforcementState(
-                rulesets: compiled.mapValues(\.ruleset), devices: sessions.map { $0.entry(plan) },
-                nas: Set(nas.map(\.address)),
-                pools: Set(pools.map(\.pool.prefix)), vpns: vpnBook.entries, names: names.book.all()))
+                rulesets: compiled.mapValues(\.ruleset),
+                devices: sessions.map { $0.entry(plan, limited.numbers[$0.sim]) }, nas: Set(nas.map(\.address)),
+                pools: Set(pools.map(\.pool.prefix)), vpns: vpnBook.entries, names: names.book.all(),
+                limits: limited.limits, quotas: limited.quotas))
         logger.info(
             "kernel and store are together",
             metadata: [
@@ -196,7 +203,6 @@ public final class ControlPlane: Sendable {
         try await refreshClients()
         try await refreshTests()
         accessPointBook.replaceAll(try await store.read { store in try store.accessPoints() })
-        try await beginSessionPolicies()
         try await bringTenantDNS()
         readiness.store(true, ordering: .releasing)
         // What a change left half done when the process ended is finished here: flows that are not allowed any more.
@@ -312,11 +318,11 @@ public final class ControlPlane: Sendable {
 }
 
 extension EnforcedSession {
-    func entry(_ plan: NATPlan) -> DeviceEntry {
+    func entry(_ plan: NATPlan, _ limit: LimitNumber?) -> DeviceEntry {
         DeviceEntry(
             address: address, policy: policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll,
             nat: plan.binding(index: natIndex), group: group.flatMap(GroupNumber.init(group:)),
-            session: session)
+            session: session, limit: limit)
     }
 }
 

@@ -22,6 +22,7 @@ final class Engine: Service {
     let stops = StopWaiters()
     let accessPoints: AccessPointBook
     let sessionPolicies: SessionPolicyBook
+    let limits: LimitBook
     let wallClock: WallClock
     let followUp = SessionFollowUp()
     private let queue: Mutex<WorkQueue>
@@ -39,12 +40,12 @@ final class Engine: Service {
 
     init(
         store: any Store, dataPlane: any DataPlane, settings: ControlSettings, tunnels: TunnelBook,
-        accessPoints: AccessPointBook, sessionPolicies: SessionPolicyBook, verdicts: VerdictBook,
-        refusals: RefusalBook, wallClock: WallClock,
-        now: @escaping @Sendable () -> Timestamp, logger: Logger
+        accessPoints: AccessPointBook, sessionPolicies: SessionPolicyBook, limits: LimitBook, verdicts: VerdictBook,
+        refusals: RefusalBook, wallClock: WallClock, now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.accessPoints = accessPoints
         self.sessionPolicies = sessionPolicies
+        self.limits = limits
         self.verdicts = verdicts
         self.refusals = refusals
         self.wallClock = wallClock
@@ -126,7 +127,7 @@ final class Engine: Service {
             let now = now()
             let work = BatchTransaction(
                 requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners,
-                judging: SessionJudging(book: sessionPolicies, wallClock: wallClock, now: now),
+                judging: SessionJudging(book: sessionPolicies, limits: limits, wallClock: wallClock, now: now),
                 simsInTest: simsInTest.withLock { $0 }, refusals: refusals, now: now)
             let result = try await store.write { transaction in try work.run(in: transaction) }
             outcomes = result.outcomes
@@ -143,8 +144,10 @@ final class Engine: Service {
         verdicts.remember(Self.rejections(fresh, outcomes), since: changesBefore, at: started)
         var enforced = true
         let changes = Self.lastChangePerDevice(outcomes.flatMap(\.changes))
-        do throws(DataPlaneError) {
-            if !changes.isEmpty { try dataPlane.apply(changes) }
+        do {
+            try limits.enforce(outcomes.flatMap(\.limits) + outcomes.flatMap(\.judged).compactMap(\.limits)) {
+                if !changes.isEmpty { try dataPlane.apply(changes) }
+            }
         } catch {
             enforced = false
             metrics.kernelFailures.increment()

@@ -34,10 +34,13 @@ struct PolicyScopes: Sendable {
 extension ControlPlane {
     /// What the tenant's documents may name.
     func scope(of tenant: Tenant.ID, _ store: any StoreReader) throws -> PolicyScope {
-        PolicyScopes(
+        var scope = PolicyScopes(
             common: commonScope(try store.services()), lists: try store.lists(of: tenant),
             groups: try store.groups(of: tenant), vpns: try store.vpns(of: tenant),
             blocklists: try store.blocklists(of: nil) + store.blocklists(of: tenant))[tenant]
+        // What is in force already stays so where that is not.
+        scope.isLimiting = dataPlane.enforcedLimits.contains(.bandwidth)
+        return scope
     }
 
     /// What the documents of all tenants may name.

@@ -7,6 +7,7 @@ import Synchronization
 /// change, all at one time.
 struct SessionJudging: Sendable {
     let book: SessionPolicyBook
+    let limits: LimitJudging
     let wallClock: WallClock
     let now: Timestamp
     /// For a plan: another document, or none, at a place.
@@ -14,10 +15,11 @@ struct SessionJudging: Sendable {
     private let memo = Memo()
 
     init(
-        book: SessionPolicyBook, wallClock: WallClock, now: Timestamp,
+        book: SessionPolicyBook, limits: LimitBook, wallClock: WallClock, now: Timestamp,
         replacement: (place: SessionPolicyPlace, policy: SessionPolicy?)? = nil
     ) {
         self.book = book
+        self.limits = LimitJudging(policies: book, book: limits, wallClock: wallClock, now: now)
         self.wallClock = wallClock
         self.now = now
         self.replacement = replacement
@@ -40,25 +42,29 @@ struct SessionJudging: Sendable {
 
     // MARK: Judging
 
+    typealias UsedVolumes = [SessionPolicyLevel: SessionFacts.UsedVolume]
+
     /// `nil` when nothing is said of the SIM.
-    func judge(_ request: AttachRequest, _ sim: Subscriber, _ store: any StoreReader) throws(StoreError) -> Judged? {
-        try judge(sim, request.equipment, located: request.equipment, moment: .attach, now, store)
+    func judge(
+        _ request: AttachRequest, _ sim: Subscriber, used: UsedVolumes, _ store: any StoreReader
+    ) throws(StoreError) -> Judged? {
+        try judge(sim, request.equipment, located: request.equipment, moment: .attach, now, used, store)
     }
 
     /// - Parameter report: what a report said of the equipment, when this is because of one.
     func judge(
-        _ session: Session, _ sim: Subscriber, report: Equipment?, moment: SessionFacts.Moment,
+        _ session: Session, _ sim: Subscriber, report: Equipment?, moment: SessionFacts.Moment, used: UsedVolumes,
         _ store: any StoreReader
     ) throws(StoreError) -> Judged? {
-        try judge(sim, session.equipment, located: report, moment: moment, session.startedAt, store)
+        try judge(sim, session.equipment, located: report, moment: moment, session.startedAt, used, store)
     }
 
     private func judge(
         _ sim: Subscriber, _ equipment: Equipment, located report: Equipment?, moment: SessionFacts.Moment,
-        _ startedAt: Timestamp, _ store: any StoreReader
+        _ startedAt: Timestamp, _ used: UsedVolumes, _ store: any StoreReader
     ) throws(StoreError) -> Judged? {
         let effective = effective(for: sim)
-        guard !effective.isUnjudged || book.isHeld(sim.id) else { return nil }
+        guard !effective.isUnjudged || !used.isEmpty || book.isHeld(sim.id) else { return nil }
         let before = try store.standing(of: sim.id)
         var facts = SessionFacts(
             now: now, moment: moment, imsi: sim.imsi, imei: equipment.imei, standing: before, startedAt: startedAt,
@@ -69,6 +75,7 @@ struct SessionJudging: Sendable {
             facts.standing.location = .init(
                 SIMStanding.Location(location: place.location, visitedNetwork: place.visitedNetwork), at: now)
         }
+        facts.usedVolumes = used
         if let hook = book.hook { facts.approvalCache = hook.cache }
         let listed = try listed(equipment.imei, effective, sim, store)
         facts.isListed = { name, level in listed.contains(ListName(name: name, isOperators: level <= .tenantCeiling)) }
@@ -85,7 +92,7 @@ struct SessionJudging: Sendable {
     }
 
     func effective(for sim: Subscriber) -> EffectiveSessionPolicy {
-        let who = SessionPolicyBook.Who(sim: sim.id, tenant: sim.tenant, group: sim.group)
+        let who = sim.who
         guard let replacement else { return book.effective(for: who) }
         return book.effective(for: who, replacing: replacement.place, by: replacement.policy)
     }
@@ -175,6 +182,8 @@ struct SessionJudging: Sendable {
         let previous: SessionRestriction?
         let isRejected: Bool
         let asksApproval: Bool
+        /// What limits the SIM; `nil`: what did.
+        var limits: LimitBook.Resolved?
     }
 
     /// Remembers what a judgement without a session has found: of an attach that is rejected.
@@ -264,15 +273,35 @@ struct SessionJudging: Sendable {
         guard session.endedAt == nil, let sim = try store.subscriber(imsi: session.imsi), sim.id == session.sim else {
             return nil
         }
-        let judged = try judge(session, sim, report: report, moment: moment, store)
+        let effective = effective(for: sim)
+        var limits: LimitBook.Resolved?
+        let used: UsedVolumes
+        switch moment {
+        // How far volumes are used, is seen as they are.
+        case .report: used = self.limits.knownUsedVolumes(sim.who, effective)
+        case .attach, .clock, .edit:
+            limits = try self.limits.resolve(sim.who, effective, store)
+            used = limits?.usedVolumes ?? [:]
+        }
+        let judged = try judge(session, sim, report: report, moment: moment, used: used, store)
         var consequence = try record(
             judged, of: session.id, at: session.address, sim, isNew: false, store)
-        if !SessionRestriction.areEnforcedAlike(consequence.restriction, consequence.previous) {
+        consequence.limits = limits
+        let wasLimited = self.limits.book.limit(of: sim.id) != nil
+        let isLimited = limits.map { $0.limit != nil } ?? wasLimited
+        if !SessionRestriction.areEnforcedAlike(consequence.restriction, consequence.previous)
+            || isLimited != wasLimited
+        {
+            let number = isLimited ? LimitNumber(sim: sim.id) : nil
             consequence.change =
-                try store.enforcedSession(session.id).map { .set($0.entry(plan)) } ?? .remove(session.address)
+                try store.enforcedSession(session.id).map { .set($0.entry(plan, number)) } ?? .remove(session.address)
         }
         return consequence
     }
+}
+
+extension Subscriber {
+    var who: SessionPolicyBook.Who { .init(sim: id, tenant: tenant, group: group) }
 }
 
 extension Equipment {

@@ -101,7 +101,7 @@ extension ControlPlane {
     /// - Returns: how many the kernel was told something new of.
     func rejudge(_ sessions: [Session.ID], _ moment: SessionFacts.Moment) async throws -> Int {
         try await engine.exclusively {
-            let judging = SessionJudging(book: self.sessionPolicies, wallClock: self.wallClock, now: self.now())
+            let judging = self.judging(at: self.now())
             let plan = self.settings.natPlan
             let found = try await self.store.write { store in
                 var found: [SessionJudging.Consequence] = []
@@ -117,7 +117,9 @@ extension ControlPlane {
             }
             self.engine.followUp.note(found)
             let changes = found.compactMap(\.change)
-            if !changes.isEmpty { try self.dataPlane.apply(changes) }
+            try self.limits.enforce(found.compactMap(\.limits)) {
+                if !changes.isEmpty { try self.dataPlane.apply(changes) }
+            }
             return changes.count
         }
     }

@@ -63,7 +63,10 @@ public struct EffectiveSessionPolicy: Hashable, Sendable {
         newSIMs = quarantines.first(where: \.value.newSIMs)?.level
     }
 
-    /// Nothing can be violated: judging it would say nothing.
+    /// Whether the data plane has something to limit.
+    public var isLimited: Bool { !dataLimits.isEmpty || up != nil || down != nil }
+
+    /// Nothing can be violated but a volume's end: judging it would say nothing.
     public var isUnjudged: Bool {
         imeiLocks.isEmpty && locationLocks.isEmpty && hours.isEmpty && approvals.isEmpty && newSIMs == nil
     }

@@ -62,6 +62,7 @@ extension Event {
         case approvalUnanswered = "approval-unanswered"
         case newSIM = "new-sim"
         case byHand = "by-hand"
+        case dataLimitReached = "data-limit-reached"
         /// The session fits again.
         case violationOver = "violation-over"
 
@@ -112,7 +113,7 @@ extension Event {
                 .verdict
             case .imeiChanged, .imeiNotListed, .imeiMissing, .imeiAllZeros, .locationNotAllowed, .locationDenied,
                 .locationOutsideFence, .locationUnknown, .homeNetworkNotAllowed, .outsideHours, .notApproved,
-                .approvalUnanswered, .newSIM, .byHand, .violationOver:
+                .approvalUnanswered, .newSIM, .byHand, .dataLimitReached, .violationOver:
                 .violation
             case .quarantineEntered, .quarantineLeft: .quarantine
             case .limitWarned, .limitReached: .limit
@@ -160,6 +161,7 @@ extension Event {
                 case .approvalUnanswered: .approvalUnanswered
                 case .newSIM: .newSIM
                 case .byHand: .byHand
+                case .dataLimitReached: .dataLimitReached
                 }
         }
     }

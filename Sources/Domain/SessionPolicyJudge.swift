@@ -16,6 +16,15 @@ public struct SessionFacts {
     public var outlook: (ServiceHours) -> HoursOutlook
     /// How long the hook's answers are good for.
     public var approvalCache: TimeSpan
+    /// Volumes that are used, by who has limited them.
+    public var usedVolumes: [SessionPolicyLevel: UsedVolume] = [:]
+
+    public struct UsedVolume: Hashable, Sendable {
+        /// When the next period begins; `nil`: not by itself.
+        public let end: Timestamp?
+
+        public init(end: Timestamp?) { self.end = end }
+    }
 
     public enum Moment: Hashable, Sendable {
         case attach
@@ -83,6 +92,7 @@ public struct SessionPolicyJudge {
         }
         for hours in policy.hours { judge(hours) }
         for rule in policy.approvals { judge(rule) }
+        for limit in policy.dataLimits { judge(limit) }
         judgeQuarantine()
         tolerate()
         // Who is turned away has shown nothing worth to learn.
@@ -279,6 +289,23 @@ public struct SessionPolicyJudge {
         violate(.outsideHours, level, hours.onViolation, "outside the hours of service in \(hours.zone)")
     }
 
+    // MARK: Data limits
+
+    private mutating func judge(_ applied: EffectiveSessionPolicy.Applied<DataLimit>) {
+        let (level, limit) = (applied.level, applied.value)
+        guard let used = facts.usedVolumes[level] else { return }
+        let whose =
+            switch limit.pool {
+            case .sim: ""
+            case .group: "the group's "
+            case .tenant: "the tenant's "
+            }
+        let next = used.end.map { "; the next period begins at \($0)" } ?? "; it is prepaid"
+        violate(
+            .dataLimitReached, level, limit.onReached.action,
+            "\(whose)volume of \(DataVolume(octets: limit.volume)) is used\(next)")
+    }
+
     // MARK: Approval and quarantine
 
     private mutating func judge(_ applied: EffectiveSessionPolicy.Applied<ApprovalRule>) {
@@ -333,6 +360,17 @@ public struct SessionPolicyJudge {
         result.violations = result.violations.map {
             $0.action == .quarantine && $0.reason != .byHand
                 ? Violation(reason: $0.reason, level: $0.level, action: .report, detail: $0.detail) : $0
+        }
+    }
+}
+
+extension DataLimit.Reached {
+    /// Who is slowed may do what it may do otherwise.
+    public var action: ViolationAction {
+        switch self {
+        case .block: .block
+        case .quarantine: .quarantine
+        case .slow: .report
         }
     }
 }

@@ -34,6 +34,8 @@ public enum ViolationReason: String, Hashable, Sendable, CaseIterable {
     case newSIM = "new-sim"
     /// Put into quarantine by somebody.
     case byHand = "by-hand"
+    /// The volume of data is used.
+    case dataLimitReached = "data-limit-reached"
 
     public var section: SessionPolicy.Section {
         switch self {
@@ -43,6 +45,7 @@ public enum ViolationReason: String, Hashable, Sendable, CaseIterable {
         case .outsideHours: .hours
         case .notApproved, .approvalUnanswered: .approval
         case .newSIM, .byHand: .quarantine
+        case .dataLimitReached: .dataLimit
         }
     }
 }

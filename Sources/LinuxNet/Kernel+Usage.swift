@@ -12,6 +12,11 @@ extension Kernel {
         return nil
     }
 
+    /// Both, or none where the kernel lacks what they need; known when the host is prepared.
+    public var enforcedLimits: Set<SessionPolicy.Section> {
+        core.withLock { $0.usage.programs == nil ? [] : [.dataLimit, .bandwidth] }
+    }
+
     public func usage(after cursor: UsageCursor?) throws(DataPlaneError) -> UsagePart {
         try usagePrograms()?.usage(after: cursor) ?? UsagePart(readings: [], next: nil)
     }

@@ -31,7 +31,7 @@ enum UsageMap: String, CaseIterable {
         switch self {
         case .devices: (8, 56)
         case .ways: (16, 48)
-        case .limits: (4, 80)
+        case .limits: (4, 144)
         case .quotas: (4, 40)
         case .rates: (4, 32)
         case .dues: (16, 32)
@@ -295,8 +295,11 @@ extension DeviceLimit {
     /// - Parameter earlier: what the kernel has.
     fileprivate func octets(after earlier: [UInt8]?) -> [UInt8] {
         let numbers = quotas.map(\.rawValue) + [UInt32](repeating: 0, count: Self.maximumQuotas - quotas.count)
-        return numbers.flatMap(\.nativeOctets) + [0, 0, 0, 0] + Self.bucket(up, earlier?[16..<48])
-            + Self.bucket(down, earlier?[48..<80])
+        let places = quotas.indices.filter { slowing.contains(quotas[$0]) }
+        let mask = places.reduce(UInt32(0)) { $0 | 1 << $1 }
+        return numbers.flatMap(\.nativeOctets) + mask.nativeOctets
+            + Self.bucket(up, earlier?[16..<48]) + Self.bucket(down, earlier?[48..<80])
+            + Self.bucket(slow, earlier?[80..<112]) + Self.bucket(slow, earlier?[112..<144])
     }
 
     /// What is owed, and the rate.

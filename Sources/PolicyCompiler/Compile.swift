@@ -18,7 +18,9 @@ public func compile(_ policy: ValidatedPolicy, isOpen: (Schedule) -> Bool = { _ 
         groups: rules.flatMap { groupEntries($0.rule, number: $0.number, of: policy) },
         hostSets: hostSets, hosts: hosts,
         access: access(rules, of: policy),
-        actions: policy.rules.map { action($0, of: policy) },
+        actions: policy.rules.enumerated().map {
+            limited(action($0.element, of: policy), $0.element, number: $0.offset)
+        },
         default: policy.mode == .monitor ? .monitored : Ruleset.Action(nil))
 }
 
@@ -103,6 +105,15 @@ private func action(_ rule: ValidatedPolicy.Rule, of policy: ValidatedPolicy) ->
         Ruleset.Action(policy.vpns[via].map { .access($0) }, isObserved: rule.log)
     case (.allow, .fromDevice): Ruleset.Action(nil, isObserved: rule.log)
     }
+}
+
+/// With the rule's rate.
+private func limited(_ action: Ruleset.Action, _ rule: ValidatedPolicy.Rule, number: Int) -> Ruleset.Action {
+    guard let bandwidth = rule.bandwidth, let way = action.way else { return action }
+    let rate = { (rate: BitRate?) in rate.map { RateLimit($0, burst: bandwidth.burst ?? 0) } }
+    return Ruleset.Action(
+        .limited(way, Ruleset.RuleRate(rule: number, up: rate(bandwidth.up), down: rate(bandwidth.down))),
+        isObserved: action.isObserved)
 }
 
 extension Ruleset.Action {

@@ -103,6 +103,11 @@ public struct DeviceLimit: Hashable, Sendable {
     /// Of the SIM, its group and its tenant: ``maximumQuotas`` at most. Each is for both directions together. One that is
     /// not there limits nothing.
     public let quotas: [QuotaNumber]
+    /// Those of them that do not end when they are reached: then ``slow`` holds, and they count on. It holds for the packet
+    /// that would exceed them already.
+    public let slowing: Set<QuotaNumber>
+    /// For each direction, beside ``up`` and ``down``.
+    public let slow: RateLimit?
     /// From the device.
     public let up: RateLimit?
     /// To the device.
@@ -110,9 +115,14 @@ public struct DeviceLimit: Hashable, Sendable {
 
     public static let maximumQuotas = 3
 
-    public init(quotas: [QuotaNumber] = [], up: RateLimit? = nil, down: RateLimit? = nil) {
+    public init(
+        quotas: [QuotaNumber] = [], slowing: Set<QuotaNumber> = [], slow: RateLimit? = nil, up: RateLimit? = nil,
+        down: RateLimit? = nil
+    ) {
         precondition(quotas.count <= Self.maximumQuotas)
         self.quotas = quotas
+        self.slowing = slowing.intersection(quotas)
+        self.slow = slow
         self.up = up
         self.down = down
     }
@@ -142,7 +152,8 @@ public struct RateLimit: Hashable, Sendable {
 public struct Quota: Hashable, Sendable {
     /// Any number that names the period. As long as it is the same, the kernel keeps what it has counted.
     public let period: UInt64
-    /// Octets of the period, up and down together. The packet that would exceed them is the first that does not pass.
+    /// Octets of the period, up and down together. The packet that would exceed them is the first that does not pass, or, for
+    /// devices that it slows, the first that is slowed.
     public let limit: UInt64
     /// What is used of a period that the kernel does not know yet, octets.
     public let used: UInt64
@@ -162,7 +173,8 @@ public struct QuotaReading: Hashable, Sendable {
     public let limit: UInt64
     /// Octets that have passed in the period, and where it began: ``Quota/used``.
     public let used: UInt64
-    /// Whether a packet has been refused. Then none passes, until the limit is raised or a period begins.
+    /// Whether a packet has been refused or slowed. Then none passes, or all are slowed, until the limit is raised or a period
+    /// begins.
     public let isReached: Bool
 
     public init(period: UInt64, limit: UInt64, used: UInt64, isReached: Bool) {

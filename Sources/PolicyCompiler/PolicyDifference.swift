@@ -104,6 +104,9 @@ extension ValidatedPolicy.Rule {
             case .route(let routes): routes.map(\.description).joined(separator: ", else ")
             }
         text += ": \(route)"
+        if let up = bandwidth?.up { text += ", up \(up)" }
+        if let down = bandwidth?.down { text += ", down \(down)" }
+        if let burst = bandwidth?.burst { text += ", burst \(DataVolume(octets: burst))" }
         if let schedule { text += ", \(schedule)" }
         if log { text += ", logged" }
         return text

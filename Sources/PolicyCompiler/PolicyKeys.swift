@@ -4,8 +4,11 @@ enum PolicyKeys {
     static let list = ["name", "items"]
     static let dns = ["default", "allow", "deny", "blocklists", "answer"]
     static let rule = [
-        "name", "direction", "via", "from", "to", "protocol", "ports", "services", "route", "action", "schedule", "log",
+        "name", "direction", "via", "from", "to", "protocol", "ports", "services", "route", "action", "bandwidth",
+        "schedule",
+        "log",
     ]
+    static let bandwidth = ["up", "down", "burst"]
     static let schedule = ["days", "from", "to", "zone"]
 }
 
@@ -13,7 +16,8 @@ extension PolicyDocument {
     /// The path of every key that the reader knows, as `rules[].schedule.days`: what ``PolicySchema`` is held against.
     package static let knownPaths: Set<String> = Set(
         PolicyKeys.document + PolicyKeys.list.map { "lists[].\($0)" } + PolicyKeys.dns.map { "dns.\($0)" }
-            + PolicyKeys.rule.map { "rules[].\($0)" } + PolicyKeys.schedule.map { "rules[].schedule.\($0)" })
+            + PolicyKeys.rule.map { "rules[].\($0)" } + PolicyKeys.schedule.map { "rules[].schedule.\($0)" }
+            + PolicyKeys.bandwidth.map { "rules[].bandwidth.\($0)" })
 
     /// The path of every key that this document has.
     package var paths: Set<String> { root.paths(below: "") }

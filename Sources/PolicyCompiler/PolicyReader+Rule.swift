@@ -31,9 +31,11 @@ extension PolicyReader {
         }
         let action = self.action(
             route: entries["route"], action: entries["action"], kind: kind, of: node, field: field)
+        let bandwidth =
+            entries["bandwidth"].map { self.bandwidth($0, of: action, field: field["bandwidth"]) } ?? .some(nil)
         let schedule = entries["schedule"].map { self.schedule($0, field: field["schedule"]) } ?? .some(nil)
         let log = entries["log"].map { choice($0, field: field["log"], kind: "a choice", of: Switch.self) }
-        guard let name, let direction, let destinations, let matches, let action, let schedule else {
+        guard let name, let direction, let destinations, let matches, let action, let bandwidth, let schedule else {
             return (nil, name)
         }
         guard action != .route([.timeServer]) || Self.isTime(matches.matches) else {
@@ -46,7 +48,8 @@ extension PolicyReader {
         let rule = ValidatedPolicy.Rule(
             name: name.0, direction: direction, to: destinations.written, ipv4: destinations.ipv4,
             ipv6: destinations.ipv6, hosts: destinations.hosts, groups: destinations.groups, matches: matches.matches,
-            services: matches.services, action: action, schedule: schedule, log: log == .on)
+            services: matches.services, action: action, bandwidth: bandwidth, schedule: schedule,
+            log: log == .on)
         return (rule, name)
     }
 

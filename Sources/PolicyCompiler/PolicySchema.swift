@@ -91,6 +91,7 @@ public enum PolicySchema {
                 {"type": "string", "pattern": "^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$"}
               ]
             },
+            "rate": {"type": "string", "pattern": "^[0-9]{1,9} ?[kMG]bit/s$"},
             "time": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
             "rule": {
               "type": "object",
@@ -148,6 +149,21 @@ public enum PolicySchema {
                 "action": {
                   "description": "block; or allow, between devices and to devices.",
                   "enum": ["allow", "block"]
+                },
+                "bandwidth": {
+                  "description": "What each device may send and receive by flows of this rule; with a route to the internet or to VPNs.",
+                  "type": "object",
+                  "anyOf": [{"required": ["up"]}, {"required": ["down"]}],
+                  "additionalProperties": false,
+                  "properties": {
+                    "up": {"description": "8kbit/s to 1Gbit/s.", "$ref": "#/$defs/rate"},
+                    "down": {"$ref": "#/$defs/rate"},
+                    "burst": {
+                      "description": "What may pass at once, such as 64KB.",
+                      "type": "string",
+                      "pattern": "^[0-9]{1,9} ?([kKMGT]?B)$"
+                    }
+                  }
                 },
                 "schedule": {
                   "description": "When the rule holds; a span over midnight belongs to the day on which it begins.",

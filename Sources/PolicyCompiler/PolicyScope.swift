@@ -14,6 +14,8 @@ public struct PolicyScope: Sendable {
     public var blocklists: Set<Name>
     /// Whether the operator has a time server for devices.
     public var hasTimeServer = false
+    /// Whether the data plane limits the rates of rules.
+    public var isLimiting = true
     /// `nil` where the gateway has no resolver for devices.
     public var resolverGuard: ResolverGuard?
     /// Whether this is a name of the IANA time zone database. Asked only for text of at most 64 letters, digits, `_`,

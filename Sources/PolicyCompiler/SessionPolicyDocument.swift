@@ -33,6 +33,8 @@ public struct SessionPolicyScope: Sendable {
     public var enforced: Set<SessionPolicy.Section>
     /// Whether this is a name of the IANA time zone database.
     public var isTimeZone: @Sendable (String) -> Bool
+    /// For whom the document is.
+    public var level = SessionPolicyLevel.ceiling
 
     public init(
         policies: Set<Name>?, imeiLists: Set<Name>, hasApprovalHook: Bool, enforced: Set<SessionPolicy.Section>,

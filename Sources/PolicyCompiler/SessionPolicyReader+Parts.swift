@@ -141,6 +141,12 @@ extension SessionPolicyReader {
         let pool = entries["pooled"].flatMap {
             choice($0, field: field["pooled"], kind: "a pool", of: DataLimit.Pool.self)
         }
+        if let pool, let node = entries["pooled"], !pool.isWithin(scope.level) {
+            report(
+                node.place, field["pooled"],
+                "a \(scope.level.rawValue)'s session policy has no say in a volume of more than the \(scope.level.rawValue): "
+                    + "write pooled: \(scope.level.rawValue), or set it for the tenant")
+        }
         let reached = entries["on-reached"].flatMap {
             choice($0, field: field["on-reached"], kind: "an action", of: Reached.self)
         }
@@ -194,7 +200,21 @@ extension SessionPolicyReader {
         _ section: SessionPolicy.Section, _ node: SourceNode, _ field: FieldPath
     ) -> Bool {
         guard !isEnforced(section) else { return true }
-        report(node.place, field, "this gateway's data plane does not enforce \(section.rawValue): leave it out")
+        report(
+            node.place, field,
+            "this gateway's data plane does not enforce \(section.rawValue), as its log says at its start: leave it out"
+        )
         return false
+    }
+}
+
+extension DataLimit.Pool {
+    /// Whether the volume is of no more SIMs than a document at a level is for.
+    fileprivate func isWithin(_ level: SessionPolicyLevel) -> Bool {
+        switch level {
+        case .ceiling, .tenantCeiling, .tenant: true
+        case .group: self != .tenant
+        case .sim: self == .sim
+        }
     }
 }

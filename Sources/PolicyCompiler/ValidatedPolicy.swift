@@ -43,6 +43,8 @@ public struct ValidatedPolicy: Hashable, Sendable {
         /// As written, for messages; empty when the rule has protocol and ports instead.
         public let services: [Name]
         public let action: RuleAction
+        /// What each device may send and receive by flows of this rule; `nil`: as much as it may otherwise.
+        public let bandwidth: Bandwidth?
         /// `nil`: it always holds.
         public let schedule: Schedule?
         public let log: Bool

@@ -41,6 +41,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611291244-bulk-operations") { db in try db.execute(sql: bulkOperations) }
         migrator.registerMigration("202611291615-names-in-order") { db in try db.execute(sql: namesInOrder) }
         migrator.registerMigration("202611291648-event-parts") { db in try db.execute(sql: eventParts) }
+        migrator.registerMigration("202611291520-limits") { db in try db.execute(sql: limits) }
         return migrator
     }
 

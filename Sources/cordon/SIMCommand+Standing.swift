@@ -22,6 +22,7 @@ extension SIMCommand {
                 if !sections.isEmpty {
                     table.print(sections.map { one in ["section", "level", "verdict", "value"].map { one[$0].cell } })
                 }
+                printLimits(of: answer)
                 for violation in answer["violations"].elements {
                     print("\(violation["reason"].cell): \(violation["detail"].cell.onOneLine)")
                 }

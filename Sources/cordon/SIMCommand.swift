@@ -6,7 +6,7 @@ struct SIMCommand: AsyncParsableCommand {
         subcommands: [
             Import.self, Create.self, List.self, Show.self, Suspend.self, Resume.self, Terminate.self, Test.self,
             Activate.self, SetGroup.self, ReleaseAddress.self, Delete.self, SIMBulkCommand.self, Effective.self,
-            Equipment.self, Fence.self, Quarantine.self, Release.self, Approve.self, Disapprove.self,
+            Equipment.self, Fence.self, Quarantine.self, Release.self, Approve.self, Disapprove.self, Limit.self,
         ])
 
     struct Import: APICommand {

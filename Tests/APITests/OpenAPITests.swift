@@ -359,6 +359,7 @@ import API
             try await tour.ask(.get, sim + path)
             try await tour.ask(.post, sim + path + "/reset")
         }
+        try await limitEverything(&tour)
         try await tour.ask(.post, sim + "/quarantine", #"{"reason": "odd", "for": "24h"}"#)
         #expect(try await tour.ask(.get, sim + "/effective").json["quarantine"] as? [String: Any] != nil)
         try await tour.ask(.post, sim + "/release", #"{"for": "1h"}"#)
@@ -371,6 +372,31 @@ import API
         try await tour.ask(.get, "/v1/approval-hook")
         try await tour.ask(.delete, "/v1/approval-hook")
         try await tour.ask(.delete, "/v1/tenants/acme/session-policy")
+    }
+
+    private static func limitEverything(_ tour: inout Tour) async throws {
+        let sim = "/v1/sims/262010000000001"
+        try await tour.ask(
+            .put, sim + "/session-policy", type: "application/yaml",
+            """
+            data-limit: {volume: 1MB, per: month, warn-at: [80], on-reached: slow, slow-rate: 64kbit/s}
+            bandwidth: {up: 1Mbit/s, burst: 64KB}
+            """)
+        let limit = try await tour.ask(.get, sim + "/limit")
+        #expect((limit.json["rates"] as? [String: Any])?["up"] as? String == "1Mbit/s")
+        let more = try await tour.ask(.post, sim + "/limit/top-up", #"{"volume": "500KB", "level": "sim"}"#)
+        let volume = more.json["volume"] as? [String: Any]
+        #expect(volume?["limit"] as? Int == 1_500_000 && volume?["period_end"] as? String != nil)
+        let anew = try await tour.ask(.post, sim + "/limit/reset", "{}")
+        #expect((anew.json["volume"] as? [String: Any])?["added"] as? Int == 0)
+        let effective = try await tour.ask(.get, sim + "/effective")
+        #expect((effective.json["volumes"] as? [[String: Any]])?.first?["slow_rate"] as? String == "64kbit/s")
+        for wrong in [#"{"volume": "5"}"#, #"{"volume": "5MB", "level": "mine"}"#] {
+            let refused = try await tour.api.send(
+                .post, sim + "/limit/top-up", type: "application/json", body: wrong)
+            #expect(refused.status == 400, "\(wrong)")
+        }
+        try await tour.ask(.delete, sim + "/session-policy")
     }
 
     private static func deleteEverything(_ tour: inout Tour) async throws {

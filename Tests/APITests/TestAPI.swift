@@ -179,6 +179,7 @@ struct WillingKernel: DataPlane {
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
     func usage(after cursor: UsageCursor?) -> UsagePart { UsagePart(readings: [], next: nil) }
     func forgetUsage(_ readings: [UsageReading]) -> [UsageReading] { [] }
+    var enforcedLimits: Set<SessionPolicy.Section> { [.dataLimit, .bandwidth] }
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) {}
     func setQuotas(_ changes: [QuotaNumber: Quota?]) {}
     func quotas(_ numbers: Set<QuotaNumber>) -> [QuotaNumber: QuotaReading] { [:] }

@@ -30,7 +30,8 @@ struct Bench: Sendable {
         settings: ((inout ControlSettings) -> Void)? = nil,
         blocklists: ((inout BlocklistSupport) -> Void)? = nil, tunnels: TunnelSupport? = nil,
         tunnelPath: TunnelPath = .userSpace, approval: (any ApprovalAsking)? = nil,
-        packets: (any PacketWatching)? = nil, logger given: Logger? = nil,
+        packets: (any PacketWatching)? = nil, isLimiting: Bool = false, wallClock: WallClock = .utc,
+        logger given: Logger? = nil,
         storedIn wrap: (any Store) -> any Store = { $0 },
         _ body: @escaping @Sendable (Bench) async throws -> Void
     ) async throws {
@@ -40,7 +41,10 @@ struct Bench: Sendable {
         let key = try SecretKeyFile.loadOrCreate(directory + "/key")
         let store = wrap(try SQLiteStore.open(path: directory + "/cordon.db", key: key))
         let kernel = RecordingDataPlane()
-        kernel.change { $0.path = tunnelPath }
+        kernel.change {
+            $0.path = tunnelPath
+            $0.isLimiting = isLimiting
+        }
         let tracing = RecordingTracing()
         let nas = ScriptedNAS()
         guard let plan else { throw Missing() }
@@ -54,7 +58,8 @@ struct Bench: Sendable {
         blocklists?(&support)
         let control = ControlPlane(
             store: store, dataPlane: kernel, disconnecting: nas, changing: nas, packets: packets, tracing: tracing,
-            blocklists: support, tunnels: tunnels, approval: approval, settings: chosen, logger: logger, now: now)
+            blocklists: support, tunnels: tunnels, approval: approval, settings: chosen, logger: logger,
+            wallClock: wallClock, now: now)
         try await control.start()
         let group = ServiceGroup(services: control.services, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { tasks in

@@ -31,6 +31,10 @@ final class RecordingDataPlane: DataPlane {
         var quotaReadings: [QuotaNumber: QuotaReading] = [:]
         var quotaNotices: [QuotaNotice] = []
         var usage: [UsageReading] = []
+        /// Whether it enforces limits.
+        var isLimiting = false
+        /// What the programs of the kernel hold.
+        var counted: [QuotaNumber: QuotaReading] = [:]
 
         func isActive(_ device: IPAddress) -> Bool {
             if case .v4(let address) = device { devices[address] != nil } else { false }
@@ -73,6 +77,8 @@ final class RecordingDataPlane: DataPlane {
             state.vpns = wanted.vpns
             state.limits = wanted.limits
             state.quotas = wanted.quotas
+            for number in Array(state.counted.keys) where wanted.quotas[number] == nil { state.counted[number] = nil }
+            for (number, quota) in wanted.quotas { state.set(quota, number) }
             state.names = [:]
             for one in wanted.names { state.names[one.policy, default: [:]][one.address] = one.names }
             return ReconcileReport(devicesAdded: wanted.devices.count, devicesRemoved: 0, devicesKept: 0)
@@ -169,6 +175,7 @@ final class RecordingDataPlane: DataPlane {
         return (denied.count, Array(denied.prefix(limit)))
     }
 
+    var enforcedLimits: Set<SessionPolicy.Section> { now.isLimiting ? [.dataLimit, .bandwidth] : [] }
     func hits(of policy: PolicyMark) throws(DataPlaneError) -> [RuleHits] { now.hits[policy] ?? [] }
     func observations() throws(DataPlaneError) -> [Observation] { now.observations }
     func verify() throws(DataPlaneError) -> RepairReport? { nil }
@@ -193,17 +200,16 @@ final class RecordingDataPlane: DataPlane {
     func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError) {
         try state.withLock { state throws(DataPlaneError) in
             try refuseIfTold(&state)
-            for (number, quota) in changes { state.quotas[number] = quota }
+            for (number, quota) in changes {
+                state.quotas[number] = quota
+                state.set(quota, number)
+            }
         }
     }
     func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
         state.withLock { state in
             numbers.reduce(into: [:]) { all, number in
-                all[number] =
-                    state.quotaReadings[number]
-                    ?? state.quotas[number].map { quota in
-                        QuotaReading(period: quota.period, limit: quota.limit, used: quota.used, isReached: false)
-                    }
+                all[number] = state.quotaReadings[number] ?? state.counted[number]
             }
         }
     }

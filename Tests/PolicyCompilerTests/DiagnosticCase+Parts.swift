@@ -113,6 +113,29 @@ extension DiagnosticCase {
                     + "list of VPNs in the order of preference",
             ]),
         .init(
+            name: "bandwidth",
+            text: """
+                policy: p
+                rules:
+                  - {name: a, to: any, route: internet, bandwidth: 64kbit/s}
+                  - {name: b, to: any, route: internet, bandwidth: {burst: 64KB}}
+                  - {name: c, to: any, route: internet, bandwidth: {up: 7kbit/s, down: fast, burst: 3, over: 1}}
+                  - {name: d, to: any, action: block, bandwidth: {up: 64kbit/s}}
+                """,
+            messages: [
+                "3:52: rules[0].bandwidth: expected keys and values, found text: write up: ...",
+                "4:52: rules[1].bandwidth: no rate is said: write up:, down: or both, such as down: 64kbit/s",
+                "5:57: rules[2].bandwidth.up: \"7kbit/s\" is not a rate: write one from 8kbit/s to 1Gbit/s, such as "
+                    + "64kbit/s or 2Mbit/s",
+                "5:72: rules[2].bandwidth.down: \"fast\" is not a rate: write one from 8kbit/s to 1Gbit/s, such as "
+                    + "64kbit/s or 2Mbit/s",
+                "5:85: rules[2].bandwidth.burst: \"3\" is not a volume: write a number with its unit, such as 50MB "
+                    + "or 2GB",
+                "5:88: rules[2].bandwidth.over: unknown key \"over\": known here are up, down, burst",
+                "6:50: rules[3].bandwidth: bandwidth is of rules with a route to the internet or to VPNs: leave it "
+                    + "out, or limit the SIM (cordon session-policy set)",
+            ]),
+        .init(
             name: "schedule",
             text: """
                 policy: p

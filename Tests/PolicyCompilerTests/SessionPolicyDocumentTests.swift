@@ -104,7 +104,7 @@ import Testing
         let example = try String(
             contentsOf: root.appending(path: "Examples/session-policies/every-section.yaml"), encoding: .utf8)
         let policy = try SessionPolicyDocument(parsing: example, file: "every-section.yaml", in: Self.scope()).policy
-        #expect(policy.sections == [.imeiLock, .locationLock, .hours, .approval, .quarantine])
+        #expect(policy.sections == Set(SessionPolicy.Section.allCases))
         let page = try String(contentsOf: root.appending(path: "docs/tenant.md"), encoding: .utf8)
         let block = try #require(page.split(separator: "```yaml\n").first { $0.hasPrefix("imei-lock:") })
         let document = String(try #require(block.split(separator: "```").first))

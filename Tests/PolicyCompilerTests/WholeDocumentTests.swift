@@ -28,6 +28,7 @@ import Testing
             to: ["*.fw.vendor.example"]
             services: [https]
             route: internet
+            bandwidth: {up: 64kbit/s, down: 2Mbit/s, burst: 64KB}
             schedule: {days: [mon-fri], from: "01:00", to: "05:00", zone: Europe/Zurich}
           - name: remote-access
             direction: to-device
@@ -56,6 +57,7 @@ import Testing
           {"name": "telemetry", "to": ["list:head-office"], "services": ["mqtts", "coaps"],
            "route": ["vpn:hq", "vpn:backup"]},
           {"name": "firmware", "to": ["*.fw.vendor.example"], "services": ["https"], "route": "internet",
+           "bandwidth": {"up": "64kbit/s", "down": "2Mbit/s", "burst": "64KB"},
            "schedule": {"days": ["mon-fri"], "from": "01:00", "to": "05:00", "zone": "Europe/Zurich"}},
           {"name": "remote-access", "direction": "to-device", "via": "vpn:hq", "from": ["10.0.0.0/28"],
            "protocol": "tcp", "ports": [22], "action": "allow"},
@@ -87,6 +89,9 @@ import Testing
         #expect(try telemetry.action == .route([.vpn(Name(parsing: "hq")), .vpn(Name(parsing: "backup"))]))
         #expect(telemetry.schedule == nil && !telemetry.log)
 
+        let rates = Bandwidth(
+            up: BitRate(bitsPerSecond: 64_000), down: BitRate(bitsPerSecond: 2_000_000), burst: 64_000)
+        #expect(policy.rules[1].bandwidth == rates && telemetry.bandwidth == nil)
         #expect(policy.rules[1].schedule?.description == "mon-fri 01:00-05:00 Europe/Zurich")
 
         let access = policy.rules[2]

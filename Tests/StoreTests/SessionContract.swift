@@ -238,8 +238,8 @@ struct SessionContract {
             }
             func enforced(_ session: Session, _ policy: Policy.ID?, _ group: SIMGroup.ID? = nil) -> EnforcedSession {
                 EnforcedSession(
-                    session: session.id, address: session.address, natIndex: session.natIndex, policy: policy,
-                    group: group)
+                    session: session.id, sim: session.sim, tenant: session.tenant, address: session.address,
+                    natIndex: session.natIndex, policy: policy, group: group)
             }
             let plain = try attach(10, acme, nil)
             let meter = try attach(11, acme, meters)

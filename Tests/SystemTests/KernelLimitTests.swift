@@ -127,6 +127,35 @@ extension KernelTests {
             #expect(echo.exchange(device: 1, up: 100, down: 100))
         }
 
+        @Test func `a volume that slows lets pass at its rate from its octet on, counts on, and is told once`() throws {
+            let (own, shared) = (try quota(1), try quota(2))
+            let slowed = DeviceLimit(quotas: [shared, own], slowing: [own], slow: rateLimit(8000))
+            let rig = try rig(
+                [1: slowed], quotas: [own: Quota(period: 1, limit: 3000), shared: Quota(period: 1, limit: 100_000)])
+            let echo = try UsageEcho(rig)
+            for _ in 0..<2 { #expect(echo.exchange(device: 1, up: 1000, down: 1)) }
+            #expect(try rig.kernel.takeQuotaNotices() == [])
+            var passed = 0
+            for _ in 0..<20 where echo.exchange(device: 1, up: 1000, down: 1, milliseconds: 20) { passed += 1 }
+            // What may pass at once, and what the time allows.
+            #expect((1...3).contains(passed))
+            #expect(try rig.kernel.takeQuotaNotices() == [QuotaNotice(quota: own, period: 1, isReached: true)])
+            let (mine, ours) = (try #require(try reading(rig, own)), try #require(try reading(rig, shared)))
+            #expect(mine.isReached && mine.used > 3000 && !ours.isReached)
+            // What the rate refused counts for neither; what passed for both.
+            #expect(mine.used == ours.used)
+            let ledger = UsageLedger()
+            try ledger.read(rig.kernel)
+            #expect(ledger.counts(of: 1).octetsUp + ledger.counts(of: 1).octetsDown == mine.used)
+            // One that does not slow ends it all the same.
+            try rig.kernel.setQuotas([shared: Quota(period: 1, limit: ours.used)])
+            for _ in 0..<5 { #expect(!echo.exchange(device: 1, up: 100, down: 1, milliseconds: 20)) }
+            try rig.kernel.setQuotas([
+                shared: Quota(period: 1, limit: 1_000_000), own: Quota(period: 1, limit: 1_000_000),
+            ])
+            for _ in 0..<20 { #expect(echo.exchange(device: 1, up: 1000, down: 1)) }
+        }
+
         /// Four TCP connections and a stream of datagrams, together at the rate.
         @Test(arguments: [1, 10, 100])
         func `a volume is not exceeded, and at most one packet of a flow is missing from it`(megabits: Int) throws {

@@ -74,4 +74,101 @@ extension LabTests {
         try await lab.cli.run(["session-policy", "clear", "--sim", device.sim.imsi])
         try await lab.cli.run(["policy", "delete", "service-only", "--tenant", "globex"])
     }
+
+    // MARK: Limits
+
+    @Test func `a limit that is reached cuts a download, an edit opens it again, and a restart loses nothing`()
+        async throws
+    {
+        let demonstration = try demonstration()
+        let lab = demonstration.lab
+        let device = demonstration.fleet.globex[35]
+        let probe = Probe(lab, device)
+        #expect(probe.passes)
+        let set = { (document: String) in
+            _ = try await lab.cli.run(["session-policy", "set", "-", "--sim", device.sim.imsi], input: document + "\n")
+        }
+        // Slow enough to be watched.
+        let rate = "bandwidth: {down: 20Mbit/s}\n"
+        try await set(rate + "data-limit: {volume: 10MB, per: month, warn-at: [50], on-reached: block}")
+        let download = try await Download.start(in: lab, by: device)
+        _ = try await download.lastGrowth()
+        // No packet more than the volume, and one packet less at most: of a segment that is not cut yet (GSO).
+        var volume = try await Self.volume(lab, device)
+        #expect(volume.used <= 10_000_000 && volume.used > 10_000_000 - 65_536 - 1500)
+        #expect(try await Self.isSoon { !probe.passes })
+        let view = try await lab.cli.run(["sim", "effective", device.sim.imsi])
+        #expect(view.contains("data-limit-reached (block)"))
+        let cut = try await Self.volume(lab, device).used
+        try await lab.restartGateway()
+        #expect(!probe.passes)
+        #expect(try await Self.volume(lab, device).used == cut)
+
+        try await set(rate + "data-limit: {volume: 20MB, per: month, on-reached: block}")
+        #expect(probe.passes)
+        volume = try await Self.volume(lab, device)
+        #expect(volume.used > cut && volume.limit == 20_000_000)
+        let topUp = try await lab.cli.run(["sim", "limit", "top-up", device.sim.imsi, "5MB"])
+        #expect(topUp.contains("of 25MB are left to the sim"))
+        #expect(try await lab.cli.run(["sim", "limit", "reset", device.sim.imsi]).hasPrefix("20MB of 20MB are left"))
+        try await download.stop()
+        try await lab.cli.run(["session-policy", "clear", "--sim", device.sim.imsi])
+    }
+
+    @Test func `a volume that slows does so in the kernel, and a rate is what it says`() async throws {
+        let demonstration = try demonstration()
+        let lab = demonstration.lab
+        let device = demonstration.fleet.globex[36]
+        try await lab.cli.run(
+            ["session-policy", "set", "-", "--sim", device.sim.imsi],
+            input: """
+                bandwidth: {down: 20Mbit/s}
+                data-limit: {volume: 8MB, per: day, on-reached: slow, slow-rate: 2Mbit/s}
+
+                """)
+        let download = try await Download.start(in: lab, by: device)
+        // The first second may have the burst.
+        try await Task.sleep(for: .seconds(1))
+        let fast = try await Self.rate(of: download, .seconds(1))
+        #expect((0.85...1.05).contains(fast / 20_000_000), "\(fast)")
+        #expect(try await Self.isSoon { try await Self.volume(lab, device).used > 8_000_000 })
+        try await Task.sleep(for: .seconds(2))
+        let slow = try await Self.rate(of: download, .seconds(5))
+        // Headers are of the rate, and not of the file.
+        #expect((0.85...1.05).contains(slow / 2_000_000), "\(slow)")
+        #expect(download.isRunning)
+        try await download.stop()
+        print("a download limited to 20 Mbit/s had \(Int(fast)) bit/s of contents, slowed to 2 Mbit/s \(Int(slow))")
+        let view = try await lab.cli.run(["sim", "limit", "show", device.sim.imsi])
+        #expect(view.contains("rates: up 2Mbit/s, down 2Mbit/s, slowed because the volume from sim is used"))
+        try await lab.cli.run(["session-policy", "clear", "--sim", device.sim.imsi])
+    }
+
+    private static func volume(
+        _ lab: Laboratory, _ device: PacketGateway.Attached
+    ) async throws -> (used: Int, limit: Int) {
+        let answer = try await lab.cli.run(["sim", "limit", "show", device.sim.imsi, "--json"])
+        let number = { (key: String) in
+            let text = answer.split(separator: "\"\(key)\":").dropFirst().first?.prefix { $0.isNumber }
+            return try #require(text.flatMap { Int($0) })
+        }
+        return (try number("used"), try number("limit"))
+    }
+
+    private static func isSoon(_ isSo: () async throws -> Bool) async throws -> Bool {
+        for _ in 0..<100 {
+            if try await isSo() { return true }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        return false
+    }
+
+    /// Bits a second.
+    private static func rate(of download: Download, _ time: Duration) async throws -> Double {
+        let (before, started) = (download.octets, ContinuousClock.now)
+        try await Task.sleep(for: time)
+        let passed = ContinuousClock.now - started
+        return Double(download.octets - before) * 8
+            / (Double(passed.components.attoseconds) / 1e18 + Double(passed.components.seconds))
+    }
 }

@@ -1,0 +1,265 @@
+import Domain
+import PolicyCompiler
+import Store
+import Synchronization
+
+/// The limits that the data plane has been given, and how far each volume was used when it was last looked at. Written by
+/// the engine's loop only, but for octets that were stored.
+final class LimitBook: Sendable {
+    struct Volume: Sendable {
+        /// As it was stored.
+        var account: VolumeAccount
+        let limit: DataLimit
+        let level: SessionPolicyLevel
+        /// As the data plane has it; `nil`: that is not sure.
+        var quota: Quota?
+    }
+
+    private struct Pages {
+        var volumes: [QuotaNumber: Volume] = [:]
+        var numbers: [VolumeAccount.Key: QuotaNumber] = [:]
+        /// In the order in which they came; those that are gone stay until the next start.
+        var order: [QuotaNumber] = []
+        /// Periods that end, by when.
+        var ends: [Timestamp: Set<QuotaNumber>] = [:]
+        var limits: [SIM.ID: DeviceLimit] = [:]
+        /// Whose sessions are to be judged again, because a volume is used, or is no more.
+        var unjudged: Set<VolumeAccount.Key> = []
+        /// The data plane has not taken a change: all is to be given to it again.
+        var isBehind = false
+        var spans: [DataPeriod: DataPeriod.Span] = [:]
+        var isEnforcing = false
+
+        mutating func set(_ volume: Volume) {
+            let number = volume.account.number
+            if let known = volumes[number] {
+                if let end = known.account.span.end, end != volume.account.span.end { ends[end]?.remove(number) }
+            } else {
+                order.append(number)
+                numbers[volume.account.key] = number
+            }
+            if let end = volume.account.span.end { ends[end, default: []].insert(number) }
+            volumes[number] = volume
+        }
+
+        mutating func remove(_ number: QuotaNumber) {
+            guard let known = volumes.removeValue(forKey: number) else { return }
+            numbers[known.account.key] = nil
+            if let end = known.account.span.end { ends[end]?.remove(number) }
+        }
+    }
+
+    private let pages = Mutex(Pages())
+    let dataPlane: any DataPlane
+
+    init(dataPlane: any DataPlane) { self.dataPlane = dataPlane }
+
+    /// Whether the data plane limits anything; known from the start on.
+    var isEnforcing: Bool { pages.withLock { $0.isEnforcing } }
+    func begin() { pages.withLock { $0.isEnforcing = !dataPlane.enforcedLimits.isEmpty } }
+
+    // MARK: Looking up
+
+    func limit(of sim: SIM.ID) -> DeviceLimit? { pages.withLock { $0.limits[sim] } }
+    func volume(_ number: QuotaNumber) -> Volume? { pages.withLock { $0.volumes[number] } }
+    func volumes(_ numbers: some Sequence<QuotaNumber>) -> [Volume] {
+        pages.withLock { pages in numbers.compactMap { pages.volumes[$0] } }
+    }
+
+    /// The account, when its volume is used.
+    func usedVolume(_ key: VolumeAccount.Key) -> VolumeAccount? {
+        pages.withLock { pages in
+            guard let account = pages.numbers[key].flatMap({ pages.volumes[$0] })?.account else { return nil }
+            return account.reachedAt == nil ? nil : account
+        }
+    }
+
+    /// Those of `count` volumes from a place on, and the place of the next; zero behind the last.
+    func slice(from place: Int, _ count: Int) -> (volumes: [Volume], next: Int, total: Int) {
+        pages.withLock { pages in
+            let total = pages.order.count
+            guard place < total else { return ([], 0, total) }
+            let end = min(place + count, total)
+            return (pages.order[place..<end].compactMap { pages.volumes[$0] }, end == total ? 0 : end, total)
+        }
+    }
+
+    /// Volumes whose period is over, those that are used first.
+    func due(at time: Timestamp, limit: Int) -> [QuotaNumber] {
+        pages.withLock { pages in
+            var (used, unused): ([QuotaNumber], [QuotaNumber]) = ([], [])
+            for (end, numbers) in pages.ends where end <= time {
+                for number in numbers {
+                    if pages.volumes[number]?.account.reachedAt != nil {
+                        used.append(number)
+                    } else if unused.count < limit {
+                        unused.append(number)
+                    }
+                }
+            }
+            return Array((used + unused).prefix(limit))
+        }
+    }
+
+    /// Volumes whose period begins later: the clock was set back.
+    func begun(after time: Timestamp) -> [QuotaNumber] {
+        pages.withLock { pages in pages.volumes.filter { $0.value.account.span.start > time }.map(\.key) }
+    }
+
+    /// The period that a time is in, worked out once for all volumes.
+    func span(_ periods: DataPeriod, at time: Timestamp, _ wallClock: WallClock) -> DataPeriod.Span {
+        let known = pages.withLock { $0.spans[periods] }
+        if let known, let end = known.end, known.start <= time, time < end { return known }
+        let span = periods.span(at: time) { time in
+            wallClock.minuteOfWeek(periods.zone, time).map { SessionJudging.localMinute($0, at: time) }
+        }
+        if span.end != nil { pages.withLock { $0.spans[periods] = span } }
+        return span
+    }
+
+    // MARK: Enforcing
+
+    /// What limits a SIM, as a transaction has found it.
+    struct Resolved: Sendable {
+        let sim: SIM.ID
+        let number: LimitNumber
+        /// `nil`: nothing.
+        let limit: DeviceLimit?
+        let volumes: [LimitJudging.Settled]
+    }
+
+    /// Gives the data plane what is new, in an order in which no octet passes that what is new denies, and none of a volume
+    /// without being counted: what limits more before `body`, which changes devices, and what limits less behind it.
+    func enforce(_ resolved: [Resolved], around body: () throws -> Void = {}) throws {
+        guard !resolved.isEmpty else { return try body() }
+        try enforce(resolved.flatMap(\.volumes))
+        var tighter: [LimitNumber: DeviceLimit?] = [:]
+        var looser: [LimitNumber: DeviceLimit?] = [:]
+        for one in resolved {
+            let known = limit(of: one.sim)
+            (tighter[one.number], looser[one.number]) = (nil, nil)
+            guard known != one.limit else { continue }
+            let isLooser = one.limit.map { new in known?.quotas.contains { !new.quotas.contains($0) } ?? false } ?? true
+            if isLooser { looser[one.number] = .some(one.limit) } else { tighter[one.number] = .some(one.limit) }
+        }
+        do {
+            if !tighter.isEmpty { try dataPlane.setLimits(tighter) }
+            try body()
+            if !looser.isEmpty { try dataPlane.setLimits(looser) }
+        } catch {
+            pages.withLock { $0.isBehind = true }
+            throw error
+        }
+        pages.withLock { pages in for one in resolved { pages.limits[one.sim] = one.limit } }
+    }
+
+    func enforce(_ settled: [LimitJudging.Settled]) throws {
+        var quotas: [QuotaNumber: Quota?] = [:]
+        for one in settled {
+            let number = one.account.number
+            let (wanted, known) = (one.quota, volume(number)?.quota)
+            quotas[number] = nil
+            let isKnown =
+                known.map { $0.period == wanted.period && $0.limit == wanted.limit && $0.notice == wanted.notice }
+            if isKnown != true { quotas[number] = .some(wanted) }
+        }
+        do { if !quotas.isEmpty { try dataPlane.setQuotas(quotas) } } catch {
+            pages.withLock { $0.isBehind = true }
+            throw error
+        }
+        pages.withLock { pages in
+            for one in settled {
+                let wasUsed = pages.volumes[one.account.number]?.account.reachedAt != nil
+                pages.set(Volume(account: one.account, limit: one.limit, level: one.level, quota: one.quota))
+                // There may be other sessions than the one that this was found for.
+                if wasUsed != (one.account.reachedAt != nil) { pages.unjudged.insert(one.account.key) }
+            }
+        }
+    }
+
+    /// At a start: what the data plane has been given with everything else.
+    func replaceAll(_ resolved: [Resolved]) {
+        pages.withLock { pages in
+            let isEnforcing = pages.isEnforcing
+            pages = Pages()
+            pages.isEnforcing = isEnforcing
+            for one in resolved {
+                pages.limits[one.sim] = one.limit
+                for settled in one.volumes {
+                    pages.set(
+                        Volume(
+                            account: settled.account, limit: settled.limit, level: settled.level,
+                            quota: settled.quota))
+                }
+            }
+        }
+    }
+
+    /// The data plane may not have it as it is written here.
+    func doubt(_ numbers: some Sequence<QuotaNumber>) {
+        pages.withLock { pages in for number in numbers { pages.volumes[number]?.quota = nil } }
+    }
+
+    func note(_ used: [UsedOctets]) {
+        pages.withLock { pages in
+            for one in used where pages.volumes[one.quota]?.account.period == one.period {
+                pages.volumes[one.quota]?.account.note(used: one.octets)
+            }
+        }
+    }
+
+    func takeUnjudged() -> Set<VolumeAccount.Key> {
+        pages.withLock { pages in
+            defer { pages.unjudged = [] }
+            return pages.unjudged
+        }
+    }
+
+    /// What could not be judged is given back with this.
+    func judgeAgain(_ keys: Set<VolumeAccount.Key>) { pages.withLock { $0.unjudged.formUnion(keys) } }
+
+    func takeIsBehind() -> Bool {
+        pages.withLock { pages in
+            defer { pages.isBehind = false }
+            return pages.isBehind
+        }
+    }
+
+    func noteBehind() { pages.withLock { $0.isBehind = true } }
+
+    /// Forgets what was of a SIM, a group or a tenant that is gone.
+    func forget(_ isGone: (VolumeAccount.Key) -> Bool, sim: SIM.ID? = nil) throws {
+        let numbers = pages.withLock { pages in pages.numbers.filter { isGone($0.key) }.map(\.value) }
+        if let sim, limit(of: sim) != nil, let number = LimitNumber(sim: sim) {
+            try dataPlane.setLimits([number: nil])
+            pages.withLock { $0.limits[sim] = nil }
+        }
+        try forget(numbers)
+    }
+
+    /// Forgets volumes that are nobody's any more.
+    func forget(_ numbers: [QuotaNumber]) throws {
+        guard !numbers.isEmpty else { return }
+        try dataPlane.setQuotas(Dictionary(numbers.map { ($0, nil) }) { first, _ in first })
+        pages.withLock { pages in for number in numbers { pages.remove(number) } }
+    }
+}
+
+extension VolumeAccount.Key {
+    /// Whose sessions it concerns.
+    var place: SessionPolicyPlace {
+        switch owner {
+        case .sim(let sim): .sim(sim, of: tenant)
+        case .group(let group): .group(group, of: tenant)
+        case .tenant: .tenant(tenant)
+        }
+    }
+}
+
+extension LimitNumber {
+    /// A SIM's own: the number of its row, which no other SIM ever has.
+    init?(sim: SIM.ID) {
+        guard let number = UInt32(exactly: sim.rawValue) else { return nil }
+        self.init(number)
+    }
+}

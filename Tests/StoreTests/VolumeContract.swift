@@ -1,0 +1,76 @@
+import Domain
+import Store
+import Testing
+
+@Suite("Store contract: volumes of data")
+struct VolumeContract {
+    private static let limit = DataLimit(
+        volume: 1 << 63, period: .month(anchorDay: 15), zone: "Europe/Zurich", warnAt: [80], pool: .sim,
+        onReached: .block)
+    private static let span = DataPeriod.Span(start: noon, end: Timestamp(milliseconds: noon.milliseconds + 1))
+
+    @Test(arguments: StoreUnderTest.allCases)
+    func `each owner and source has one, which is what was put`(_ kind: StoreUnderTest) async throws {
+        try await kind.withTransaction { store in
+            let scene = try Scene(store)
+            let tenant = scene.tenant.id
+            let group = try store.insertGroup(name: .test("g"), of: tenant, policy: nil).id
+            var accounts: [VolumeAccount] = []
+            for source in VolumeAccount.Source.allCases {
+                for owner in [.tenant, .group(group), .sim(scene.sim.id)] as [VolumeAccount.Owner] {
+                    let key = VolumeAccount.Key(source: source, tenant: tenant, owner: owner)
+                    #expect(try store.volumeAccount(key) == nil)
+                    let account = try store.insertVolumeAccount(key, Self.limit, span: Self.span)
+                    #expect(try store.volumeAccount(key) == account)
+                    #expect(account.period == 1 && account.used == 0 && account.limit == 1 << 63)
+                    accounts.append(account)
+                }
+            }
+            #expect(Set(accounts.map(\.number)).count == 9)
+            #expect(try store.volumeAccounts() == accounts)
+            var changed = accounts[4]
+            _ = changed.follow(
+                DataLimit(volume: 100, period: .prepaid, zone: "UTC", warnAt: [50], pool: .group, onReached: .block),
+                counted: .init(used: .max, isReached: true), span: .init(start: noon, end: nil), at: noon)
+            changed.add(.max)
+            try store.putVolumeAccount(changed)
+            #expect(try store.volumeAccount(changed.key) == changed)
+            #expect(try store.volumeAccounts().filter { $0 != changed }.count == 8)
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.allCases)
+    func `what is used is noted for its period only, and a number never comes back`(_ kind: StoreUnderTest) async throws
+    {
+        try await kind.withTransaction { store in
+            let scene = try Scene(store)
+            let tenant = scene.tenant.id
+            let key = VolumeAccount.Key(source: .tenant, tenant: tenant, owner: .sim(scene.sim.id))
+            var account = try store.insertVolumeAccount(key, Self.limit, span: Self.span)
+            try store.noteUsed([
+                UsedOctets(quota: account.number, period: 1, octets: .max - 1),
+                UsedOctets(quota: try #require(QuotaNumber(4_000_000_000)), period: 1, octets: 1),
+            ])
+            #expect(try store.volumeAccount(key)?.used == .max - 1)
+            account.reset(at: noon)
+            try store.putVolumeAccount(account)
+            try store.noteUsed([UsedOctets(quota: account.number, period: 1, octets: 5)])
+            #expect(try store.volumeAccount(key)?.used == 0)
+            // It goes with its SIM.
+            let group = try store.insertGroup(name: .test("g"), of: tenant, policy: nil).id
+            try store.deleteSIM(scene.sim.id)
+            #expect(try store.volumeAccount(key) == nil)
+            #expect(refusal { try store.putVolumeAccount(account) }?.code == .notFound)
+            let other = try store.insertVolumeAccount(
+                .init(source: .tenant, tenant: tenant, owner: .group(group)), Self.limit, span: Self.span)
+            #expect(other.number > account.number)
+            try store.deleteGroup(group)
+            #expect(try store.volumeAccounts().isEmpty)
+            #expect(
+                refusal {
+                    try store.insertVolumeAccount(
+                        .init(source: .ceiling, tenant: Tenant.ID(999), owner: .tenant), Self.limit, span: Self.span)
+                }?.code == .notFound)
+        }
+    }
+}
