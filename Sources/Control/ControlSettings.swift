@@ -24,6 +24,7 @@ public struct ControlSettings: Sendable {
     /// Whether the gateway has the operator's time server to send packets to.
     public var hasTimeServer = false
     public var names = NameLimits()
+    public var usage = UsageSettings()
 
     public init(
         natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [],

@@ -40,6 +40,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611291243-test-sims") { db in try db.execute(sql: testSIMs) }
         migrator.registerMigration("202611291244-bulk-operations") { db in try db.execute(sql: bulkOperations) }
         migrator.registerMigration("202611291615-names-in-order") { db in try db.execute(sql: namesInOrder) }
+        migrator.registerMigration("202611291640-usage") { db in try db.execute(sql: usage) }
         return migrator
     }
 
