@@ -31,7 +31,7 @@ extension OpenAPI {
                 "enum": [
                   "invalid", "not-found", "conflict", "precondition-failed", "forbidden", "exhausted", "unavailable",
                   "unauthenticated", "unsupported-media-type", "too-large", "method-not-allowed", "too-many",
-                  "internal"
+                  "internal", "gone"
                 ]
               },
               "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Place"}}
@@ -307,5 +307,6 @@ extension OpenAPI {
             }
           },
         """# + policySchemas + "," + sessionSchemas + "," + bulkSchemas + "," + blocklistSchemas + ","
-        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "}"
+        + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + ","
+        + usageSchemas + "}"
 }

@@ -63,7 +63,7 @@ package enum OpenAPI {
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
           },
           "Problem": {
-            "description": "Why not (RFC 9457): 400 what was sent is wrong, 403 not with this token, 404 not there, 405 not with this method, 409 not as things are, 412 another version is in force, 413 too long, 415 of another type, 429 too many at once, 503 not now.",
+            "description": "Why not (RFC 9457): 400 what was sent is wrong, 403 not with this token, 404 not there, 405 not with this method, 409 not as things are, 410 not there any more, 412 another version is in force, 413 too long, 415 of another type, 429 too many at once, 503 not now.",
             "headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}},
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
           }

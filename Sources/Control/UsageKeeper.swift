@@ -196,9 +196,16 @@ extension ControlPlane {
 
         let placed = try await place(readings)
         round.unowned += readings.count - placed.count
-        for start in stride(from: 0, to: placed.count, by: Self.usageAtOnce) {
+        var rest = placed[...]
+        while !rest.isEmpty {
             let began = ContinuousClock.now
-            try await store(placed[start..<min(start + Self.usageAtOnce, placed.count)], &rounds, &round)
+            var batch = rest.prefix(Self.usageAtOnce)
+            // What was moved in the kernel meanwhile is there twice: the second must not come after its counter is forgotten.
+            while batch.endIndex < rest.endIndex, rest[batch.endIndex].key == batch.last?.key {
+                batch = rest[rest.startIndex...batch.endIndex]
+            }
+            rest = rest[batch.endIndex...]
+            try await store(batch, &rounds, &round)
             // As long as it had the writer, others have it.
             try await Task.sleep(for: max(.milliseconds(1), ContinuousClock.now - began))
         }

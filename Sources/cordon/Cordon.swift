@@ -31,7 +31,7 @@ struct Cordon: AsyncParsableCommand {
             PolicyCommand.self, ListCommand.self, BlocklistCommand.self, ServiceCommand.self, VPNCommand.self,
             DNSCommand.self, SessionCommand.self, SessionPolicyCommand.self, IMEIListCommand.self,
             ApprovalHookCommand.self,
-            NATCommand.self, TokenCommand.self, AuditCommand.self,
+            NATCommand.self, UsageCommand.self, TokenCommand.self, AuditCommand.self,
             StatusCommand.self, LabCommand.self,
         ])
 }

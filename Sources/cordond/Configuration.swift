@@ -76,6 +76,7 @@ struct Configuration {
         let queueCapacity = try radius.number("queue-capacity", or: 8192, in: 1...1_000_000)
         try radius.finish()
 
+        let usage = try Self.usage(&root)
         let nameLimits: NameLimits
         (dnsServers, resolver, nameLimits) = try Self.dns(&root, radiusAddress: radiusAddress)
 
@@ -130,6 +131,7 @@ struct Configuration {
                 protectedPrefixes: Set(protected), gatewayInterfaces: [sgiInterface, wanInterface],
                 queueCapacity: queueCapacity)
             control.names = nameLimits
+            control.usage = usage
             control.isResolving = layout.resolver != nil
             control.hasTimeServer = layout.timeServer != nil
             self.control = control

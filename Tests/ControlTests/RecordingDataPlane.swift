@@ -32,8 +32,10 @@ final class RecordingDataPlane: DataPlane {
         var quotaNotices: [QuotaNotice] = []
         var usage: [UsageReading] = []
 
-        func isActive(_ device: IPAddress) -> Bool {
-            if case .v4(let address) = device { devices[address] != nil } else { false }
+        /// Whether something may still be counted there.
+        func isActive(_ reading: UsageReading) -> Bool {
+            guard case .v4(let address) = reading.device, let entry = devices[address] else { return false }
+            return entry.session == reading.session
         }
 
         func denied(_ selection: FlowSelection, _ judge: (TrackedFlow) -> FlowJudgement) -> [TrackedFlow] {
@@ -179,7 +181,7 @@ final class RecordingDataPlane: DataPlane {
     }
     func forgetUsage(_ readings: [UsageReading]) throws(DataPlaneError) -> [UsageReading] {
         state.withLock { state in
-            let gone = state.usage.filter { readings.contains($0) && !state.isActive($0.device) }
+            let gone = state.usage.filter { readings.contains($0) && !state.isActive($0) }
             state.usage.removeAll { gone.contains($0) }
             return gone
         }
