@@ -17,14 +17,13 @@ extension RouteTable {
         get("/v1/tenants/{tenant}/usage/sims") { call in
             let query = try call.query("group", "from", "to", "format", "limit", "cursor")
             let isCSV = try PortBlockAnswer.isCSV(format: query.text("format"), accept: call.request.headers[.accept])
-            let limit = try query.limit()
             let page = try await call.control.usageOfSIMs(
                 of: try call.path("tenant"), group: try query.value("group"), from: try query.value("from"),
-                to: try query.value("to"), after: try query.value("cursor"), limit: limit, by: call.principal)
-            let cursor = page.items.count < limit ? nil : page.items.last.map { "\($0.imsi)" }
-            let answer = SIMUsageAnswer(page, nextCursor: cursor)
+                to: try query.value("to"), after: try query.value("cursor"), limit: try query.limit(),
+                by: call.principal)
+            let answer = SIMUsageAnswer(page)
             guard isCSV else { return .json(answer) }
-            return .csv(answer.csv, next: cursor.map { ("cursor", $0) }, of: call.request)
+            return .csv(answer.csv, next: answer.nextCursor.map { ("cursor", $0) }, of: call.request)
         }
         get("/v1/usage/records") { call in
             let query = try call.query("tenant", "after", "limit", "format")
@@ -156,7 +155,7 @@ struct SIMUsageAnswer: Encodable {
         let packetsDown: UInt64
     }
 
-    init(_ page: ControlPlane.SIMUsagePage, nextCursor: String?) {
+    init(_ page: ControlPlane.SIMUsagePage) {
         from = "\(page.from)"
         to = "\(page.to)"
         isComplete = page.isComplete
@@ -166,7 +165,7 @@ struct SIMUsageAnswer: Encodable {
                 octetsDown: item.counts.octetsDown, packetsUp: item.counts.packetsUp,
                 packetsDown: item.counts.packetsDown)
         }
-        self.nextCursor = nextCursor
+        nextCursor = page.next.map { "\($0)" }
     }
 
     var csv: String {

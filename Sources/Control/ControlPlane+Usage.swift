@@ -49,6 +49,8 @@ extension ControlPlane {
         public let to: Timestamp
         public let isComplete: Bool
         public let items: [SIMUsage]
+        /// After which the next page begins; `nil`: there is none.
+        public let next: IMSI?
     }
 
     /// Records in the order in which they were made.
@@ -69,6 +71,8 @@ extension ControlPlane {
 
     /// Lines of an answer at most: 34 days in steps of five minutes.
     private static let usageSteps: Int64 = 10_000
+    /// Sums that one page of SIMs is put together from at most: some hundred milliseconds.
+    private static let usageLookUps = 100_000
 
     /// Usage of a SIM, a group's SIMs while they were in it, or all of a tenant's.
     /// - Parameters:
@@ -97,6 +101,7 @@ extension ControlPlane {
     ) async throws(ControlError) -> SIMUsagePage {
         let range = try usageRange(from: from, to: to, step: .total)
         let pieces = UsagePiece.covering(range)
+        let limit = min(limit, max(1, Self.usageLookUps / pieces.reduce(1) { $0 + $1.buckets.count }))
         return try await read { store in
             let owner = try store.visibleTenant(tenant, to: principal)
             let member = try group.map { try store.ownGroup($0, of: owner.id) }
@@ -114,7 +119,8 @@ extension ControlPlane {
             let fives = UsageLevel.fiveMinutes
             return SIMUsagePage(
                 from: fives.start(of: range.lowerBound), to: fives.start(of: range.upperBound),
-                isComplete: try pieces.allSatisfy { try store.isKept($0) }, items: items)
+                isComplete: try pieces.allSatisfy { try store.isKept($0) }, items: items,
+                next: sims.count < limit ? nil : sims.last?.imsi)
         }
     }
 

@@ -3,7 +3,7 @@ import Logging
 import Metrics
 import PolicyCompiler
 import ServiceLifecycle
-import Store
+package import Store
 
 /// Reads what the kernel has counted, stores it, and forgets what is older than it is to be kept.
 ///
@@ -30,22 +30,24 @@ struct UsageKeeper: Service {
             // A kernel that cannot count says so each time.
             var said: String?
             while !Task.isCancelled {
+                var failure: (any Error)?
                 do {
                     let started = ContinuousClock.now
                     let report = try await control.readUsage(&rounds)
                     note(report, ContinuousClock.now - started)
-                    try await control.forgetUsage()
-                    said = nil
-                } catch {
-                    if Task.isCancelled { return }
+                } catch { failure = error }
+                // What is old goes, whether there is something new or not.
+                do { try await control.forgetUsage() } catch { failure = failure ?? error }
+                if Task.isCancelled { return }
+                if let failure {
                     failures.increment()
-                    if said != "\(error)" {
+                    if said != "\(failure)" {
                         control.logger.error(
                             "usage could not be read and stored; it is tried again, and nothing is lost meanwhile",
-                            metadata: ["error": "\(error)"])
+                            metadata: ["error": "\(failure)"])
                     }
-                    said = "\(error)"
                 }
+                said = failure.map { "\($0)" }
                 // Cancelled at shutdown: the loop's condition ends it.
                 try? await Task.sleep(for: untilNext())
             }
@@ -68,7 +70,7 @@ struct UsageKeeper: Service {
         compared.increment(by: report.ended.count)
         for (session, usage) in report.ended where usage.isDiffering {
             differing.increment()
-            control.logger.info(
+            control.logger.debug(
                 "a session's NAS has reported other octets than were counted here",
                 metadata: [
                     "session": "\(session)", "counted": "\(usage.counted.octets)",
@@ -290,12 +292,12 @@ extension ControlPlane {
         let (present, limit) = (now().milliseconds, Self.forgottenAtOnce)
         let before = { (days: Int64) in Timestamp(milliseconds: present - days * UsageLevel.day.milliseconds) }
         for level in UsageLevel.allCases {
-            guard let days = settings.days[level] else { continue }
-            try await removeUsage { store in try store.forgetUsage(level, before: before(days), limit: limit) }
+            guard let time = settings.days[level].map(before) else { continue }
+            try await removeUsage { store in try store.forgetUsage(level, before: time, limit: limit) }
         }
+        let time = before(settings.recordDays)
         try await removeUsage { store in
-            try store.forgetUsageRecords(
-                before: before(settings.recordDays), keeping: settings.records, limit: limit)
+            try store.forgetUsageRecords(before: time, keeping: settings.records, limit: limit)
         }
     }
 

@@ -24,7 +24,7 @@ struct Cordon: AsyncParsableCommand {
               69  cordond cannot be reached
 
             With --json the API's JSON goes to standard output as it is: one line, or one line per page for the lists \
-            of SIMs, sessions and port blocks. A refusal goes to standard error as problem+json.
+            of SIMs, sessions, port blocks and usage. A refusal goes to standard error as problem+json.
             """,
         subcommands: [
             TenantCommand.self, APNCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,

@@ -54,6 +54,14 @@ import Testing
         print(
             "Usage timing: \(added) readings stored in transactions of 500: \(Int(Double(added) / written.inSeconds)) /s"
         )
+        let same = counts.indices.map {
+            UsageSample(counter: UInt64($0) << 16, way: .internet, session: sessions[$0], counts: counts[$0])
+        }
+        let looked = try await ContinuousClock().measure {
+            let addition = try await store.write { store in try store.addUsage(same, from: noon, at: noon) }
+            #expect(addition.records == 0)
+        }
+        print("Usage timing: readings that say nothing new looked up: \(Int(Double(Self.sims) / looked.inSeconds)) /s")
         let expected = counts.reduce(UsageCounts(), +)
         let month = UsageLevel.day.bucket(of: first)..<UsageLevel.day.bucket(of: first) + Int64(Self.days)
         for _ in 0..<3 {
