@@ -86,12 +86,12 @@ import API
             #expect(lines.count == 3 && lines[0] == "imsi,group,from,to,octets_up,octets_down,packets_up,packets_down")
             #expect(
                 lines[1] == "262010000000001,meters,2027-01-01T00:00:00.000Z,2027-01-16T00:00:00.000Z,1000,17,2,1")
+            let records = try await api.send(.get, "/v1/usage/records?tenant=acme&format=csv")
             for (start, expected) in [
                 ("/v1/tenants/acme/usage/sims?format=csv&limit=1", Array(lines.dropFirst())),
                 (
                     "/v1/usage/records?tenant=acme&format=csv&limit=1",
-                    try await api.send(.get, "/v1/usage/records?tenant=acme&format=csv").text.split(separator: "\r\n")
-                        .dropFirst().map { $0 }
+                    Array(records.text.split(separator: "\r\n").dropFirst())
                 ),
             ] {
                 var (pages, next): ([Substring], String?) = ([], start)

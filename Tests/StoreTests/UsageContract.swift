@@ -113,8 +113,9 @@ struct UsageContract {
         try await kind.withTransaction { store in
             let scene = try Scene(store)
             var session = try store.attach(scene.sim, nas: scene.nas.id, apn: .test())
-            let samples = [(1, UsageWay.internet, 10), (1, .gateway, 5)].map { counter, way, up in
-                UsageSample(counter: UInt64(counter), way: way, session: session.id, counts: Self.counts(UInt64(up)))
+            let samples = ([(1, .internet, 10), (1, .gateway, 5)] as [(UInt64, UsageWay, UInt64)]).map {
+                counter, way, up in
+                UsageSample(counter: counter, way: way, session: session.id, counts: Self.counts(up))
             }
             _ = try store.addUsage(samples, from: nil, at: noon.plus(seconds: 60))
             session.usage.octetsUp = 40
