@@ -1,3 +1,5 @@
+import HTTPTypes
+
 extension OpenAPI {
     static let usage: [Operation] = [
         summed("/v1/sims/{imsi}/usage", "showSIMUsage", "What a SIM had."),

@@ -118,35 +118,33 @@ package struct UsageRounds: Sendable {
     /// What each counter said, summed up: 24 octets for each. Counters only grow, so one with another sum says more.
     fileprivate var said: [Name: UInt64] = [:]
     fileprivate var untilWhole = 0
+    /// Readings that are sorted and stored together, of some 150 octets each.
+    fileprivate let share: Int
 
     fileprivate struct Name: Hashable {
         let counter: UInt64
-        let way: UInt32
+        let way: Int64
     }
 
-    package init() {}
+    package init(share: Int = 1 << 18) { self.share = share }
 
     /// Between two readings in which every counter is looked up in the store, whether it says more or not.
     fileprivate static let wholeEvery = 10
 }
 
 extension UsageReading {
-    fileprivate var name: UsageRounds.Name { UsageRounds.Name(counter: counter, way: UInt32(clamping: way.code)) }
+    fileprivate var name: UsageRounds.Name { UsageRounds.Name(counter: counter, way: way.code) }
 
     fileprivate var sum: UInt64 {
         counts.octetsUp &+ counts.packetsUp &+ counts.octetsDown &+ counts.packetsDown
     }
 }
 
-/// A reading with the place at which it is stored.
-private struct PlacedReading {
-    let key: UsageCounterKey
-    let reading: UsageReading
-    let session: Session.ID
-
-    var sample: UsageSample {
-        UsageSample(counter: reading.counter, way: reading.way, session: session, counts: reading.counts)
-    }
+/// Readings that are stored together, and the order in which they are.
+private struct UsageShare {
+    var readings: [UsageReading] = []
+    /// With the places of their readings.
+    var order: [(key: UsageCounterKey, index: Int)] = []
 }
 
 extension ControlPlane {
@@ -158,8 +156,6 @@ extension ControlPlane {
     private static let orphanMilliseconds: Int64 = 3_600_000
 
     /// Reads all counters, stores what they say more, and has the kernel forget those of sessions that have ended.
-    ///
-    /// In a round in which a million say more it takes up to 120 octets of memory for each.
     package func readUsage(_ rounds: inout UsageRounds) async throws -> UsageRound {
         let (ends, isAll) = engine.usage.takeEnds()
         let isWhole = rounds.untilWhole == 0 || !isAll
@@ -177,110 +173,129 @@ extension ControlPlane {
     private func readUsage(
         _ rounds: inout UsageRounds, _ ends: Set<Session.ID>, isWhole: Bool
     ) async throws -> UsageRound {
-        let time = now()
-        var round = UsageRound(time: time)
-        var readings: [UsageReading] = []
-        var cursor: UsageCursor?
+        var round = UsageRound(time: now())
+        var seen: Set<UsageRounds.Name> = []
+        var (cursor, time): (UsageCursor?, Timestamp) = (nil, round.time)
+        var share = UsageShare()
         repeat {
             let part = try dataPlane.usage(after: cursor)
             round.counters += part.readings.count
             for reading in part.readings {
+                if isWhole { seen.insert(reading.name) }
                 guard let session = reading.session else {
                     round.unowned += 1
                     continue
                 }
                 if !isWhole, rounds.said[reading.name] == reading.sum, !ends.contains(session) { continue }
-                readings.append(reading)
+                share.readings.append(reading)
             }
             cursor = part.next
+            if cursor == nil || share.readings.count >= rounds.share {
+                try await store(share, readAt: time, &rounds, &round)
+                share = UsageShare()
+                time = now()
+            }
             await Task.yield()
         } while cursor != nil
-
-        let placed = try await place(readings)
-        round.unowned += readings.count - placed.count
-        var rest = placed[...]
-        while !rest.isEmpty {
-            let began = ContinuousClock.now
-            var batch = rest.prefix(Self.usageAtOnce)
-            // What was moved in the kernel meanwhile is there twice: the second must not come after its counter is forgotten.
-            while batch.endIndex < rest.endIndex, rest[batch.endIndex].key == batch.last?.key {
-                batch = rest[rest.startIndex...batch.endIndex]
-            }
-            rest = rest[batch.endIndex...]
-            try await store(batch, &rounds, &round)
-            // As long as it had the writer, others have it.
-            try await Task.sleep(for: max(.milliseconds(1), ContinuousClock.now - began))
+        if isWhole {
+            rounds.said = rounds.said.filter { seen.contains($0.key) }
+            try await deleteOrphans(beside: seen, at: round.time)
         }
-        if isWhole { try await deleteOrphans(among: placed, at: time) }
-        try await store.write { store in try store.setLastUsageRound(time) }
+        let last = round.time
+        try await store.write { store in try store.setLastUsageRound(last) }
         return round
     }
 
     /// In the order of the store's tables: what is written together is near together then.
-    private func place(_ readings: [UsageReading]) async throws -> [PlacedReading] {
-        var placed: [PlacedReading] = []
-        placed.reserveCapacity(readings.count)
+    private func store(
+        _ unordered: UsageShare, readAt time: Timestamp, _ rounds: inout UsageRounds, _ round: inout UsageRound
+    ) async throws {
+        var share = unordered
+        share.order = try await order(share.readings)
+        round.unowned += share.readings.count - share.order.count
+        var rest = share.order.indices
+        while !rest.isEmpty {
+            let began = ContinuousClock.now
+            var batch = rest.prefix(Self.usageAtOnce)
+            // What was moved in the kernel meanwhile is there twice: the second must not come after its counter is forgotten.
+            while batch.upperBound < rest.upperBound,
+                share.order[batch.upperBound].key == share.order[batch.upperBound - 1].key
+            {
+                batch = rest.lowerBound..<batch.upperBound + 1
+            }
+            rest = batch.upperBound..<rest.upperBound
+            let some = share.order[batch].map { (key: $0.key, reading: share.readings[$0.index]) }
+            try await store(some, readAt: time, &rounds, &round)
+            // As long as it had the writer, others have it.
+            try await Task.sleep(for: max(.milliseconds(1), ContinuousClock.now - began))
+        }
+    }
+
+    private func order(_ readings: [UsageReading]) async throws -> [(key: UsageCounterKey, index: Int)] {
+        var order: [(key: UsageCounterKey, index: Int)] = []
+        order.reserveCapacity(readings.count)
         let page = 10_000
         for start in stride(from: 0, to: readings.count, by: page) {
-            let some = readings[start..<min(start + page, readings.count)]
-            let sessions = some.compactMap(\.session)
+            let some = readings.indices[start..<min(start + page, readings.count)]
+            let sessions = readings[some].compactMap(\.session)
             let owners = try await store.read { store in try store.usageOwners(of: sessions) }
-            for reading in some {
-                guard let session = reading.session, let owner = owners[session] else { continue }
+            for index in some {
+                let reading = readings[index]
+                guard let owner = reading.session.flatMap({ owners[$0] }) else { continue }
                 let key = UsageCounterKey(
                     tenant: owner.tenant, sim: owner.sim, counter: reading.counter, way: reading.way)
-                placed.append(PlacedReading(key: key, reading: reading, session: session))
+                order.append((key, index))
             }
         }
-        placed.sort { $0.key < $1.key }
-        return placed
+        order.sort { $0.key < $1.key }
+        return order
     }
 
     private func store(
-        _ batch: ArraySlice<PlacedReading>, _ rounds: inout UsageRounds, _ round: inout UsageRound
+        _ batch: [(key: UsageCounterKey, reading: UsageReading)], readAt time: Timestamp,
+        _ rounds: inout UsageRounds, _ round: inout UsageRound
     ) async throws {
-        let (samples, time) = (batch.map(\.sample), round.time)
+        let samples = batch.compactMap { _, reading in
+            reading.session.map {
+                UsageSample(counter: reading.counter, way: reading.way, session: $0, counts: reading.counts)
+            }
+        }
         let addition = try await store.write { store in
             try store.addUsage(samples, from: try store.lastUsageRound(), at: time)
         }
-        for one in batch { rounds.said[one.reading.name] = one.reading.sum }
+        for (_, reading) in batch { rounds.said[reading.name] = reading.sum }
         round.records += addition.records
         round.octets &+= addition.octets
         round.unowned += addition.unowned
 
-        let over = batch.filter { addition.ended[$0.session] != nil }
+        let over = batch.filter { one in one.reading.session.map { addition.ended[$0] != nil } ?? false }
         guard !over.isEmpty else { return }
         // The other way round, a process killed in between would count all of it again.
         let gone = Set(try dataPlane.forgetUsage(over.map(\.reading)))
         let keys = over.filter { gone.contains($0.reading) }.map(\.key)
         try await store.write { store in try store.deleteUsageCounters(keys) }
-        for one in over {
+        for (_, reading) in over {
             // One that has changed since it was read is looked at again.
-            rounds.said[one.reading.name] = nil
-            if gone.contains(one.reading) { round.ended[one.session] = addition.ended[one.session] }
+            rounds.said[reading.name] = nil
+            guard gone.contains(reading), let session = reading.session else { continue }
+            round.ended[session] = addition.ended[session]
         }
     }
 
     /// Counters that the kernel does not have any more, as after it has started anew, or where a process was killed after
     /// the kernel forgot them.
-    private func deleteOrphans(among placed: [PlacedReading], at time: Timestamp) async throws {
-        var rest = placed[...]
+    private func deleteOrphans(beside seen: Set<UsageRounds.Name>, at time: Timestamp) async throws {
         var last: UsageCounterKey?
         while true {
             let after = last
             let page = try await store.read { store in
                 try store.usageCounters(after: after, limit: Self.forgottenAtOnce)
             }
-            var orphans: [UsageCounterKey] = []
-            for stored in page {
-                while let next = rest.first, next.key < stored.key { rest.removeFirst() }
-                let isPresent = rest.first?.key == stored.key
-                if !isPresent, stored.isOver, time.milliseconds - stored.readAt.milliseconds > Self.orphanMilliseconds {
-                    orphans.append(stored.key)
-                }
-            }
-            let keys = orphans
-            if !keys.isEmpty { try await store.write { store in try store.deleteUsageCounters(keys) } }
+            let orphans = page.filter { stored in
+                stored.isOver && time.milliseconds - stored.readAt.milliseconds > Self.orphanMilliseconds
+                    && !seen.contains(UsageRounds.Name(counter: stored.key.counter, way: stored.key.way))
+            }.map(\.key)
+            if !orphans.isEmpty { try await store.write { store in try store.deleteUsageCounters(orphans) } }
             guard let end = page.last, page.count == Self.forgottenAtOnce else { return }
             last = end.key
         }

@@ -165,7 +165,7 @@ import Testing
                     counter: counter, way: way, device: .v4(session.address), session: session.id,
                     counts: before + more)
                 model.expected[number] = (model.expected[number] ?? UsageCounts()) + more
-            case 7: rounds = UsageRounds()
+            case 7: rounds = UsageRounds(share: random.pick(1, 3, 1000))
             default:
                 if random.oneIn(2) {
                     store.die(after: .random(in: 0...4, using: &random), done: Bool.random(using: &random))
