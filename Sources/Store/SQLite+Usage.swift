@@ -247,7 +247,8 @@ extension SQLiteTransaction {
                 ] + counts.sql)
             addition.records += 1
             addition.octets &+= counts.octetsUp &+ counts.octetsDown
-            let middle = Timestamp(milliseconds: start.milliseconds + length / 2)
+            // What was read had passed before, however short the time was.
+            let middle = Timestamp(milliseconds: min(start.milliseconds + length / 2, end.milliseconds - 1))
             for level in UsageLevel.allCases {
                 for subject in [owner.sim.rawValue, UsageSubject.row(of: owner.group)] {
                     let place = Place(

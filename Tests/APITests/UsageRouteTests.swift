@@ -54,7 +54,7 @@ import API
                 ("/v1/sims/262010000000001/usage", 1000), ("/v1/tenants/acme/usage", 3000),
                 ("/v1/tenants/acme/groups/meters/usage?step=total", 3000),
                 ("/v1/tenants/globex/usage?step=month", 3000),
-                ("/v1/tenants/acme/usage?step=5m&from=2027-01-15T08:00:00Z", 3000),
+                ("/v1/tenants/acme/usage?step=5m&from=2027-01-15T07:55:00Z", 3000),
             ] {
                 let answer = try await api.send(.get, path)
                 #expect(answer.status == 200 && answer.items.count == 1, "\(path)")
