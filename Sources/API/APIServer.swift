@@ -106,6 +106,7 @@ public struct APIServer: Sendable {
         routes.addServices()
         routes.addSessions()
         routes.addNAT()
+        routes.addUsage()
         routes.addNetwork()
         routes.addAccessPoints()
         routes.addOnboarding()

@@ -4,7 +4,7 @@ extension OpenAPI {
     /// In the order of the routes. A policy may have the name of a path's last word, such as `validate`: the router knows
     /// those paths beside the template, which stands for them here.
     static let operations: [Operation] = [
-        open, tenants, sims, bulk, policies, lists, blocklists, vpns, names, sessions, network, onboarding,
+        open, tenants, sims, bulk, policies, lists, blocklists, vpns, names, sessions, usage, network, onboarding,
         sessionPolicies, events, administration,
     ]
     .flatMap { $0 }

@@ -308,5 +308,5 @@ extension OpenAPI {
           },
         """# + policySchemas + "," + sessionSchemas + "," + bulkSchemas + "," + blocklistSchemas + ","
         + vpnSchemas + "," + onboardingSchemas + "," + sessionPolicySchemas + "," + eventSchemas + "," + limitSchemas
-        + "}"
+        + "," + usageSchemas + "}"
 }

@@ -61,6 +61,10 @@ extension OpenAPI {
               "packets_up": {"$ref": "#/components/schemas/Count"},
               "packets_down": {"$ref": "#/components/schemas/Count"},
               "seconds": {"$ref": "#/components/schemas/Count"},
+              "counted": {
+                "description": "What passed here, where the session's own counts are what its NAS reports. Only of one session.",
+                "$ref": "#/components/schemas/UsageCounts"
+              },
               "restriction": {"$ref": "#/components/schemas/Restriction"}
             }
           },

@@ -135,6 +135,7 @@ extension ControlError.Code {
         case .invalid: .badRequest
         case .notFound: .notFound
         case .conflict, .exhausted: .conflict
+        case .gone: .gone
         case .changed: .preconditionFailed
         case .forbidden: .forbidden
         case .tooMany: .tooManyRequests

@@ -25,7 +25,9 @@ extension RouteTable {
             let packets = try await call.control.lastPackets(of: [session])
             var names = NameBook(call: call)
             return .json(
-                try await SessionAnswer(session, lastPacket: packets[session.id], parts: parts, &names))
+                try await SessionAnswer(
+                    session, lastPacket: packets[session.id], parts: parts,
+                    counted: try await call.control.countedUsage(of: session.id, by: call.principal), &names))
         }
         post("/v1/sessions/{session}/disconnect") { call in
             .json(
@@ -109,6 +111,8 @@ struct SessionAnswer: Encodable {
     let packetsUp: UInt64
     let packetsDown: UInt64
     let seconds: UInt64
+    /// What passed here, where the other counts are what the NAS reports. Only of one session.
+    let counted: UsageCountsAnswer?
     /// What it may not do beyond its policy, and why.
     let restriction: RestrictionAnswer?
 
@@ -169,12 +173,12 @@ struct SessionAnswer: Encodable {
         case id, imsi, tenant, apn, address, nas, nat, imei, rat, visitedNetwork, location
         case accountingSessionID = "accountingSessionId"
         case startedAt, updatedAt, endedAt, endCause, online, lastSeenAt, lastPacketAt, bearers, places
-        case octetsUp, octetsDown, packetsUp, packetsDown, seconds, restriction
+        case octetsUp, octetsDown, packetsUp, packetsDown, seconds, counted, restriction
     }
 
     init(
         _ session: Session, lastPacket: Timestamp?, parts: ControlPlane.SessionParts? = nil,
-        _ names: inout NameBook
+        counted: UsageCounts? = nil, _ names: inout NameBook
     ) async throws(ControlError) {
         id = session.id.rawValue
         imsi = "\(session.imsi)"
@@ -204,6 +208,7 @@ struct SessionAnswer: Encodable {
         packetsUp = session.usage.packetsUp
         packetsDown = session.usage.packetsDown
         seconds = session.usage.seconds
+        self.counted = counted.map(UsageCountsAnswer.init)
         let control = names.call.control
         restriction = try await control.restriction(of: session.id, by: names.call.principal).map(
             RestrictionAnswer.init)

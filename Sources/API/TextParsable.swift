@@ -1,3 +1,4 @@
+import Control
 package import Domain
 package import PolicyCompiler
 
@@ -70,6 +71,10 @@ extension BulkOperation.Kind: TextParsable {
 
 extension BulkItem.State: TextParsable {
     init(parsing text: some StringProtocol) throws(ParseError) { self = try Self.named(text, "a state") }
+}
+
+extension ControlPlane.UsageStep: TextParsable {
+    init(parsing text: some StringProtocol) throws(ParseError) { self = try Self.named(text, "a step") }
 }
 
 extension SIM.State: TextParsable {

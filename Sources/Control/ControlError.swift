@@ -18,6 +18,8 @@ public struct ControlError: Error, CustomStringConvertible {
         case changed = "precondition-failed"
         case forbidden
         case exhausted
+        /// It was there, and is not kept any more.
+        case gone
         /// As many do it as may at the same time.
         case tooMany = "too-many"
         case unavailable

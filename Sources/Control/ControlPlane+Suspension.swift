@@ -152,6 +152,7 @@ extension ControlPlane {
         // None of their addresses is another session's: nothing else runs on this loop meanwhile.
         try dataPlane.apply(ended.map { .remove($0.address) })
         engine.stops.confirm(ended.map(\.id))
+        engine.usage.noteEnds(ended.map(\.id))
         return ended.count
     }
 

@@ -108,8 +108,7 @@ public final class ControlPlane: Sendable {
             engine, KernelWatch(control: self), ScheduleKeeper(control: self), HitKeeper(control: self),
             VPNKeeper(control: self), NameKeeper(control: self), SessionKeeper(control: self),
             StaleSessionKeeper(control: self), BulkKeeper(control: self), StormKeeper(control: self),
-            EventKeeper(control: self),
-            LimitKeeper(control: self),
+            EventKeeper(control: self), LimitKeeper(control: self), UsageKeeper(control: self),
         ] + (traceHub.map { [$0] } ?? [])
             + (blocklistSupport.map { [BlocklistKeeper(control: self, support: $0)] } ?? [])
             + (tunnelSupport.map { [TunnelKeeper(control: self, support: $0)] } ?? [])

@@ -26,6 +26,7 @@ public struct ControlSettings: Sendable {
     public var names = NameLimits()
     public var eventRetention = EventRetention()
     public var eventFollowers = FollowerLimits()
+    public var usage = UsageSettings()
 
     public init(
         natPlan: NATPlan, protectedPrefixes: Set<IPv4Prefix> = [],

@@ -20,6 +20,7 @@ final class Engine: Service {
     let now: @Sendable () -> Timestamp
     let logger: Logger
     let stops = StopWaiters()
+    let usage = UsageBook()
     let accessPoints: AccessPointBook
     let sessionPolicies: SessionPolicyBook
     let limits: LimitBook
@@ -174,7 +175,10 @@ final class Engine: Service {
         followUp.note(outcomes.flatMap(\.judged))
         if outcomes.contains(where: \.leavesLoss) { hasLosses.store(true, ordering: .releasing) }
         let ended = outcomes.flatMap(\.ended)
-        if !ended.isEmpty { stops.confirm(ended) }
+        if !ended.isEmpty {
+            stops.confirm(ended)
+            usage.noteEnds(ended)
+        }
         metrics.batchSize.record(fresh.count)
         metrics.batchTime.record(duration: ContinuousClock.now - started)
     }

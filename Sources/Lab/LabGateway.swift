@@ -24,6 +24,7 @@ struct LabGateway: Sendable {
           dead-peer-seconds: \(layout.deadPeerSeconds)
           retransmit-milliseconds: \(layout.retransmitMilliseconds)
         nat: {public: ["\(layout.natPublic)"], ports-per-device: 512}
+        usage: {read-seconds: 10}
         ipfix: {collectors: [\(layout.natCollectors.map { "\"\($0)\"" }.joined(separator: ", "))]}
         pools: [{prefix: \(LabLayout.pool), block: 24}]
         log-level: info

@@ -40,8 +40,9 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611291243-test-sims") { db in try db.execute(sql: testSIMs) }
         migrator.registerMigration("202611291244-bulk-operations") { db in try db.execute(sql: bulkOperations) }
         migrator.registerMigration("202611291615-names-in-order") { db in try db.execute(sql: namesInOrder) }
+        migrator.registerMigration("202611291640-usage") { db in try db.execute(sql: usage) }
         migrator.registerMigration("202611291648-event-parts") { db in try db.execute(sql: eventParts) }
-        migrator.registerMigration("202611291520-limits") { db in try db.execute(sql: limits) }
+        migrator.registerMigration("202611291650-limits") { db in try db.execute(sql: limits) }
         return migrator
     }
 

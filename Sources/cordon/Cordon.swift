@@ -24,14 +24,15 @@ struct Cordon: AsyncParsableCommand {
               69  cordond cannot be reached
 
             With --json the API's JSON goes to standard output as it is: one line, or one line per page for the lists \
-            of SIMs, sessions, port blocks and events, one line per event for `event follow`. A refusal goes to standard error as problem+json.
+            of SIMs, sessions, port blocks, events and usage, one line per event for `event follow`. A refusal goes to \
+            standard error as problem+json.
             """,
         subcommands: [
             TenantCommand.self, APNCommand.self, PoolCommand.self, NASCommand.self, SIMCommand.self, GroupCommand.self,
             PolicyCommand.self, ListCommand.self, BlocklistCommand.self, ServiceCommand.self, VPNCommand.self,
             DNSCommand.self, SessionCommand.self, SessionPolicyCommand.self, IMEIListCommand.self,
             ApprovalHookCommand.self,
-            NATCommand.self, EventCommand.self, TokenCommand.self, AuditCommand.self,
+            NATCommand.self, UsageCommand.self, EventCommand.self, TokenCommand.self, AuditCommand.self,
             StatusCommand.self, LabCommand.self,
         ])
 }

@@ -127,6 +127,7 @@ func printSession(_ session: JSONValue) {
         ("octets up", session["octets_up"]), ("octets down", session["octets_down"]),
         ("packets up", session["packets_up"]), ("packets down", session["packets_down"]),
         ("seconds", session["seconds"]),
+        ("counted up", session["counted"]["octets_up"]), ("counted down", session["counted"]["octets_down"]),
         ("restriction", session["restriction"]["action"]), ("restricted since", session["restriction"]["since"]),
         ("restricted until", session["restriction"]["until"]),
         ("because", because.isEmpty ? .null : .array(because)),

@@ -76,6 +76,7 @@ struct Configuration {
         let queueCapacity = try radius.number("queue-capacity", or: 8192, in: 1...1_000_000)
         try radius.finish()
 
+        let usage = try Self.usage(&root)
         let nameLimits: NameLimits
         (dnsServers, resolver, nameLimits) = try Self.dns(&root, radiusAddress: radiusAddress)
 
@@ -134,6 +135,7 @@ struct Configuration {
             control.names = nameLimits
             control.eventRetention = retention
             control.eventFollowers = followers
+            control.usage = usage
             control.isResolving = layout.resolver != nil
             control.hasTimeServer = layout.timeServer != nil
             self.control = control

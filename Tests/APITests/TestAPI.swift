@@ -145,6 +145,7 @@ struct NoHook: ApprovalAsking {
 struct WillingKernel: DataPlane {
     var flows: [Flow] = []
     var noted: [Observation] = []
+    var counted: [UsageReading] = []
 
     func reconcile(to state: EnforcementState) -> ReconcileReport {
         ReconcileReport(devicesAdded: state.devices.count, devicesRemoved: 0, devicesKept: 0)
@@ -177,7 +178,7 @@ struct WillingKernel: DataPlane {
     func routeMark(of vpn: VPNNumber) -> UInt32 { vpn.rawValue }
     func verify() -> RepairReport? { nil }
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
-    func usage(after cursor: UsageCursor?) -> UsagePart { UsagePart(readings: [], next: nil) }
+    func usage(after cursor: UsageCursor?) -> UsagePart { UsagePart(readings: counted, next: nil) }
     func forgetUsage(_ readings: [UsageReading]) -> [UsageReading] { [] }
     var enforcedLimits: Set<SessionPolicy.Section> { [.dataLimit, .bandwidth] }
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) {}

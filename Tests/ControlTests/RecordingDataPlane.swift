@@ -36,8 +36,10 @@ final class RecordingDataPlane: DataPlane {
         /// What the programs of the kernel hold.
         var counted: [QuotaNumber: QuotaReading] = [:]
 
-        func isActive(_ device: IPAddress) -> Bool {
-            if case .v4(let address) = device { devices[address] != nil } else { false }
+        /// Whether something may still be counted there.
+        func isActive(_ reading: UsageReading) -> Bool {
+            guard case .v4(let address) = reading.device, let entry = devices[address] else { return false }
+            return entry.session == reading.session
         }
 
         func denied(_ selection: FlowSelection, _ judge: (TrackedFlow) -> FlowJudgement) -> [TrackedFlow] {
@@ -181,13 +183,22 @@ final class RecordingDataPlane: DataPlane {
     func verify() throws(DataPlaneError) -> RepairReport? { nil }
     func counters() throws(DataPlaneError) -> [DataPlaneCounter] { [] }
 
+    /// In parts, of which each has all readings of a counter, or two have them.
     func usage(after cursor: UsageCursor?) throws(DataPlaneError) -> UsagePart {
-        UsagePart(readings: now.usage, next: nil)
+        let place = cursor?.place ?? 0
+        let readings = now.usage.filter { ($0.counter &+ $0.counts.packetsDown) % 4 == UInt64(place) }
+        return UsagePart(readings: readings, next: place == 3 ? nil : UsageCursor(table: 0, place: place + 1))
     }
+
+    /// What a counter says is the most that is said of it.
     func forgetUsage(_ readings: [UsageReading]) throws(DataPlaneError) -> [UsageReading] {
         state.withLock { state in
-            let gone = state.usage.filter { readings.contains($0) && !state.isActive($0.device) }
-            state.usage.removeAll { gone.contains($0) }
+            let gone = readings.filter { reading in
+                let all = state.usage.filter { $0.counter == reading.counter && $0.way == reading.way }
+                return !state.isActive(reading)
+                    && all.allSatisfy { $0.counts.exceeding(reading.counts) == UsageCounts() }
+            }
+            state.usage.removeAll { one in gone.contains { $0.counter == one.counter && $0.way == one.way } }
             return gone
         }
     }
