@@ -140,7 +140,6 @@ extension ControlError.Code {
         case .forbidden: .forbidden
         case .tooMany: .tooManyRequests
         case .unavailable: .serviceUnavailable
-        case .gone: .gone
         }
     }
 }

@@ -23,8 +23,6 @@ public struct ControlError: Error, CustomStringConvertible {
         /// As many do it as may at the same time.
         case tooMany = "too-many"
         case unavailable
-        /// It was there, and is not kept any more.
-        case gone
     }
 
     /// One wrong place in an input.
