@@ -68,7 +68,7 @@ private struct LimitLife: Sendable {
         let result = Box(tally)
         // The bench's own process limits nothing: those that do come and go beside it.
         try await Bench.run(now: { clock.now }) { bench in
-            let acme = try await bench.tenant("acme", sims: Self.sims).name
+            let acme = try await SessionPolicyTests.Scene(bench, sims: Self.sims).acme
             _ = try await bench.control.createGroup(Name(parsing: "g"), of: acme, policy: nil, by: .system)
             var life = LimitLife(clock: clock, random: Generator(seed: seed), tally: result.value)
             while life.left > 0 { try await life.process(bench, acme, seed) }
