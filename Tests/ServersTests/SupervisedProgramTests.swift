@@ -67,25 +67,16 @@ import Testing
     }
 
     @Test func `one that a process which was killed has left behind is ended first, and nobody else's`() async throws {
-        let stranger = Process()
-        stranger.executableURL = URL(fileURLWithPath: "/bin/sleep")
-        stranger.arguments = ["600"]
-        stranger.standardOutput = FileHandle.nullDevice
-        try stranger.run()
-        defer { kill(stranger.processIdentifier, SIGKILL) }
+        let stranger = try Sleeper(environment: [])
+        defer { stranger.end() }
         for isOurs in [true, false] {
             let directory = FileManager.default.temporaryDirectory.appendingPathComponent("cordon-left-\(UUID())").path
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let file = directory + "/its.conf"
-            let left = Process()
-            left.executableURL = URL(fileURLWithPath: "/bin/sleep")
-            left.arguments = ["600"]
-            left.environment = ["CONF": isOurs ? file : file + ".other"]
-            left.standardOutput = FileHandle.nullDevice
-            try left.run()
-            defer { kill(left.processIdentifier, SIGKILL) }
-            try "\(left.processIdentifier)\n".write(
+            let left = try Sleeper(environment: ["CONF=" + (isOurs ? file : file + ".other")])
+            defer { left.end() }
+            try "\(left.number)\n".write(
                 toFile: directory + "/sleep.pid", atomically: true, encoding: .utf8)
             let program = SupervisedProgram(
                 name: "sleep", directory: directory, files: [.init(path: file, text: "")],
@@ -93,10 +84,13 @@ import Testing
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { try await program.run() }
-                _ = try await Self.number(in: directory, besides: left.processIdentifier)
+                _ = try await Self.number(in: directory, besides: left.number)
                 tasks.cancelAll()
                 try await tasks.waitForAll()
             }
+            // Whoever reaps it tells it a moment after its number is free.
+            let deadline = ContinuousClock.now + .seconds(isOurs ? 10 : 0)
+            while left.isRunning, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
             #expect(left.isRunning != isOurs)
         }
         #expect(stranger.isRunning)
@@ -108,5 +102,34 @@ import Testing
             restarts: Counter(label: "test"), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let error = await #expect(throws: SupervisedProgram.Failure.self) { try await program.run() }
         #expect(error?.description.contains("/proc/nothing cannot be made") == true)
+    }
+}
+
+/// A `sleep` of this process's that nobody supervises.
+private final class Sleeper: Sendable {
+    let number: pid_t
+    private let hasEnded = Mutex(false)
+
+    /// - Parameter environment: all that it has of variables, `NAME=value`.
+    init(environment: [String]) throws {
+        var arguments: [UnsafeMutablePointer<CChar>?] = ["sleep", "600"].map { (text: String) in strdup(text) } + [nil]
+        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { (text: String) in strdup(text) } + [nil]
+        defer { for text in arguments + variables { free(text) } }
+        var started: pid_t = 0
+        let status = posix_spawn(&started, "/bin/sleep", nil, nil, &arguments, &variables)
+        guard status == 0 else { throw POSIXError(POSIXErrorCode(rawValue: status) ?? .EIO) }
+        number = started
+        // Until it is reaped, its number is that of a process.
+        Thread.detachNewThread { [number, self] in
+            var status: Int32 = 0
+            while waitpid(number, &status, 0) == -1, errno == EINTR {}
+            hasEnded.withLock { $0 = true }
+        }
+    }
+
+    var isRunning: Bool { !hasEnded.withLock { $0 } }
+
+    func end() {
+        hasEnded.withLock { hasEnded in _ = hasEnded ? 0 : kill(number, SIGKILL) }
     }
 }
