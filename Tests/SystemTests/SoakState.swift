@@ -67,12 +67,14 @@ struct SoakState {
         return text
     }
 
-    /// All tables but those that are history: each session, report and change that there was. A pool gives blocks that
+    /// All tables but those that are history: each session, report, event and change that there was, and what they have
+    /// used. A pool gives blocks that
     /// nobody has had before those that somebody has had, so that it is their sum that tells.
     private static func rows(_ path: String) throws -> String {
         let names = try output(
             of: "sqlite3 -readonly \(path) \"SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE "
-                + "'sqlite%' AND name NOT IN ('sessions', 'accounting', 'audit', 'freed_blocks') ORDER BY name\"")
+                + "'sqlite%' AND name NOT LIKE 'usage%' AND name NOT IN ('sessions', 'accounting', 'audit', "
+                + "'freed_blocks', 'events', 'events_forgotten') ORDER BY name\"")
         let counts = names.split(separator: "\n").map { "SELECT 'rows: \($0) ' || count(*) FROM \($0);" }
         let open = "SELECT 'active sessions: ' || count(*) FROM sessions WHERE ended_at IS NULL;"
         let blocks =

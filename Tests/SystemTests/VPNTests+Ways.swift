@@ -33,6 +33,8 @@ extension VPNTests {
                 from: rig.acme[0], to: [.acme], in: rig.lab, every: .milliseconds(20)
             ) {
                 try await eventually("it is up", within: .seconds(8)) { try await rig.show().state == "up" }
+                // The kernel is told next, and the device sends on.
+                try await Task.sleep(for: .milliseconds(500))
             }
             let first = try #require(report.first(at: .acme, after: start), "nothing arrived")
             print("on demand, the first packet arrived \(first.inSeconds) after the first was sent")
