@@ -154,7 +154,6 @@ import Testing
 
             let applied = try await scene.set(Self.lock(.quarantine))
             #expect(applied.isNew && applied.report.sessions == 2)
-            #expect(applied.report.inForce > .zero)
             #expect(scene.mark(address) == scene.service && scene.mark(other) == scene.usual)
             #expect(bench.kernel.now.flows.isEmpty)
             let since = try await scene.restriction()?.since
