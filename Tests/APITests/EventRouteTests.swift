@@ -120,7 +120,7 @@ import API
         }
         try await body()
         // What was told a moment ago is on its way.
-        try await Task.sleep(for: .milliseconds(300))
+        try await Task.sleep(for: .seconds(1))
         try await api.control.deleteToken(name, by: .system)
         try await api.control.beat()
         return try await answer
@@ -185,7 +185,7 @@ import API
                 while api.control.eventFollowers == 0, ContinuousClock.now < deadline {
                     try await Task.sleep(for: .milliseconds(10))
                 }
-                try await Task.sleep(for: .milliseconds(300))
+                try await Task.sleep(for: .seconds(1))
                 let started = ContinuousClock.now
                 await group.triggerGracefulShutdown()
                 try await tasks.waitForAll()

@@ -137,15 +137,13 @@ import Testing
         var asked: [ApprovalRequest] { state.withLock { $0.asked } }
 
         func post(_ request: ApprovalRequest) async throws -> (status: Int, body: [UInt8]) {
-            let answer = state.withLock { state in
-                state.asked.append(request)
-                return state.answer
+            state.withLock { $0.asked.append(request) }
+            let deadline = ContinuousClock.now + .milliseconds(request.timeout.milliseconds)
+            while ContinuousClock.now < deadline {
+                if let answer = state.withLock({ $0.answer }) { return (answer.status, Array(answer.body.utf8)) }
+                try await Task.sleep(for: .milliseconds(10))
             }
-            guard let answer else {
-                try await Task.sleep(for: .milliseconds(request.timeout.milliseconds))
-                throw NoAnswer()
-            }
-            return (answer.status, Array(answer.body.utf8))
+            throw NoAnswer()
         }
     }
 
@@ -156,7 +154,7 @@ import Testing
             let secret = Secret(bytes: Array("a secret of some length".utf8))
             _ = try await bench.control.setApprovalHook(
                 HTTPSAddress(parsing: "https://billing.example/approve"), secret: secret,
-                timeout: TimeSpan(milliseconds: 500), cache: TimeSpan(milliseconds: 3_600_000), by: .system)
+                timeout: TimeSpan(milliseconds: 10_000), cache: TimeSpan(milliseconds: 3_600_000), by: .system)
             try await scene.set(
                 """
                 approval: {by: hook, on-violation: block, on-no-answer: quarantine}
@@ -165,7 +163,7 @@ import Testing
             let started = ContinuousClock.now
             let address = try await scene.on()
             _ = try await scene.on(1)
-            #expect(ContinuousClock.now - started < .milliseconds(400))
+            #expect(ContinuousClock.now - started < .seconds(10))
             #expect(scene.mark(address) == scene.service)
             #expect(try await scene.restriction()?.violations.map(\.reason) == [.approvalUnanswered])
             try await Bench.wait { hook.asked.count >= 2 }
