@@ -112,9 +112,12 @@ final class NameRegistry: NameService {
         guard let filter = policies.withLock({ $0.known[lesson.policy]?.filter }),
             lesson.names.contains(where: { filter.isRuled(WireName($0)) })
         else { return then(.inForce) }
-        guard book.learn(lesson, at: seconds, then: then) else { return }
+        _ = book.learn(lesson, at: seconds, then: then)
+    }
+
+    func giveLessons() {
         // From here where the kernel is free, which saves the way to another thread and back.
-        if !giveAtOnce() { wake() }
+        if book.isWork, !giveAtOnce() { wake() }
     }
 
     /// What holds for a name, were the policy not in monitor mode.

@@ -1,15 +1,19 @@
 public import DNS
 public import Domain
 
-/// What the resolver asks of the rest of Cordon, beside what stands in messages. Every call is quick and may come from any
-/// thread, but for ``learn(_:then:)``, whose work happens elsewhere.
+/// What the resolver asks of the rest of Cordon, beside what stands in messages. Calls may come from any thread, and all
+/// but ``giveLessons()`` are quick.
 public protocol NameService: Sendable {
     /// Who has the address; `nil`: nobody with a session.
     func client(at address: IPAddress) -> NameClient?
 
     /// What a device is about to be told: the addresses are in the kernel when `then` is called, once, on any thread. Calls
-    /// `then` before it returns where nothing has to be done, which is the common case.
+    /// `then` before it returns where nothing has to be done, which is the common case. Otherwise the kernel gets them with
+    /// the next ``giveLessons()``.
     func learn(_ lesson: NameLesson, then: @escaping @Sendable (NameLessonResult) -> Void)
+
+    /// Gives the kernel what has been learned: in one transaction, by whoever calls where the kernel is free.
+    func giveLessons()
 
     /// Notes what became of a question, for counters and the query log.
     func note(_ record: QueryRecord)

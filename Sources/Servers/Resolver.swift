@@ -31,6 +31,7 @@ final class Resolver {
     private var waitingOfTenant: [Tenant.ID: Int] = [:]
     private var held: [UInt64: HeldAnswer] = [:]
     private var nextHeld: UInt64 = 0
+    private var isGivingLessons = false
     private var openUpstreamStreams = 0
     private var scratch: [UInt8] = []
     private var ticks: RepeatedTask?
@@ -342,11 +343,24 @@ final class Resolver {
             eventLoop.execute { this.value.release(number) }
         }
         guard meeting.arrive() == .first, held.count < settings.limits.waiting / share + 1 else {
+            giveLessons()
             return send(answer, age: age, to: asked, bytes, isFromCache: isFromCache)
         }
         held[number] = HeldAnswer(
             query: WaitingQuery(asked: asked, octets: asked.query.octets(of: bytes)), answer: answer, age: age,
             isFromCache: isFromCache, deadline: .now() + TimeAmount(settings.lessonWait))
+        giveLessons()
+    }
+
+    /// Gives what all answers of this turn of the loop teach, in one transaction.
+    private func giveLessons() {
+        guard !isGivingLessons else { return }
+        isGivingLessons = true
+        let this = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute {
+            this.value.isGivingLessons = false
+            this.value.names.giveLessons()
+        }
     }
 
     /// The lesson of an answer is in force, or its time is over.

@@ -48,6 +48,7 @@ import Testing
     private static func learn(_ lesson: NameLesson, _ bench: Bench) async -> NameLessonResult {
         await withCheckedContinuation { continuation in
             bench.control.nameService.learn(lesson) { continuation.resume(returning: $0) }
+            bench.control.nameService.giveLessons()
         }
     }
 

@@ -71,5 +71,7 @@ final class FakeNames: NameService {
         }
     }
 
+    func giveLessons() {}
+
     func note(_ record: QueryRecord) { state.withLock { $0.records.append(record) } }
 }
