@@ -173,6 +173,16 @@ start_unbound() {
     answers unbound
 }
 
+# The same with what Cordon's own unbound does beside asking: 0x20, stale answers, renewing before the end, EDE.
+start_alike() {
+    [[ -s $run/zones.conf ]] || sed 's/.*/local-zone: "&" always_nxdomain/' "$run/blocked" >"$run/zones.conf"
+    local own="minimal-responses prefetch prefetch-key serve-expired ede ede-serve-expired use-caps-for-id aggressive-nsec"
+    unbound_conf "${address[alike]}" $(printf '%s:yes\n' $own) serve-expired-ttl:86400 serve-expired-client-timeout:1800 \
+        serve-expired-reply-ttl:30 edns-buffer-size:1232 "include:\"$run/zones.conf\"" >"$run/alike.conf"
+    launch alike unbound -d -p -c "$run/alike.conf"
+    answers alike
+}
+
 start_dnsdist() {
     unbound_conf 127.0.0.1@5300 >"$run/behind.conf"
     nsenter --net=/run/netns/cordondns-dnsdist taskset -c 0 unbound -d -p -c "$run/behind.conf" >"$run/behind.log" 2>&1 &
