@@ -186,18 +186,18 @@ extension ControlPlane {
     /// On the engine's loop. The kernel gets the batch within the store's transaction, so that one that it refuses is not
     /// stored; should the commit fail after that, the batch is done again.
     private func applySome(of operation: BulkOperation) async throws -> BulkStep {
+        let given = LimitBook.Given()
         do {
-            let (step, resolved) = try await storeSome(of: operation)
-            limits.note(resolved)
+            let step = try await storeSome(of: operation, given)
+            limits.note(given.value)
             return step
         } catch {
-            // The kernel may have limits that were not stored.
-            limits.noteBehind()
+            limits.doubt(given.value)
             throw error
         }
     }
 
-    private func storeSome(of operation: BulkOperation) async throws -> (BulkStep, [LimitBook.Resolved]) {
+    private func storeSome(of operation: BulkOperation, _ given: LimitBook.Given) async throws -> BulkStep {
         let now = now()
         return try await store.write { store in
             var items = try store.bulkItems(of: operation.id, in: .waiting, after: nil, limit: Self.bulkBatch)
@@ -221,6 +221,7 @@ extension ControlPlane {
             // What limits a SIM comes with its device: this process may not know of it yet, and another group has another.
             let resolved = try self.limits(of: enforced, at: now, store)
             changes += self.changes(enforced, resolved)
+            given.set(resolved)
             if !changes.isEmpty { try self.limits.give(resolved) { try self.dataPlane.apply(changes) } }
             let addresses = changes.compactMap { change -> IPv4Address? in
                 if case .v4(let address) = change.address { address } else { nil }
@@ -228,7 +229,7 @@ extension ControlPlane {
             let sessions = changes.compactMap { change -> Session.ID? in
                 if case .set(let entry) = change { entry.session } else { nil }
             }
-            return (BulkStep(count: items.count, cut: Set(addresses), sessions: sessions), resolved)
+            return BulkStep(count: items.count, cut: Set(addresses), sessions: sessions)
         }
     }
 
@@ -276,31 +277,6 @@ extension ControlPlane {
         item.state = isComplete ? .done : .unconfirmed
         item.detail = isComplete ? "" : record.steps.map(\.detail).joined(separator: "; ")
         return item
-    }
-}
-
-extension BulkOperation.Action {
-    /// Whether no packet of the SIM passes after it.
-    var endsSessions: Bool {
-        switch self {
-        case .suspend, .terminate: true
-        case .resume, .activate, .test, .setGroup, .setLabel: false
-        }
-    }
-
-    fileprivate var changesState: Bool {
-        switch self {
-        case .suspend, .terminate, .resume, .activate, .test: true
-        case .setGroup, .setLabel: false
-        }
-    }
-
-    /// Whether it changes which SIMs are in a manufacturing test.
-    var endsTest: Bool {
-        switch self {
-        case .activate, .test: true
-        case .suspend, .terminate, .resume, .setGroup, .setLabel: false
-        }
     }
 }
 

@@ -138,6 +138,13 @@ final class LimitBook: Sendable {
         let volumes: [LimitJudging.Settled]
     }
 
+    /// Carries out of a store's transaction what the data plane has been given in it.
+    final class Given: Sendable {
+        private let stored = Mutex<[Resolved]>([])
+        func set(_ resolved: [Resolved]) { stored.withLock { $0 = resolved } }
+        var value: [Resolved] { stored.withLock { $0 } }
+    }
+
     /// Gives the data plane what is new, in an order in which no octet passes that what is new denies, and none of a volume
     /// without being counted: what limits more before `body`, which changes devices, and what limits less behind it.
     func enforce(_ resolved: [Resolved], around body: () throws -> Void = {}) throws {
@@ -228,6 +235,16 @@ final class LimitBook: Sendable {
     /// The data plane may not have it as it is written here.
     func doubt(_ numbers: some Sequence<QuotaNumber>) {
         pages.withLock { pages in for number in numbers { pages.volumes[number]?.quota = nil } }
+    }
+
+    /// The data plane may have what was not stored: all is found and given to it again.
+    func doubt(_ resolved: [Resolved]) {
+        guard !resolved.isEmpty else { return }
+        doubt(resolved.flatMap(\.volumes).map(\.account.number))
+        pages.withLock { pages in
+            for one in resolved { pages.limits[one.sim] = nil }
+            pages.isBehind = true
+        }
     }
 
     func note(_ used: [UsedOctets]) {
