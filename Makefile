@@ -29,7 +29,7 @@ test-kernel-ipsec: root build ## VPNs where the kernel encrypts, in a Debian ker
 lint: ## check formatting, imports and scripts
 	@scripts/lint
 
-bench-attach: root setup ## admissions and accounting beside FreeRADIUS with PostgreSQL
+bench-attach: root setup ## admissions and accounting, without and with session policies, beside FreeRADIUS with PostgreSQL
 	@scripts/setup bench
 	swift build $(build_flags)
 	@Benchmarks/bench-attach

@@ -27,6 +27,8 @@ struct RADIUSLoad: ParsableCommand {
     @Flag(help: "End after the first phase in which something was lost: the server is gone.") var stopAtLoss = false
     @Option(help: "What to send, in this order: auth, start, interim, stop.") var phases = "auth,start,interim,stop"
     @Flag(help: "The SIMs have sessions already: their reports name them by IMSI and APN.") var haveSessions = false
+    @Option(help: "The equipment of all SIMs: 16 digits.") var imeisv = "3514512012345601"
+    @Option(help: "The LTE cell that all SIMs are in, of 28 bits.") var cell: UInt32 = 256
     @Flag(help: "Expect that every SIM is rejected.") var expectRejects = false
     @Flag(help: "Do not mind that SIMs get the same address.") var sharedAddress = false
     @Option(help: "A file to write `imsi address answered sent` to, one line for each SIM admitted: the last phases.")
@@ -43,7 +45,8 @@ struct RADIUSLoad: ParsableCommand {
 
     func run() throws {
         let secret = try Self.secret(in: secretFile)
-        let subscribers = (first..<first + count).map { Subscriber(number: $0, imsiPrefix: imsiPrefix) }
+        let place = Place(imeisv: imeisv, cell: cell)
+        let subscribers = (first..<first + count).map { Subscriber(number: $0, imsiPrefix: imsiPrefix, place: place) }
         let begun = haveSessions ? Grant(address: 0, token: [], answered: "", sent: "") : nil
         var grants = [Grant?](repeating: begun, count: count)
         var isFine = true

@@ -1,12 +1,20 @@
 import Crypto
 
+/// What a SIM is in, and where that is.
+struct Place {
+    let imeisv: String
+    let cell: UInt32
+}
+
 /// One SIM of the fleet, as the P-GW names it.
 struct Subscriber {
     let imsi: String
     let number: Int
+    let place: Place
 
-    init(number: Int, imsiPrefix: String) {
+    init(number: Int, imsiPrefix: String, place: Place) {
         self.number = number
+        self.place = place
         imsi = imsiPrefix + Self.padded(number, to: 15 - imsiPrefix.utf8.count)
     }
 
@@ -131,9 +139,10 @@ extension Subscriber {
         writer.put3GPP(10, Array("5".utf8))
         writer.put3GPP(12, Array("0".utf8))
         writer.put3GPP(18, Array("00101".utf8))
-        writer.put3GPP(20, Array("3514512012345601".utf8))
+        writer.put3GPP(20, Array(place.imeisv.utf8))
         writer.put3GPP(21, [8])
-        writer.put3GPP(22, [0x82, 0, 0xf1, 0x10, 0, 1, 0, 0xf1, 0x10, 0, 0, 1, 0])
+        // TAI and ECGI of 001-01.
+        writer.put3GPP(22, [0x82, 0, 0xf1, 0x10, 0, 1, 0, 0xf1, 0x10] + RequestWriter.octets(place.cell))
     }
 }
 

@@ -149,7 +149,7 @@ extension ControlPlane {
             let step = try await engine.exclusively { try await self.applySome(of: operation) }
             verdicts.forgetAll()
             if action.endsTest { try await refreshTests() }
-            // Another group may say something else of who may use them; and of what limits them, this process may not know yet.
+            // Another group may say something else of who may use them.
             if !step.sessions.isEmpty { _ = try await rejudge(step.sessions, .edit) }
             if !step.cut.isEmpty {
                 let judging: (TrackedFlow) -> FlowJudgement = action.endsSessions ? { _ in .denied } : judge()
@@ -186,26 +186,43 @@ extension ControlPlane {
     /// On the engine's loop. The kernel gets the batch within the store's transaction, so that one that it refuses is not
     /// stored; should the commit fail after that, the batch is done again.
     private func applySome(of operation: BulkOperation) async throws -> BulkStep {
-        let (plan, limits, now) = (settings.natPlan, limits, now())
+        let given = LimitBook.Given()
+        do {
+            let step = try await storeSome(of: operation, given)
+            limits.note(given.value)
+            return step
+        } catch {
+            limits.doubt(given.value)
+            throw error
+        }
+    }
+
+    private func storeSome(of operation: BulkOperation, _ given: LimitBook.Given) async throws -> BulkStep {
+        let now = now()
         return try await store.write { store in
             var items = try store.bulkItems(of: operation.id, in: .waiting, after: nil, limit: Self.bulkBatch)
-            var changes: [DeviceChange] = []
+            var (changes, enforced): ([DeviceChange], [EnforcedSession]) = ([], [])
             for index in items.indices {
                 guard let id = items[index].sim, let sim = try store.sim(id) else {
                     items[index].state = .failed
                     items[index].detail = "the SIM has been deleted meanwhile"
                     continue
                 }
-                let outcome = try store.apply(operation.action, to: sim, plan, limits, at: now)
+                let outcome = try store.apply(operation.action, to: sim, at: now)
                 if operation.action.changesState, outcome.state == .done || outcome.state == .applied {
                     try store.tellState(of: sim, by: operation.author, at: now)
                 }
                 items[index].state = outcome.state
                 items[index].detail = outcome.detail
-                changes += outcome.changes
+                changes += outcome.removed
+                enforced += outcome.enforced
             }
             try store.setBulkItems(items, of: operation.id)
-            if !changes.isEmpty { try self.dataPlane.apply(changes) }
+            // What limits a SIM comes with its device: this process may not know of it yet, and another group has another.
+            let resolved = try self.limits(of: enforced, at: now, store)
+            changes += self.changes(enforced, resolved)
+            given.set(resolved)
+            if !changes.isEmpty { try self.limits.give(resolved) { try self.dataPlane.apply(changes) } }
             let addresses = changes.compactMap { change -> IPv4Address? in
                 if case .v4(let address) = change.address { address } else { nil }
             }
@@ -260,31 +277,6 @@ extension ControlPlane {
         item.state = isComplete ? .done : .unconfirmed
         item.detail = isComplete ? "" : record.steps.map(\.detail).joined(separator: "; ")
         return item
-    }
-}
-
-extension BulkOperation.Action {
-    /// Whether no packet of the SIM passes after it.
-    var endsSessions: Bool {
-        switch self {
-        case .suspend, .terminate: true
-        case .resume, .activate, .test, .setGroup, .setLabel: false
-        }
-    }
-
-    fileprivate var changesState: Bool {
-        switch self {
-        case .suspend, .terminate, .resume, .activate, .test: true
-        case .setGroup, .setLabel: false
-        }
-    }
-
-    /// Whether it changes which SIMs are in a manufacturing test.
-    var endsTest: Bool {
-        switch self {
-        case .activate, .test: true
-        case .suspend, .terminate, .resume, .setGroup, .setLabel: false
-        }
     }
 }
 
@@ -351,38 +343,43 @@ extension StoreReader {
 }
 
 extension StoreTransaction {
+    /// What came of an action for one SIM.
+    fileprivate typealias BulkOutcome = (
+        state: BulkItem.State, detail: String, removed: [DeviceChange], enforced: [EnforcedSession]
+    )
+
     /// Does it to one SIM.
     fileprivate func apply(
-        _ action: BulkOperation.Action, to sim: SIM, _ plan: NATPlan, _ limits: LimitBook, at now: Timestamp
-    ) throws -> (state: BulkItem.State, detail: String, changes: [DeviceChange]) {
-        guard try !isUnchanged(sim, by: action) else { return (.unchanged, "", []) }
+        _ action: BulkOperation.Action, to sim: SIM, at now: Timestamp
+    ) throws -> BulkOutcome {
+        guard try !isUnchanged(sim, by: action) else { return (.unchanged, "", [], []) }
         if sim.state == .terminated, action.kind != .terminate, action.kind != .setLabel, action.kind != .setGroup {
-            return (.failed, "the SIM is terminated, which is for good", [])
+            return (.failed, "the SIM is terminated, which is for good", [], [])
         }
         switch action {
         case .suspend, .terminate:
             try setState(action.kind == .suspend ? .suspended : .terminated, of: sim.id)
             let sessions = try activeSessions(of: sim.id)
-            return (sessions.isEmpty ? .done : .applied, "", sessions.map { .remove($0.address) })
+            return (sessions.isEmpty ? .done : .applied, "", sessions.map { .remove($0.address) }, [])
         case .resume:
             try setState(.active, of: sim.id)
-            return (.done, "", try enforcedSessions(of: sim.id).map { .set($0.entry(plan, limits)) })
+            return (.done, "", [], try enforcedSessions(of: sim.id))
         case .activate:
-            guard sim.state == .test else { return (.failed, "the SIM is suspended: resume it", []) }
+            guard sim.state == .test else { return (.failed, "the SIM is suspended: resume it", [], []) }
             try setTest(nil, of: sim.id)
-            return (.done, "", [])
+            return (.done, "", [], [])
         case .test(let terms):
-            guard sim.state == .active else { return (.failed, "the SIM is suspended: resume it first", []) }
+            guard sim.state == .active else { return (.failed, "the SIM is suspended: resume it first", [], []) }
             try setTest(terms.allowance(from: now), of: sim.id)
-            return (.done, "", [])
+            return (.done, "", [], [])
         case .setGroup(let name):
             let member = try name.flatMap { try self.group(named: $0, of: sim.tenant) }?.id
-            if let name, member == nil { return (.failed, "its tenant has no group \(name)", []) }
+            if let name, member == nil { return (.failed, "its tenant has no group \(name)", [], []) }
             try setGroup(member, of: sim.id)
-            return (.done, "", try enforcedSessions(of: sim.id).map { .set($0.entry(plan, limits)) })
+            return (.done, "", [], try enforcedSessions(of: sim.id))
         case .setLabel(let label):
             try setLabel(label, of: sim.id)
-            return (.done, "", [])
+            return (.done, "", [], [])
         }
     }
 }

@@ -70,24 +70,37 @@ extension ControlPlane {
     /// Gives the kernel sessions' devices with what limits them. On the engine's loop.
     func enforce(_ sessions: [EnforcedSession]) async throws {
         guard !sessions.isEmpty else { return }
-        let concerned = sessions.filter {
-            sessionPolicies.effective(for: $0.who).isLimited || limits.limit(of: $0.sim) != nil
-        }
+        let now = now()
         var resolved: [LimitBook.Resolved] = []
-        if limits.isEnforcing, !concerned.isEmpty {
-            let judging = judging(at: now()).limits
-            resolved = try await store.write { store in
-                try concerned.compactMap {
-                    try judging.resolve($0.who, self.sessionPolicies.effective(for: $0.who), store)
-                }
-            }
+        if limits.isEnforcing, sessions.contains(where: isLimited) {
+            resolved = try await store.write { store in try self.limits(of: sessions, at: now, store) }
         }
+        let changes = changes(sessions, resolved)
+        try limits.enforce(resolved) { try self.dataPlane.apply(changes) }
+    }
+
+    /// Whether something limits the SIM, or did.
+    private func isLimited(_ session: EnforcedSession) -> Bool {
+        sessionPolicies.effective(for: session.who).isLimited || limits.limit(of: session.sim) != nil
+    }
+
+    /// What limits the sessions' SIMs, of those of which something does, or did.
+    func limits(
+        of sessions: [EnforcedSession], at time: Timestamp, _ store: any StoreTransaction
+    ) throws -> [LimitBook.Resolved] {
+        guard limits.isEnforcing else { return [] }
+        let judging = judging(at: time).limits
+        return try sessions.filter(isLimited).compactMap {
+            try judging.resolve($0.who, self.sessionPolicies.effective(for: $0.who), store)
+        }
+    }
+
+    /// The sessions' devices as the kernel is to have them, with what limits them.
+    func changes(_ sessions: [EnforcedSession], _ resolved: [LimitBook.Resolved]) -> [DeviceChange] {
         var numbers: [SIM.ID: LimitNumber] = [:]
         for one in resolved where one.limit != nil { numbers[one.sim] = one.number }
         let plan = settings.natPlan
-        try limits.enforce(resolved) {
-            try self.dataPlane.apply(sessions.map { .set($0.entry(plan, numbers[$0.sim])) })
-        }
+        return sessions.map { .set($0.entry(plan, numbers[$0.sim])) }
     }
 
     // MARK: By hand

@@ -19,6 +19,7 @@ public final class ControlPlane: Sendable {
     let activity: ActivityBook
     let verdicts = VerdictBook()
     let refusals = RefusalBook()
+    let differences = DifferenceBook()
     let events: EventHub
     let storms = StormWatch()
     /// Whether bulk operations may have something left to do.

@@ -18,7 +18,7 @@ final class LimitBook: Sendable {
     private struct Pages {
         var volumes: [QuotaNumber: Volume] = [:]
         var numbers: [VolumeAccount.Key: QuotaNumber] = [:]
-        /// In the order in which they came; those that are gone stay until the next start.
+        /// In the order in which they came; those that are gone stay until they are as many as are left.
         var order: [QuotaNumber] = []
         /// Periods that end, by when.
         var ends: [Timestamp: Set<QuotaNumber>] = [:]
@@ -33,7 +33,7 @@ final class LimitBook: Sendable {
         mutating func set(_ volume: Volume) {
             let number = volume.account.number
             if let known = volumes[number] {
-                if let end = known.account.span.end, end != volume.account.span.end { ends[end]?.remove(number) }
+                if let end = known.account.span.end, end != volume.account.span.end { removeEnd(end, of: number) }
             } else {
                 order.append(number)
                 numbers[volume.account.key] = number
@@ -45,8 +45,18 @@ final class LimitBook: Sendable {
         mutating func remove(_ number: QuotaNumber) {
             guard let known = volumes.removeValue(forKey: number) else { return }
             numbers[known.account.key] = nil
-            if let end = known.account.span.end { ends[end]?.remove(number) }
+            if let end = known.account.span.end { removeEnd(end, of: number) }
+            // Whoever goes round has another place then: he comes to some of them earlier or a round later.
+            if order.count >= 2 * volumes.count + Self.compactable { order.removeAll { volumes[$0] == nil } }
         }
+
+        private mutating func removeEnd(_ end: Timestamp, of number: QuotaNumber) {
+            ends[end]?.remove(number)
+            if ends[end]?.isEmpty == true { ends[end] = nil }
+        }
+
+        /// Fewer are not worth it.
+        private static let compactable = 64
     }
 
     private let pages = Mutex(Pages())
@@ -128,11 +138,29 @@ final class LimitBook: Sendable {
         let volumes: [LimitJudging.Settled]
     }
 
+    /// Carries out of a store's transaction what the data plane has been given in it.
+    final class Given: Sendable {
+        private let stored = Mutex<[Resolved]>([])
+        func set(_ resolved: [Resolved]) { stored.withLock { $0 = resolved } }
+        var value: [Resolved] { stored.withLock { $0 } }
+    }
+
     /// Gives the data plane what is new, in an order in which no octet passes that what is new denies, and none of a volume
     /// without being counted: what limits more before `body`, which changes devices, and what limits less behind it.
     func enforce(_ resolved: [Resolved], around body: () throws -> Void = {}) throws {
+        try give(resolved, around: body)
+        note(resolved)
+    }
+
+    func enforce(_ settled: [LimitJudging.Settled]) throws {
+        try give(settled)
+        note(settled)
+    }
+
+    /// The data plane's part alone, for what is not stored yet: ``note(_:)`` belongs behind the commit.
+    func give(_ resolved: [Resolved], around body: () throws -> Void = {}) throws {
         guard !resolved.isEmpty else { return try body() }
-        try enforce(resolved.flatMap(\.volumes))
+        try give(resolved.flatMap(\.volumes))
         var tighter: [LimitNumber: DeviceLimit?] = [:]
         var looser: [LimitNumber: DeviceLimit?] = [:]
         for one in resolved {
@@ -150,10 +178,16 @@ final class LimitBook: Sendable {
             pages.withLock { $0.isBehind = true }
             throw error
         }
+    }
+
+    /// Remembers what the data plane has been given.
+    func note(_ resolved: [Resolved]) {
+        guard !resolved.isEmpty else { return }
+        note(resolved.flatMap(\.volumes))
         pages.withLock { pages in for one in resolved { pages.limits[one.sim] = one.limit } }
     }
 
-    func enforce(_ settled: [LimitJudging.Settled]) throws {
+    private func give(_ settled: [LimitJudging.Settled]) throws {
         var quotas: [QuotaNumber: Quota?] = [:]
         for one in settled {
             let number = one.account.number
@@ -167,6 +201,9 @@ final class LimitBook: Sendable {
             pages.withLock { $0.isBehind = true }
             throw error
         }
+    }
+
+    private func note(_ settled: [LimitJudging.Settled]) {
         pages.withLock { pages in
             for one in settled {
                 let wasUsed = pages.volumes[one.account.number]?.account.reachedAt != nil
@@ -198,6 +235,16 @@ final class LimitBook: Sendable {
     /// The data plane may not have it as it is written here.
     func doubt(_ numbers: some Sequence<QuotaNumber>) {
         pages.withLock { pages in for number in numbers { pages.volumes[number]?.quota = nil } }
+    }
+
+    /// The data plane may have what was not stored: all is found and given to it again.
+    func doubt(_ resolved: [Resolved]) {
+        guard !resolved.isEmpty else { return }
+        doubt(resolved.flatMap(\.volumes).map(\.account.number))
+        pages.withLock { pages in
+            for one in resolved { pages.limits[one.sim] = nil }
+            pages.isBehind = true
+        }
     }
 
     func note(_ used: [UsedOctets]) {

@@ -16,6 +16,8 @@ final class SessionPolicyBook: Sendable {
         var tenantCeilings: [Tenant.ID: Document] = [:]
         var tenants: [Tenant.ID: Document] = [:]
         var groups: [SIMGroup.ID: Document] = [:]
+        /// Those that have a document.
+        var groupsOf: [Tenant.ID: Set<SIMGroup.ID>] = [:]
         var sims: [SIM.ID: Document] = [:]
         /// How many documents are a tenant's or for it.
         var counts: [Tenant.ID: Int] = [:]
@@ -33,7 +35,14 @@ final class SessionPolicyBook: Sendable {
                 return
             case .tenantCeiling(let tenant): before = Self.replace(&tenantCeilings, tenant, document)
             case .tenant(let tenant): before = Self.replace(&tenants, tenant, document)
-            case .group(let group, _): before = Self.replace(&groups, group, document)
+            case .group(let group, let tenant):
+                before = Self.replace(&groups, group, document)
+                if document != nil {
+                    groupsOf[tenant, default: []].insert(group)
+                } else {
+                    groupsOf[tenant]?.remove(group)
+                    if groupsOf[tenant]?.isEmpty == true { groupsOf[tenant] = nil }
+                }
             case .sim(let sim, _): before = Self.replace(&sims, sim, document)
             }
             guard let tenant = place.tenant else { return }
@@ -103,8 +112,10 @@ final class SessionPolicyBook: Sendable {
         pages.withLock { $0.set(nil, at: .group(group, of: tenant)) }
     }
 
+    /// With the documents of its groups; those of its SIMs are gone with them, before it.
     func remove(tenant: Tenant.ID) {
         pages.withLock { pages in
+            for group in pages.groupsOf[tenant] ?? [] { pages.set(nil, at: .group(group, of: tenant)) }
             pages.set(nil, at: .tenantCeiling(tenant))
             pages.set(nil, at: .tenant(tenant))
             pages.counts[tenant] = nil

@@ -52,6 +52,7 @@ struct UsageKeeper: Service {
                 try? await Task.sleep(for: untilNext())
             }
         }
+        await control.tellAllDifferences()
     }
 
     /// To the next whole period of the clock, so that readings are where sums of five minutes begin.
@@ -201,8 +202,11 @@ extension ControlPlane {
             rounds.said = rounds.said.filter { seen.contains($0.key) }
             try await deleteOrphans(beside: seen, at: round.time)
         }
-        let last = round.time
-        try await store.write { store in try store.setLastUsageRound(last) }
+        let (last, ended, differences) = (round.time, round.ended, differences)
+        try await store.write { store in
+            try store.setLastUsageRound(last)
+            try store.tellDifferences(ended, differences, at: last)
+        }
         return round
     }
 

@@ -31,6 +31,8 @@ extension Event {
         case sessionMoved = "session-moved"
         /// The IMEI is another.
         case sessionEquipmentChanged = "session-equipment-changed"
+        /// It has ended, and its NAS has reported other octets than were counted here.
+        case usageDiffers = "usage-differs"
 
         // Verdicts of admission: the raw values are those of ``AttachRejection``.
         case imsiMissing = "imsi-missing"
@@ -105,7 +107,9 @@ extension Event {
 
         public var kind: Kind {
             switch self {
-            case .sessionStarted, .sessionEnded, .sessionReplaced, .sessionMoved, .sessionEquipmentChanged: .session
+            case .sessionStarted, .sessionEnded, .sessionReplaced, .sessionMoved, .sessionEquipmentChanged,
+                .usageDiffers:
+                .session
             case .imsiMissing, .apnMissing, .apnNotAllowed, .simUnknown, .simSuspended, .simTerminated, .simTestOver,
                 .addressPoolExhausted, .imeiNotAllowed, .attachLocationNotAllowed, .attachOutsideHours,
                 .attachNotApproved,

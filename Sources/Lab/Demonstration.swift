@@ -19,6 +19,10 @@ public struct Demonstration: Sendable {
         case rejection
         case resumption
         case policyChange
+        case swappedIMEI
+        case leftFence
+        case reachedLimit
+        case limitedRate
         case allowedName
         case deniedName
         case aliasOfDeniedName
@@ -133,6 +137,10 @@ public struct Demonstration: Sendable {
             case .rejection: try await rejection()
             case .resumption: try await resumption()
             case .policyChange: try await policyChange()
+            case .swappedIMEI: try await swappedIMEI()
+            case .leftFence: try await leftFence()
+            case .reachedLimit: try await reachedLimit()
+            case .limitedRate: try await limitedRate()
             case .allowedName: try await allowedName()
             case .deniedName: try await refusedName("ads.tracker.example", code: "17 (Filtered)")
             case .aliasOfDeniedName: try await refusedName("helper.example.com", code: "17 (Filtered)")
@@ -188,6 +196,10 @@ extension Demonstration.Scene {
         case .rejection: "a suspended SIM asks for access"
         case .resumption: "a SIM is resumed and attaches again"
         case .policyChange: "a policy is changed during downloads"
+        case .swappedIMEI: "a locked SIM is put into other equipment"
+        case .leftFence: "a device leaves its tracking area"
+        case .reachedLimit: "a data limit is reached during a download"
+        case .limitedRate: "a SIM limited to 2 Mbit/s up and 8 Mbit/s down, measured by iperf3"
         case .allowedName: "a name that a rule has"
         case .deniedName: "a name that the policy denies"
         case .aliasOfDeniedName: "an alias of a denied name"
@@ -218,6 +230,10 @@ extension Demonstration.Scene {
         case .rejection: "Access-Reject, while another SIM gets its Access-Accept"
         case .resumption: "the same address again, and an answer from the allowed destination"
         case .policyChange: "the bytes stop within a second; two other devices' downloads go on"
+        case .swappedIMEI: "the action, an event, and no packet until it is in its own again"
+        case .leftFence: "quarantine with the report that tells it, in which the service address alone is reached"
+        case .reachedLimit: "no octet more than the limit; after a top-up the download goes on"
+        case .limitedRate: "within 5 % of both rates; a TCP connection within 15 %"
         case .allowedName: "an address, through three aliases, and an answer from there to the first packet"
         case .deniedName, .aliasOfDeniedName: "NXDOMAIN with the reason, though the internet has an address for it"
         case .untoldAddress: "nothing arrives, then the first packet does"

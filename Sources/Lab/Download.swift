@@ -13,16 +13,30 @@ public struct Download: Sendable {
     public static func start(
         in lab: Laboratory, by device: PacketGateway.Attached, from address: String = LabLayout.web
     ) async throws(LabError) -> Download {
+        try LabFiles.remove(file(lab, device))
+        return try await request(in: lab, by: device, from: address)
+    }
+
+    /// Asks for the rest (RFC 9110 §14.2), since a connection that was cut does not come back. Returns when more octets
+    /// are there.
+    public func goOn(from address: String = LabLayout.web) async throws(LabError) -> Download {
+        try await lab.records.stop(record)
+        return try await Self.request(in: lab, by: device, from: address)
+    }
+
+    private static func request(
+        in lab: Laboratory, by device: PacketGateway.Attached, from address: String
+    ) async throws(LabError) -> Download {
         let file = file(lab, device)
-        try LabFiles.remove(file)
+        let before = LabFiles.size(of: file)
         let record = try await lab.records.start(
             "download-\(device.sim.imsi)",
             [
-                "curl", "-sS", "--interface", "\(device.address)", "-o", file,
+                "curl", "-sS", "--interface", "\(device.address)", "-C", "-", "-o", file,
                 "http://\(address):443/endless",
             ], in: lab.layout.name(of: .ran))
         let download = Download(lab: lab, device: device, record: record)
-        try await waitUntil("\(device.sim.name) downloads", within: .seconds(5)) { download.octets > 200_000 }
+        try await waitUntil("\(device.sim.name) downloads", within: .seconds(5)) { download.octets > before + 200_000 }
         return download
     }
 

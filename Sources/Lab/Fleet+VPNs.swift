@@ -19,7 +19,7 @@ extension Fleet {
     }
 
     /// The policy with these rules before its own.
-    private static func policy(_ text: String, with rules: [String]) -> String {
+    static func policy(_ text: String, with rules: [String]) -> String {
         text.replacing("rules:\n", with: "rules:\n" + rules.map { "  - \($0)\n" }.joined(), maxReplacements: 1)
     }
 }

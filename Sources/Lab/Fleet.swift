@@ -54,6 +54,16 @@ public struct Fleet: Sendable {
     /// The same without the first web server.
     static let metersWithoutWeb = meters.replacing(", \(LabLayout.web)]", with: "]")
 
+    /// The same with a server for iperf3 to measure with, which uses TCP and UDP.
+    static let metersWithSpeedTest = policy(
+        meters,
+        with: ["tcp", "udp"].map { kind in
+            "{name: speed-\(kind), to: [\(LabLayout.otherWeb)], protocol: \(kind), "
+                + "ports: [\(speedPorts)-\(speedPorts + 1)], route: internet}"
+        })
+    /// The first of two.
+    static let speedPorts = 5201
+
     static let trackers = """
         policy: trackers
         default: block

@@ -16,9 +16,10 @@ public struct PacketGateway: Sendable {
     }
 
     /// Attaches the devices: Access-Request, address, Accounting-Start.
+    /// - Parameter saying: attributes that the requests give other values than usual.
     /// - Returns: those that were accepted, in the order asked.
-    public func attach(_ sims: [LabSIM]) async throws(LabError) -> [Attached] {
-        let accepts = try await radclient("auth", sims.map(\.accessRequest))
+    public func attach(_ sims: [LabSIM], saying other: [String: String] = [:]) async throws(LabError) -> [Attached] {
+        let accepts = try await radclient("auth", sims.map { Self.request($0.accessRequest, saying: other) })
         var attached: [Attached] = []
         var starts: [String] = []
         for sim in sims {
@@ -28,7 +29,8 @@ public struct PacketGateway: Sendable {
             else { continue }
             let resolver = answer.attributes["MS-Primary-DNS-Server"].flatMap { try? IPv4Address(parsing: $0) }
             attached.append(Attached(sim: sim, address: address, resolver: resolver))
-            let session = sim.accounting(address: address, class: answer.attributes["Class"])
+            let session = Self.request(
+                sim.accounting(address: address, class: answer.attributes["Class"]), saying: other)
             starts.append("Acct-Status-Type = Start\n" + session)
             try LabFiles.write(
                 "Acct-Status-Type = Stop\nAcct-Terminate-Cause = Admin-Reset\n3GPP-Session-Stop-Indicator = 255\n"
@@ -66,16 +68,12 @@ public struct PacketGateway: Sendable {
         guard let stop = LabFiles.read(sessionFile(device.sim)) else {
             throw LabError(.toolFailed, "\(device.sim.imsi) has no session at the P-GW")
         }
-        var report = stop.replacing("Acct-Status-Type = Stop", with: "Acct-Status-Type = Interim-Update")
+        let report = stop.replacing("Acct-Status-Type = Stop", with: "Acct-Status-Type = Interim-Update")
             .replacing("Acct-Terminate-Cause = Admin-Reset\n3GPP-Session-Stop-Indicator = 255\n", with: "")
             .replacing("Acct-Input-Octets = 0", with: "Acct-Input-Octets = \(up)")
             .replacing("Acct-Output-Octets = 0", with: "Acct-Output-Octets = \(down)")
-        for (name, value) in other {
-            report = report.split(separator: "\n", omittingEmptySubsequences: false).map {
-                $0.hasPrefix("\(name) = ") ? "\(name) = \(value)" : String($0)
-            }.joined(separator: "\n")
-        }
-        guard try await radclient("acct", [report])[device.sim.imsi]?.code == "Accounting-Response" else {
+        let answers = try await radclient("acct", [Self.request(report, saying: other)])
+        guard answers[device.sim.imsi]?.code == "Accounting-Response" else {
             throw LabError(.toolFailed, "the interim report of \(device.sim.imsi) was not answered")
         }
     }
@@ -116,6 +114,15 @@ public struct PacketGateway: Sendable {
             throw LabError(.toolFailed, "an Accounting-Stop was not answered")
         }
         try await lab.network.ip(devices.map { "addr del \($0.address)/32 dev lo" }, in: .ran)
+    }
+
+    /// The request with other values of these attributes.
+    private static func request(_ text: String, saying other: [String: String]) -> String {
+        guard !other.isEmpty else { return text }
+        return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            for (name, value) in other where line.hasPrefix("\(name) = ") { return "\(name) = \(value)" }
+            return String(line)
+        }.joined(separator: "\n")
     }
 
     private func sessionFile(_ sim: LabSIM) -> String { "\(lab.layout.sessionDirectory)/\(sim.imsi)" }

@@ -48,6 +48,33 @@ import Testing
         }
     }
 
+    /// A device without its volume for a moment has octets that nobody counts.
+    @Test func `devices that a bulk action moves have what limits them in the batch that moves them`() async throws {
+        try await Bench.run(isLimiting: true) { bench in
+            let tenant = try await Self.fleet(3, bench)
+            try await Self.attach(0..<3, bench)
+            _ = try await bench.control.setSessionPolicy(
+                "bandwidth: {up: 2Mbit/s}\ndata-limit: {volume: 5MB, per: month, pooled: group, on-reached: block}\n",
+                file: "p", at: .group(Name(parsing: "b"), of: tenant.name), by: .system)
+            #expect(bench.kernel.now.entries.count == 3 && bench.kernel.now.entries.allSatisfy { $0.limit == nil })
+            bench.kernel.change { $0.entries = [] }
+            let begun = try await bench.control.startBulk(
+                .setGroup(Name(parsing: "b")), on: ControlPlane.BulkSelection(tenant: tenant.name), by: .system)
+            #expect(try await Self.settled(begun.operation.id, bench).counts == [.done: 3])
+            let kernel = bench.kernel.now
+            #expect(Set(kernel.entries.map(\.address)).count == 3 && kernel.entries.allSatisfy { $0.limit != nil })
+            let limits = kernel.entries.compactMap { $0.limit.flatMap { kernel.limits[$0] } }
+            let rate = try BitRate(parsing: "2Mbit/s")
+            #expect(limits.count == kernel.entries.count && limits.allSatisfy { $0.up?.rate == rate })
+            let quotas = Set(limits.flatMap(\.quotas))
+            #expect(quotas.count == 1 && quotas.allSatisfy { kernel.quotas[$0]?.limit == 5_000_000 })
+            // The engine has the same in mind: nothing is left to be given again.
+            bench.kernel.change { $0.entries = [] }
+            _ = try await bench.control.keepLimits()
+            #expect(bench.kernel.now.entries.isEmpty)
+        }
+    }
+
     @Test func `a cancelled operation leaves what waits as it is, and says so`() async throws {
         try await Bench.run { bench in
             let tenant = try await Self.fleet(3, bench)

@@ -13,6 +13,8 @@ final class RecordingDataPlane: DataPlane {
         var hits: [PolicyMark: [RuleHits]] = [:]
         var observations: [Observation] = []
         var batches = 0
+        /// Every entry that came in a batch, in order.
+        var entries: [DeviceEntry] = []
         var refusals = 0
         var sweepRefusals = 0
         var sweeps = 0
@@ -93,7 +95,9 @@ final class RecordingDataPlane: DataPlane {
             state.batches += 1
             for change in changes {
                 switch change {
-                case .set(let entry): state.devices[entry.address] = entry
+                case .set(let entry):
+                    state.devices[entry.address] = entry
+                    state.entries.append(entry)
                 case .remove(let address): state.devices[address] = nil
                 case .set6, .remove6: break
                 }

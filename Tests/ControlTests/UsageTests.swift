@@ -415,4 +415,53 @@ import Testing
             }
         }
     }
+    @Test
+    func `sessions that a NAS counts otherwise are told: the first at once, the next together, each tenant's to it`()
+        async throws
+    {
+        try await Self.run { bench, clock in
+            let acme = try await bench.tenant("acme", sims: 5)
+            var rounds = UsageRounds()
+            for (number, minutes) in [(0, 1), (1, 1), (2, 1), (3, 7)] as [(Int, Int64)] {
+                guard case .accept(_, let token) = try await bench.attach(try Bench.imsi(number)) else {
+                    Issue.record("not accepted")
+                    return
+                }
+                let session = try #require(try await Self.session(bench, number))
+                bench.kernel.change { $0.usage = [Self.reading(session, counter: UInt64(number + 1), up: 100_000)] }
+                clock.advance(minutes: minutes)
+                // One of them is as it should be.
+                let reported: UInt64 = number == 2 ? 100_100 : 900_000
+                #expect(
+                    try await bench.account(
+                        .stop, token: token, isLast: true, usage: SessionUsage(octetsUp: reported)))
+                _ = try await bench.control.readUsage(&rounds)
+            }
+            let told = { () async throws -> [Event.News] in
+                try await bench.store.read { store in
+                    try store.events(EventFilter(.tenant(acme.id), codes: [.usageDiffers]), after: 0, limit: 100).events
+                }.map(\.news)
+            }
+            var news = try await told()
+            #expect(news.map(\.imsi) == [try Bench.imsi(0)])
+            #expect(
+                news.first?.words.hasSuffix(
+                    "has ended, the network reports 900000 octets, and 100000 were counted here") == true)
+            #expect(news.first?.details.contains(Event.Detail("reported_up", 900_000)) == true)
+            clock.advance(minutes: 2)
+            _ = try await bench.control.readUsage(&rounds)
+            news = try await told()
+            #expect(news.count == 2 && news.last?.subject == Event.Subject(.tenant, acme.name))
+            #expect(
+                news.last?.words
+                    == "of 2 more sessions, which have ended, the network reports 1800000 octets, and 200000 were counted here"
+            )
+            // Nothing came in the next window, and nothing is told of it.
+            for _ in 0..<2 {
+                clock.advance(minutes: 11)
+                _ = try await bench.control.readUsage(&rounds)
+            }
+            #expect(try await told().count == 2)
+        }
+    }
 }

@@ -18,9 +18,10 @@ import Testing
                 if !rule.hosts.isEmpty { kinds.insert("hosts") }
                 if !rule.ipv6.isEmpty { kinds.insert("ipv6") }
                 if rule.schedule != nil { kinds.insert("schedule") }
+                if rule.bandwidth != nil { kinds.insert("bandwidth") }
             }
         }
-        #expect(rules > 8000 && kinds.count == 5, "\(rules) rules, \(kinds)")
+        #expect(rules > 8000 && kinds.count == 6, "\(rules) rules, \(kinds)")
     }
 
     @Test func `JSON and YAML of one document are one policy`() throws {

@@ -25,6 +25,7 @@ public struct RandomDocument: Sendable {
         public var ports: [String] = []
         public var services: [String] = []
         public var outcome: Outcome
+        public var bandwidth: Bandwidth?
         public var schedule: Schedule?
         public var log = ""
 
@@ -38,6 +39,12 @@ public struct RandomDocument: Sendable {
     public enum Outcome: Hashable, Sendable {
         case action(String)
         case route([String])
+    }
+
+    public struct Bandwidth: Sendable {
+        public var up = ""
+        public var down = ""
+        public var burst = ""
     }
 
     public struct Schedule: Sendable {
@@ -111,8 +118,19 @@ extension RandomDocument.Rule {
         case .route(let routes) where routes.count == 1: members.add("route", routes[0])
         case .route(let routes): members.add("route", routes)
         }
+        if let bandwidth { members.all.append(("bandwidth", .mapping(bandwidth.members))) }
         if let schedule { members.all.append(("schedule", .mapping(schedule.members))) }
         if !log.isEmpty { members.all.append(("log", .literal(log))) }
+        return members.all
+    }
+}
+
+extension RandomDocument.Bandwidth {
+    fileprivate var members: [(key: String, value: DocumentValue)] {
+        var members = Members()
+        members.add("up", up)
+        members.add("down", down)
+        members.add("burst", burst)
         return members.all
     }
 }

@@ -126,6 +126,7 @@ extension RandomPolicy {
             }
             rule.outcome = random.pick(
                 .action("block"), .route(["internet"]), .route(["vpn:hq"]), .route(["vpn:backup", "vpn:hq"]))
+            if case .route = rule.outcome, random.oneIn(4) { rule.bandwidth = bandwidth(using: &random) }
         }
         traffic(of: &rule, using: &random)
         if random.oneIn(4) { rule.schedule = schedule(using: &random) }
@@ -141,6 +142,19 @@ extension RandomPolicy {
         rule.protocol = random.pick("tcp", "udp", "icmp", "icmpv6", "any", "6", "47", "")
         guard ["tcp", "udp", "6"].contains(rule.protocol), !random.oneIn(4) else { return }
         for _ in 0..<Int.random(in: 1...3, using: &random) { rule.ports.append(portRange(using: &random)) }
+    }
+
+    /// Rates that no test's packets come near, so that what a rule decides is what passes.
+    private static func bandwidth(using random: inout Generator) -> RandomDocument.Bandwidth {
+        let rate = { (random: inout Generator) in random.pick("100Mbit/s", "250000kbit/s", "1Gbit/s") }
+        var bandwidth = RandomDocument.Bandwidth()
+        if random.oneIn(3) { bandwidth.burst = random.pick("64KB", "20MB") }
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: bandwidth.up = rate(&random)
+        case 1: bandwidth.down = rate(&random)
+        default: (bandwidth.up, bandwidth.down) = (rate(&random), rate(&random))
+        }
+        return bandwidth
     }
 
     private static func schedule(using random: inout Generator) -> RandomDocument.Schedule {

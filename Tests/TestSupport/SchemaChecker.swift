@@ -69,6 +69,8 @@ public struct SchemaChecker {
         case "oneOf":
             let fitting = schemas(rule).filter { complaint(value, $0, path, isClosed: isClosed) == nil }
             return failure(fitting.count == 1)
+        case "anyOf":
+            return failure(schemas(rule).contains { complaint(value, $0, path, isClosed: isClosed) == nil })
         case "allOf":
             return .some(schemas(rule).lazy.compactMap { complaint(value, $0, path, isClosed: false) }.first)
         case "if":
