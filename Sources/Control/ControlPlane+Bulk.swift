@@ -178,7 +178,7 @@ extension ControlPlane {
     private struct BulkStep: Sendable {
         let count: Int
         /// Devices whose flows are to be looked at.
-        let cut: Set<IPv4Address>
+        let cut: Set<IPAddress>
         /// Those that the kernel has been told something new of.
         let sessions: [Session.ID]
     }
@@ -206,13 +206,9 @@ extension ControlPlane {
             }
             try store.setBulkItems(items, of: operation.id)
             if !changes.isEmpty { try self.dataPlane.apply(changes) }
-            let addresses = changes.compactMap { change -> IPv4Address? in
-                if case .v4(let address) = change.address { address } else { nil }
-            }
-            let sessions = changes.compactMap { change -> Session.ID? in
-                if case .set(let entry) = change { entry.session } else { nil }
-            }
-            return BulkStep(count: items.count, cut: Set(addresses), sessions: sessions)
+            return BulkStep(
+                count: items.count, cut: Set(changes.map(\.address)),
+                sessions: Array(Set(changes.compactMap(\.session))))
         }
     }
 
@@ -363,10 +359,10 @@ extension StoreTransaction {
         case .suspend, .terminate:
             try setState(action.kind == .suspend ? .suspended : .terminated, of: sim.id)
             let sessions = try activeSessions(of: sim.id)
-            return (sessions.isEmpty ? .done : .applied, "", sessions.map { .remove($0.address) })
+            return (sessions.isEmpty ? .done : .applied, "", sessions.flatMap(\.removals))
         case .resume:
             try setState(.active, of: sim.id)
-            return (.done, "", try enforcedSessions(of: sim.id).map { .set($0.entry(plan, limits)) })
+            return (.done, "", try enforcedSessions(of: sim.id).flatMap { $0.changes(plan, limits) })
         case .activate:
             guard sim.state == .test else { return (.failed, "the SIM is suspended: resume it", []) }
             try setTest(nil, of: sim.id)
@@ -379,7 +375,7 @@ extension StoreTransaction {
             let member = try name.flatMap { try self.group(named: $0, of: sim.tenant) }?.id
             if let name, member == nil { return (.failed, "its tenant has no group \(name)", []) }
             try setGroup(member, of: sim.id)
-            return (.done, "", try enforcedSessions(of: sim.id).map { .set($0.entry(plan, limits)) })
+            return (.done, "", try enforcedSessions(of: sim.id).flatMap { $0.changes(plan, limits) })
         case .setLabel(let label):
             try setLabel(label, of: sim.id)
             return (.done, "", [])

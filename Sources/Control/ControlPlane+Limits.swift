@@ -86,7 +86,7 @@ extension ControlPlane {
         for one in resolved where one.limit != nil { numbers[one.sim] = one.number }
         let plan = settings.natPlan
         try limits.enforce(resolved) {
-            try self.dataPlane.apply(sessions.map { .set($0.entry(plan, numbers[$0.sim])) })
+            try self.dataPlane.apply(sessions.flatMap { $0.changes(plan, numbers[$0.sim]) })
         }
     }
 
@@ -227,9 +227,4 @@ extension EffectiveSessionPolicy {
 
 extension EnforcedSession {
     var who: SessionPolicyBook.Who { .init(sim: sim, tenant: tenant, group: group) }
-
-    /// With what limits the SIM already.
-    func entry(_ plan: NATPlan, _ limits: LimitBook) -> DeviceEntry {
-        entry(plan, limits.limit(of: sim) == nil ? nil : LimitNumber(sim: sim))
-    }
 }
