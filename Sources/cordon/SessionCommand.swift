@@ -110,7 +110,7 @@ private func printOrder(_ order: JSONValue) {
 
 /// What the device has of both families.
 private func addresses(of session: JSONValue) -> String {
-    [session["address"], session["prefix"]].filter { $0 != .null }.map(\.cell).joined(separator: " ")
+    [session["address"], session["prefix"]].filter { $0 != .null }.map(\.cell).joined(separator: ",")
 }
 
 func printSession(_ session: JSONValue) {
