@@ -36,6 +36,7 @@ extension LabTests {
                   - {name: web6, to: ["\(LabLayout.web6)"], protocol: tcp, ports: [443], route: internet}
                   - {name: web, to: ["\(LabLayout.web)"], protocol: tcp, ports: [443], route: internet}
                   - {name: ping, to: ["\(LabLayout.web6)"], protocol: icmpv6, route: internet}
+                  - {name: telemetry, to: [telemetry.example.com], protocol: tcp, ports: [8883], route: internet}
 
                 """)
         try await lab.cli.run(["group", "create", "both", "--tenant", "acme", "--policy", "both"])
