@@ -8,6 +8,10 @@ extension OpenAPI {
           "MSISDN": {"type": "string", "pattern": "^[0-9]{3,15}$"},
           "IPv4Address": {"type": "string", "format": "ipv4"},
           "IPv4Prefix": {"type": "string", "pattern": "^[0-9.]+/[0-9]{1,2}$"},
+          "IPv6Prefix": {"type": "string", "pattern": "^[0-9a-f:]+/[0-9]{1,3}$"},
+          "IPPrefix": {
+            "oneOf": [{"$ref": "#/components/schemas/IPv4Prefix"}, {"$ref": "#/components/schemas/IPv6Prefix"}]
+          },
           "Number": {"type": "integer", "minimum": 1},
           "Count": {"type": "integer", "minimum": 0},
           "Port": {"type": "integer", "minimum": 0, "maximum": 65535},
@@ -100,7 +104,7 @@ extension OpenAPI {
           "Block": {
             "type": "object",
             "required": ["prefix"],
-            "properties": {"prefix": {"$ref": "#/components/schemas/IPv4Prefix"}}
+            "properties": {"prefix": {"$ref": "#/components/schemas/IPPrefix"}}
           },
           "NewGroup": {
             "type": "object",
@@ -164,7 +168,12 @@ extension OpenAPI {
                       "required": ["apn", "address"],
                       "properties": {
                         "apn": {"type": "string"},
-                        "address": {"$ref": "#/components/schemas/IPv4Address"}
+                        "address": {"$ref": "#/components/schemas/IPv4Address"},
+                        "prefix": {
+                          "description": "Absent until a session has asked for IPv6.",
+                          "$ref": "#/components/schemas/IPv6Prefix"
+                        },
+                        "delegated_prefix": {"$ref": "#/components/schemas/IPv6Prefix"}
                       }
                     }
                   },
@@ -221,9 +230,15 @@ extension OpenAPI {
             "required": ["prefix"],
             "additionalProperties": false,
             "properties": {
-              "prefix": {"$ref": "#/components/schemas/IPv4Prefix"},
+              "prefix": {"$ref": "#/components/schemas/IPPrefix"},
               "block_length": {
-                "description": "Of the blocks that tenants get; 24, or what fits, unless given.",
+                "description": "Of the blocks that tenants get; 24 (of IPv6: 48), or what fits, unless given.",
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 255
+              },
+              "delegated_length": {
+                "description": "Of IPv6: each session is delegated a prefix of this length beside its /64, 60 to 64.",
                 "type": "integer",
                 "minimum": 0,
                 "maximum": 255
@@ -234,11 +249,15 @@ extension OpenAPI {
             "type": "object",
             "required": ["prefix", "block_length", "blocks", "blocks_given", "addresses_leased"],
             "properties": {
-              "prefix": {"$ref": "#/components/schemas/IPv4Prefix"},
-              "block_length": {"type": "integer", "minimum": 0, "maximum": 32},
+              "prefix": {"$ref": "#/components/schemas/IPPrefix"},
+              "block_length": {"type": "integer", "minimum": 0, "maximum": 64},
+              "delegated_length": {"type": "integer", "minimum": 60, "maximum": 64},
               "blocks": {"$ref": "#/components/schemas/Count"},
               "blocks_given": {"$ref": "#/components/schemas/Count"},
-              "addresses_leased": {"$ref": "#/components/schemas/Count"}
+              "addresses_leased": {
+                "description": "Of IPv6: leases of prefixes.",
+                "$ref": "#/components/schemas/Count"
+              }
             }
           },
           "NewToken": {

@@ -4,7 +4,7 @@ extension OpenAPI {
           "Session": {
             "type": "object",
             "required": [
-              "id", "imsi", "tenant", "apn", "address", "started_at", "updated_at", "online", "last_seen_at",
+              "id", "imsi", "tenant", "apn", "started_at", "updated_at", "online", "last_seen_at",
               "octets_up", "octets_down", "packets_up", "packets_down", "seconds"
             ],
             "properties": {
@@ -12,7 +12,18 @@ extension OpenAPI {
               "imsi": {"$ref": "#/components/schemas/IMSI"},
               "tenant": {"$ref": "#/components/schemas/Name"},
               "apn": {"type": "string"},
-              "address": {"$ref": "#/components/schemas/IPv4Address"},
+              "address": {
+                "description": "Absent of a session that has IPv6 alone.",
+                "$ref": "#/components/schemas/IPv4Address"
+              },
+              "prefix": {
+                "description": "The /64 of the link; absent of a session that has IPv4 alone.",
+                "$ref": "#/components/schemas/IPv6Prefix"
+              },
+              "delegated_prefix": {
+                "description": "What the device may give on to networks behind it.",
+                "$ref": "#/components/schemas/IPv6Prefix"
+              },
               "nas": {"description": "Only for the operator.", "$ref": "#/components/schemas/Name"},
               "nat": {
                 "description": "What the internet sees of the device, behind NAT 1.",

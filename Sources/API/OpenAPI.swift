@@ -204,7 +204,7 @@ extension OpenAPI {
                 let name = String(part.dropFirst().dropLast())
                 let schema = [
                     "imsi": "IMSI", "session": "Number", "operation": "Number", "version": "Number",
-                    "prefix": "IPv4Prefix",
+                    "prefix": "IPPrefix",
                     "pattern": "HostPattern", "apn": "APNName",
                 ][
                     name]

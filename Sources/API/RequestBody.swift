@@ -160,12 +160,15 @@ extension KeyedDecodingContainer {
 }
 
 struct NewPoolBody: RequestBody {
-    let prefix: Text<IPv4Prefix>
-    /// 24 unless given.
+    let prefix: Text<IPPrefix>
+    /// 24 unless given; of IPv6, 48.
     let blockLength: Whole<UInt8>?
+    /// Of IPv6 only.
+    let delegatedLength: Whole<UInt8>?
     enum CodingKeys: String, CodingKey, CaseIterable {
         case prefix
         case blockLength = "block_length"
+        case delegatedLength = "delegated_length"
     }
 }
 

@@ -34,18 +34,34 @@ extension RouteTable {
         }
         post("/v1/pools") { call in
             let body = try await call.json(NewPoolBody.self)
-            let pool = try await call.control.createPool(
-                body.prefix.value, blockLength: body.blockLength?.value ?? max(24, min(body.prefix.value.length, 30)),
-                by: call.principal)
-            return .created(
-                PoolAnswer(AddressPoolUsage(pool: pool, blocksGiven: 0, addressesLeased: 0)),
-                at: ["pools", "\(pool.prefix)"])
+            let answer: PoolAnswer
+            switch body.prefix.value {
+            case .v4(let prefix):
+                guard body.delegatedLength == nil else {
+                    throw ControlError.wrong("delegated_length", "is of pools of IPv6 only")
+                }
+                let pool = try await call.control.createPool(
+                    prefix, blockLength: body.blockLength?.value ?? max(24, min(prefix.length, 30)),
+                    by: call.principal)
+                answer = PoolAnswer(AddressPoolUsage(pool: pool, blocksGiven: 0, addressesLeased: 0))
+            case .v6(let prefix):
+                let pool = try await call.control.createPool(
+                    prefix, blockLength: body.blockLength?.value ?? max(48, min(prefix.length, 59)),
+                    delegatedLength: body.delegatedLength?.value, by: call.principal)
+                answer = PoolAnswer(PrefixPoolUsage(pool: pool, blocksGiven: 0, prefixesLeased: 0))
+            }
+            return .created(answer, at: ["pools", answer.prefix])
         }
         get("/v1/pools") { call in
-            .json(Page(items: try await call.control.pools(by: call.principal).map(PoolAnswer.init)))
+            let pools = try await call.control.pools(by: call.principal).map(PoolAnswer.init)
+            return .json(
+                Page(items: try await pools + call.control.prefixPools(by: call.principal).map(PoolAnswer.init)))
         }
         delete("/v1/pools/{prefix}") { call in
-            try await call.control.deletePool(try call.path("prefix"), by: call.principal)
+            switch try call.path("prefix") as IPPrefix {
+            case .v4(let prefix): try await call.control.deletePool(prefix, by: call.principal)
+            case .v6(let prefix): try await call.control.deletePool(prefix, by: call.principal)
+            }
             return .noContent
         }
     }
@@ -90,9 +106,21 @@ struct PoolAnswer: Encodable {
     let blockLength: UInt8
     let blocks: UInt64
     let blocksGiven: UInt64
+    /// Of IPv6: leases, one for each SIM on an APN.
     let addressesLeased: UInt64
+    let delegatedLength: UInt8?
+
+    init(_ usage: PrefixPoolUsage) {
+        prefix = "\(usage.pool.prefix)"
+        blockLength = usage.pool.blockLength
+        blocks = usage.pool.blockCount
+        blocksGiven = usage.blocksGiven
+        addressesLeased = usage.prefixesLeased
+        delegatedLength = usage.pool.delegatedLength
+    }
 
     init(_ usage: AddressPoolUsage) {
+        delegatedLength = nil
         prefix = "\(usage.pool.prefix)"
         blockLength = usage.pool.blockLength
         blocks = usage.pool.blockCount

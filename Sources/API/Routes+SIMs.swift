@@ -121,11 +121,18 @@ struct SIMDetailAnswer: Encodable {
     struct Lease: Encodable {
         let apn: String
         let address: String
+        let prefix: String?
+        let delegatedPrefix: String?
     }
 
     init(_ view: ControlPlane.SIMView, _ names: inout NameBook) async throws(ControlError) {
         sim = SIMAnswer(view.sim, tenant: "\(view.tenant)", group: view.group.map { "\($0)" })
-        addresses = view.leases.map { Lease(apn: "\($0.apn)", address: "\($0.address)") }
+        addresses = view.leases.map { lease in
+            let prefixes = view.prefixLeases.first { $0.apn == lease.apn }?.prefixes
+            return Lease(
+                apn: "\(lease.apn)", address: "\(lease.address)", prefix: prefixes.map { "\($0.link)" },
+                delegatedPrefix: prefixes?.delegated.map { "\($0)" })
+        }
         var sessions: [SessionAnswer] = []
         let packets = try await names.call.control.lastPackets(of: view.activeSessions)
         for session in view.activeSessions {

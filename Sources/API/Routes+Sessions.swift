@@ -85,7 +85,11 @@ struct SessionAnswer: Encodable {
     let imsi: String
     let tenant: String
     let apn: String
-    let address: String
+    /// Absent of a session without IPv4.
+    let address: String?
+    /// Of the link, a /64; absent of a session without IPv6.
+    let prefix: String?
+    let delegatedPrefix: String?
     /// Only for the operator.
     let nas: String?
     let nat: NAT?
@@ -170,7 +174,7 @@ struct SessionAnswer: Encodable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, imsi, tenant, apn, address, nas, nat, imei, rat, visitedNetwork, location
+        case id, imsi, tenant, apn, address, prefix, delegatedPrefix, nas, nat, imei, rat, visitedNetwork, location
         case accountingSessionID = "accountingSessionId"
         case startedAt, updatedAt, endedAt, endCause, online, lastSeenAt, lastPacketAt, bearers, places
         case octetsUp, octetsDown, packetsUp, packetsDown, seconds, counted, restriction
@@ -184,9 +188,13 @@ struct SessionAnswer: Encodable {
         imsi = "\(session.imsi)"
         tenant = try await names.tenant(session.tenant)
         apn = "\(session.apn)"
-        address = "\(session.address)"
+        address = session.ipv4.map { "\($0)" }
+        prefix = session.prefixes.map { "\($0.link)" }
+        delegatedPrefix = session.prefixes?.delegated.map { "\($0)" }
         nas = try await names.nas(session.nas)
-        nat = names.call.control.settings.natPlan.binding(index: session.natIndex).map {
+        let binding =
+            session.hasIPv4 ? names.call.control.settings.natPlan.binding(index: session.natIndex) : nil
+        nat = binding.map {
             NAT(address: "\($0.publicAddress)", firstPort: $0.firstPort, lastPort: $0.lastPort)
         }
         imei = session.equipment.imei.map { "\($0)" }

@@ -32,7 +32,7 @@ extension RouteTable {
             return .json(EnforcementAnswer(report))
         }
         get("/v1/tenants/{tenant}/blocks") { call in
-            let blocks = try await call.control.blocks(of: try call.path("tenant"), by: call.principal)
+            let blocks = try await call.control.allBlocks(of: try call.path("tenant"), by: call.principal)
             return .json(Page(items: blocks.map { BlockAnswer(prefix: "\($0)") }))
         }
     }

@@ -13,6 +13,7 @@ extension ICCID: TextParsable {}
 extension MSISDN: TextParsable {}
 extension IPv4Address: TextParsable {}
 extension IPv4Prefix: TextParsable {}
+extension IPPrefix: TextParsable {}
 extension IPAddress: TextParsable {}
 extension IPv6Address: TextParsable {}
 extension InterfaceName: TextParsable {}

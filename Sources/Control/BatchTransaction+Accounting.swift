@@ -61,7 +61,7 @@ extension BatchTransaction {
         try store.updateSession(ended)
         try store.appendEvent(.ended(ended))
         outcome.ended.append(session.id)
-        outcome.changes.append(.remove(session.address))
+        outcome.changes += session.removals
     }
 
     // MARK: Reports of a session
@@ -110,7 +110,7 @@ extension BatchTransaction {
                 session, report: report, moment: .report(isLocated: report.isLocated), settings.natPlan, store)
         else { return }
         outcome.judged.append(found)
-        if let change = found.change { outcome.changes.append(change) }
+        outcome.changes += found.changes
     }
 
     /// The session a report is about: by our own token; else, for a NAS that does not echo Class, by IMSI and APN.
@@ -125,7 +125,9 @@ extension BatchTransaction {
             else { return active }
             // One that begins has the session's address, and another number; one that began before the session did, and is
             // told of again, is another's. Times are in seconds.
-            if report.kind == .start, report.address == active.address, let nsapi = report.equipment.nsapi,
+            let isAlike =
+                report.address.map { $0 == active.ipv4 } ?? report.prefix.map { $0 == active.prefixes?.link } ?? false
+            if report.kind == .start, isAlike, let nsapi = report.equipment.nsapi,
                 nsapi != active.equipment.nsapi, report.time.milliseconds + 1000 > active.startedAt.milliseconds
             {
                 return active
@@ -221,14 +223,16 @@ extension BatchTransaction {
             let sim = try store.subscriber(imsi: ended.imsi), sim.id == ended.sim, sim.tenant == ended.tenant,
             refusal(of: sim) == nil, owners[ended.apn] ?? sim.tenant == sim.tenant,
             try store.activeSession(of: ended.sim, on: ended.apn) == nil,
-            try store.lease(of: ended.sim, on: ended.apn)?.address == ended.address
+            try store.lease(of: ended.sim, on: ended.apn)?.address == ended.address,
+            try ended.prefixes == nil
+                || settings.hasIPv6 && store.prefixLease(of: ended.sim, on: ended.apn)?.prefixes == ended.prefixes
         else { return nil }
         let session = try store.continueSession(ended, at: now)
         try store.appendEvent(.began(session, continuing: ended))
         // Whether it fits what is said of the SIM is judged with the report, in the same batch.
         let limits = try judging.limits.resolve(sim.who, judging.effective(for: sim), store)
         if let limits { outcome.limits.append(limits) }
-        outcome.changes.append(.set(entry(of: session, sim, judgedBy: sim.policy, limits)))
+        outcome.changes += changes(of: session, sim, judgedBy: sim.policy, limits)
         outcome.lease = (session.address, sim.tenant)
         return session
     }

@@ -13,6 +13,8 @@ struct Outcome: Sendable {
     var lease: (address: IPv4Address, tenant: Tenant.ID)?
     /// The device got no port block.
     var lacksNAT = false
+    /// The device asked for IPv6 too, and got IPv4 alone, since no pool has a prefix left.
+    var lacksPrefixes = false
     /// What session policies have found.
     var judged: [SessionJudging.Consequence] = []
     /// An attach that is rejected, to be folded with others into events.
@@ -88,6 +90,8 @@ struct BatchTransaction: Sendable {
         if let reason = refusal(of: sim) { return reject(reason) }
         guard let apn = request.apn else { return reject(.apnMissing) }
         if let owner = owners[apn], owner != sim.tenant { return reject(.apnNotAllowed) }
+        let type = request.pdnType
+        guard type.hasIPv4 || type.hasIPv6 && settings.hasIPv6 else { return reject(.pdnTypeNotServed) }
 
         let limits = try judging.limits.resolve(sim.who, judging.effective(for: sim), store)
         let judged = try judging.judge(request, sim, used: limits?.usedVolumes ?? [:], store)
@@ -96,7 +100,19 @@ struct BatchTransaction: Sendable {
             return reject(rejection)
         }
 
+        let lease: AddressLease
+        var prefixes: SessionPrefixes?
+        do throws(StoreError) {
+            lease = try store.takeLease(sim: sim.id, tenant: sim.tenant, apn: apn)
+            if type.hasIPv6, settings.hasIPv6 { prefixes = try takePrefixes(sim, apn, store) }
+        } catch {
+            guard error.code == .exhausted else { throw error }
+            return reject(.addressPoolExhausted)
+        }
+        guard type.hasIPv4 || prefixes != nil else { return reject(.addressPoolExhausted) }
+
         var outcome = Outcome(answer: .dropped)
+        outcome.lacksPrefixes = prefixes == nil && type.hasIPv6 && settings.hasIPv6
         // The NAS asks for a session that we hold as active: it lost the old one without a stop. The old one's late
         // stop carries the old token and will not touch the new session.
         var replaced: Session?
@@ -106,32 +122,43 @@ struct BatchTransaction: Sendable {
             outcome.ended.append(old.id)
             replaced = old
         }
-        let lease: AddressLease
-        do throws(StoreError) {
-            lease = try store.takeLease(sim: sim.id, tenant: sim.tenant, apn: apn)
-        } catch {
-            guard error.code == .exhausted else { throw error }
-            return reject(.addressPoolExhausted)
-        }
         let token = SessionToken.random(at: now)
         let session = try store.insertSession(
-            token: token, sim: sim, nas: request.nas, lease: lease, equipment: request.equipment,
-            accountingSessionID: request.accountingSessionID, at: now)
+            token: token, sim: sim, nas: request.nas, lease: lease, hasIPv4: type.hasIPv4, prefixes: prefixes,
+            equipment: request.equipment, accountingSessionID: request.accountingSessionID, at: now)
         try store.appendEvent(.began(session, replacing: replaced))
         var judge = sim.policy
         if let judged {
             let found = try judging.record(
-                judged, of: session.id, at: lease.address, sim, isNew: true, replacing: replaced?.id, store)
+                judged, of: session.id, at: session.devices, sim, isNew: true, replacing: replaced?.id, store)
             outcome.judged.append(found)
             if let restriction = found.restriction, restriction.action > .report { judge = restriction.policy }
         }
         if let limits { outcome.limits = [limits] }
-        let entry = entry(of: session, sim, judgedBy: judge, limits)
-        outcome.changes = [.set(entry)]
+        outcome.changes = changes(of: session, sim, judgedBy: judge, limits)
+        // One that had another type before keeps nothing of it.
+        if let replaced, replaced.prefixes != session.prefixes || replaced.hasIPv4 != session.hasIPv4 {
+            let present = Set(session.devices)
+            outcome.changes += replaced.devices.filter { !present.contains($0) }.map(DeviceChange.init(removing:))
+        }
         outcome.lease = (lease.address, sim.tenant)
-        outcome.lacksNAT = entry.nat == nil
-        outcome.answer = .attach(.accept(address: lease.address, token: token))
+        outcome.lacksNAT = session.hasIPv4 && settings.natPlan.binding(index: lease.natIndex) == nil
+        outcome.answer = .attach(
+            prefixes.map { .acceptIPv6($0, address: session.ipv4, token: token) }
+                ?? .accept(address: lease.address, token: token))
         return outcome
+    }
+
+    /// - Returns: `nil` when no pool has any left.
+    private func takePrefixes(
+        _ sim: Subscriber, _ apn: APN, _ store: any StoreTransaction
+    ) throws(StoreError) -> SessionPrefixes? {
+        do throws(StoreError) {
+            return try store.takePrefixes(sim: sim.id, tenant: sim.tenant, apn: apn).prefixes
+        } catch {
+            guard error.code == .exhausted else { throw error }
+            return nil
+        }
     }
 
     /// Why the SIM as such gets no session.
@@ -144,13 +171,12 @@ struct BatchTransaction: Sendable {
         }
     }
 
-    func entry(
+    /// What makes the kernel know its devices.
+    func changes(
         of session: Session, _ sim: Subscriber, judgedBy policy: Policy.ID?, _ limits: LimitBook.Resolved?
-    ) -> DeviceEntry {
-        DeviceEntry(
-            address: session.address, policy: policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll,
-            nat: settings.natPlan.binding(index: session.natIndex), group: sim.group.flatMap(GroupNumber.init(group:)),
-            session: session.id, limit: limits.flatMap { $0.limit == nil ? nil : $0.number })
+    ) -> [DeviceChange] {
+        session.enforced(for: sim, judgedBy: policy)
+            .changes(settings.natPlan, limits.flatMap { $0.limit == nil ? nil : $0.number })
     }
 
     private func reject(

@@ -18,7 +18,7 @@ public struct BlocklistRequest: Hashable, Sendable {
         /// Wherever the gateway's host gets.
         case anywhere
         /// Only what everybody on the internet gets to: nothing private, nothing of the gateway, none of these.
-        case internet(except: Set<IPv4Prefix>)
+        case internet(except: Set<IPPrefix>)
     }
 
     public init(address: HTTPSAddress, entityTag: String?, reach: Reach) {

@@ -163,7 +163,6 @@ extension ControlPlane {
     /// Where a list may be fetched from: the operator's from anywhere, tenants' from where nobody trusts the gateway.
     fileprivate func reach(of list: Blocklist, _ support: BlocklistSupport) -> BlocklistRequest.Reach {
         guard list.owner != nil, !support.allowsPrivateAddresses else { return .anywhere }
-        let own = pools.withLock { $0 } + settings.natPlan.publicPrefixes
-        return .internet(except: settings.protectedPrefixes.union(own))
+        return .internet(except: Set(forbiddenPrefixes.map(IPPrefix.v4) + forbiddenPrefixes6.map(IPPrefix.v6)))
     }
 }

@@ -178,7 +178,7 @@ extension ControlPlane {
     private struct BulkStep: Sendable {
         let count: Int
         /// Devices whose flows are to be looked at.
-        let cut: Set<IPv4Address>
+        let cut: Set<IPAddress>
         /// Those that the kernel has been told something new of.
         let sessions: [Session.ID]
     }
@@ -223,13 +223,9 @@ extension ControlPlane {
             changes += self.changes(enforced, resolved)
             given.set(resolved)
             if !changes.isEmpty { try self.limits.give(resolved) { try self.dataPlane.apply(changes) } }
-            let addresses = changes.compactMap { change -> IPv4Address? in
-                if case .v4(let address) = change.address { address } else { nil }
-            }
-            let sessions = changes.compactMap { change -> Session.ID? in
-                if case .set(let entry) = change { entry.session } else { nil }
-            }
-            return BulkStep(count: items.count, cut: Set(addresses), sessions: sessions)
+            return BulkStep(
+                count: items.count, cut: Set(changes.map(\.address)),
+                sessions: Array(Set(changes.compactMap(\.session))))
         }
     }
 
@@ -360,7 +356,7 @@ extension StoreTransaction {
         case .suspend, .terminate:
             try setState(action.kind == .suspend ? .suspended : .terminated, of: sim.id)
             let sessions = try activeSessions(of: sim.id)
-            return (sessions.isEmpty ? .done : .applied, "", sessions.map { .remove($0.address) }, [])
+            return (sessions.isEmpty ? .done : .applied, "", sessions.flatMap(\.removals), [])
         case .resume:
             try setState(.active, of: sim.id)
             return (.done, "", [], try enforcedSessions(of: sim.id))

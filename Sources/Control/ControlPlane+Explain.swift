@@ -74,14 +74,23 @@ extension ControlPlane {
     ) async throws(ControlError) -> PolicyExplanation {
         let address = try await read { store in
             let sim = try store.visibleSIM(imsi, to: principal)
-            guard let session = try store.activeSessions(of: sim.id).first else {
+            let sessions = try store.activeSessions(of: sim.id)
+            guard !sessions.isEmpty else {
                 throw ControlError(.conflict, "SIM \(imsi) has no session, so nothing reaches its device")
             }
-            return session.address
+            let found: IPAddress? =
+                switch source {
+                case .v4: sessions.lazy.compactMap(\.ipv4).first.map { .v4($0) }
+                case .v6: sessions.lazy.compactMap(\.prefixes).first.map { .v6($0.link.address) }
+                }
+            guard let found else {
+                throw ControlError(.conflict, "SIM \(imsi) has no session of the family of \(source)")
+            }
+            return found
         }
         return try await explain(
             PacketQuery(
-                destination: .v4(address), protocol: `protocol`, port: port,
+                destination: address, protocol: `protocol`, port: port,
                 direction: .toDevice(source: source, via: vpn)),
             sim: imsi, at: time, by: principal)
     }

@@ -100,7 +100,7 @@ extension ControlPlane {
         var numbers: [SIM.ID: LimitNumber] = [:]
         for one in resolved where one.limit != nil { numbers[one.sim] = one.number }
         let plan = settings.natPlan
-        return sessions.map { .set($0.entry(plan, numbers[$0.sim])) }
+        return sessions.flatMap { $0.changes(plan, numbers[$0.sim]) }
     }
 
     // MARK: By hand
@@ -240,9 +240,4 @@ extension EffectiveSessionPolicy {
 
 extension EnforcedSession {
     var who: SessionPolicyBook.Who { .init(sim: sim, tenant: tenant, group: group) }
-
-    /// With what limits the SIM already.
-    func entry(_ plan: NATPlan, _ limits: LimitBook) -> DeviceEntry {
-        entry(plan, limits.limit(of: sim) == nil ? nil : LimitNumber(sim: sim))
-    }
 }

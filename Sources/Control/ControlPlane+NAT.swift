@@ -38,7 +38,7 @@ extension ControlPlane {
             var names: [Tenant.ID: Name] = [:]
             for id in Set(sessions.map(\.tenant)) { names[id] = try store.tenant(id)?.name }
             // The indexes are the plan's, so each has a block.
-            return sessions.compactMap { session in
+            return sessions.filter(\.hasIPv4).compactMap { session in
                 plan.binding(index: session.natIndex).map { PortBlock(session, $0, tenant: names[session.tenant]) }
             }
         }

@@ -90,7 +90,7 @@ extension ControlPlane {
         try await read { store in
             var sims: [IPAddress: IMSI] = [:]
             for address in Set(addresses) {
-                guard case .v4(let own) = address, let session = try store.activeSession(address: own),
+                guard let session = try store.activeSession(address: address),
                     session.tenant == tenant
                 else { continue }
                 sims[address] = session.imsi

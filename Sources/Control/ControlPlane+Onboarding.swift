@@ -120,7 +120,7 @@ extension ControlPlane {
         do throws(DataPlaneError) {
             var cut = rulesets.isEmpty ? 0 : try sweep(rulesets)
             if !made.sessions.isEmpty {
-                cut += try dataPlane.deleteFlows(.ofDevices(Set(made.sessions.map(\.address))), judging: judge())
+                cut += try dataPlane.deleteFlows(.ofDevices(Set(made.sessions.flatMap(\.devices))), judging: judge())
             }
             return (cut, [])
         } catch {

@@ -337,7 +337,7 @@ extension PolicyScope {
 extension StoreReader {
     /// The group of the tenant's device that has the address.
     func groups(at address: IPAddress, of tenant: Tenant.ID) throws -> Set<Name> {
-        guard case .v4(let address) = address, let session = try activeSession(address: address),
+        guard let session = try activeSession(address: address),
             session.tenant == tenant, let group = try sim(session.sim)?.group
         else { return [] }
         return Set([try self.group(group)?.name].compactMap { $0 })

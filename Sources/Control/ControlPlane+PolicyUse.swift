@@ -66,7 +66,7 @@ extension ControlPlane {
             let owner = policy.tenant
             var sims: [IPAddress: IMSI] = [:]
             for address in Set(found.map(\.device)) {
-                guard case .v4(let own) = address, let session = try store.activeSession(address: own),
+                guard let session = try store.activeSession(address: address),
                     session.tenant == owner
                 else { continue }
                 sims[address] = session.imsi

@@ -69,7 +69,7 @@ extension ControlPlane {
         }
         let count = try await engine.exclusively { try await self.endSessions(over.map(\.id), .testOver) }
         verdicts.forgetAll()
-        let addresses = Set(over.map(\.address))
+        let addresses = Set(over.flatMap(\.devices))
         _ = try dataPlane.deleteFlows(.ofDevices(addresses)) { _ in .denied }
         await withTaskGroup(of: Void.self) { group in
             for case let request? in requests { group.addTask { _ = await self.disconnecting.disconnect(request) } }

@@ -9,6 +9,7 @@ extension ControlPlane {
         public let tenant: Name
         public let group: Name?
         public let leases: [AddressLease]
+        public let prefixLeases: [PrefixLease]
         public let activeSessions: [Session]
     }
 
@@ -88,9 +89,10 @@ extension ControlPlane {
     ) async throws(ControlError) {
         let addresses = try await write(action, "\(imsi)", by: principal) { store, _ in
             let sim = try store.visibleSIM(imsi, to: principal).id
-            let leases = try store.leases(of: sim)
+            let leases = try store.leases(of: sim).map { IPAddress.v4($0.address) }
+            let networks = try store.prefixLeases(of: sim).flatMap(\.prefixes.networks)
             try body(store, sim)
-            return Set(leases.map(\.address))
+            return Set(leases + networks.map { .v6($0.address) })
         }
         guard !addresses.isEmpty else { return }
         _ = try await Self.translating { try self.dataPlane.deleteFlows(.ofDevices(addresses)) { _ in .denied } }
@@ -128,6 +130,7 @@ extension StoreReader {
         guard let tenant = try tenant(sim.tenant) else { throw ControlError.notFound("SIM", sim.imsi) }
         return ControlPlane.SIMView(
             sim: sim, tenant: tenant.name, group: try sim.group.flatMap { try group($0) }?.name,
-            leases: try leases(of: sim.id), activeSessions: try activeSessions(of: sim.id))
+            leases: try leases(of: sim.id), prefixLeases: try prefixLeases(of: sim.id),
+            activeSessions: try activeSessions(of: sim.id))
     }
 }

@@ -32,9 +32,9 @@ extension ControlPlane {
     public func lastPackets(of sessions: [Session]) async throws(ControlError) -> [Session.ID: Timestamp] {
         let active = sessions.filter { $0.endedAt == nil }
         let now = now()
-        let silences = try await Self.translating { try self.activity.silences(of: Set(active.map(\.address))) }
+        let silences = try await Self.translating { try self.activity.silences(of: Set(active.flatMap(\.devices))) }
         return active.reduce(into: [:]) { result, session in
-            guard let silence = silences[session.address] else { return }
+            guard let silence = ActivityBook.silence(of: session, silences) else { return }
             let passed = silence.components.seconds * 1000 + silence.components.attoseconds / 1_000_000_000_000_000
             // What passed before it began was another session's.
             result[session.id] = max(session.startedAt, Timestamp(milliseconds: now.milliseconds - passed))

@@ -45,16 +45,16 @@ extension ControlPlane {
                     target: "\(imsi)", detail: "", at: now)
                 return try store.activeSessions(of: sim.id)
             }
-            if !sessions.isEmpty { try self.dataPlane.apply(sessions.map { .remove($0.address) }) }
+            if !sessions.isEmpty { try self.dataPlane.apply(sessions.flatMap(\.removals)) }
             return sessions
         }
-        record.note("kernel", "\(sessions.count) address(es) removed: no packet passes any more")
+        let devices = sessions.flatMap(\.devices)
+        record.note("kernel", "\(devices.count) address(es) removed: no packet passes any more")
         guard !sessions.isEmpty else {
             return StateChange(imsi: imsi, state: state, steps: record.steps, isComplete: true)
         }
-        let addresses = Set(sessions.map(\.address))
         let cut = try await Self.translating {
-            try self.dataPlane.deleteFlows(.ofDevices(addresses)) { _ in .denied }
+            try self.dataPlane.deleteFlows(.ofDevices(Set(devices))) { _ in .denied }
         }
         record.note("flows", "\(cut) tracked connection(s) deleted")
 
@@ -150,7 +150,7 @@ extension ControlPlane {
         }
         guard !ended.isEmpty else { return 0 }
         // None of their addresses is another session's: nothing else runs on this loop meanwhile.
-        try dataPlane.apply(ended.map { .remove($0.address) })
+        try dataPlane.apply(ended.flatMap(\.removals))
         engine.stops.confirm(ended.map(\.id))
         engine.usage.noteEnds(ended.map(\.id))
         return ended.count
@@ -162,7 +162,8 @@ extension ControlPlane {
         let found = try? await store.read { store in (try store.nas(session.nas), try store.sim(session.sim)?.msisdn) }
         guard let found, let nas = found.0, let client = radiusClient(at: nas.address) else { return nil }
         return DisconnectRequest(
-            nas: client.nas, secret: client.secret, imsi: session.imsi, apn: session.apn, address: session.address,
+            nas: client.nas, secret: client.secret, imsi: session.imsi, apn: session.apn, address: session.ipv4,
+            prefix: session.prefixes?.link,
             accountingSessionID: session.accountingSessionID, nsapi: session.equipment.nsapi, msisdn: found.1,
             token: session.token, chargingID: session.equipment.chargingID)
     }

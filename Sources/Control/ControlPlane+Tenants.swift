@@ -278,7 +278,7 @@ extension ControlPlane {
         var cut = 0
         if !sessions.isEmpty {
             cut = try await Self.translating {
-                try self.dataPlane.deleteFlows(.ofDevices(Set(sessions.map(\.address))), judging: self.judge())
+                try self.dataPlane.deleteFlows(.ofDevices(Set(sessions.flatMap(\.devices))), judging: self.judge())
             }
         }
         return EnforcementReport(

@@ -255,8 +255,10 @@ extension ControlPlane {
     func lookedUp(_ tunnel: Tunnel) async -> [IPAddress] {
         guard case .name(let name) = tunnel.peer, let tunnelSupport else { return [] }
         // A name is its owner's: it may stand for what nobody may write as an address.
-        let forbidden = forbiddenPrefixes
-        let addresses = await tunnelSupport.lookUp(name).filter { TunnelChecks.mayBePeer($0, forbidden: forbidden) }
+        let (forbidden, forbidden6) = (forbiddenPrefixes, forbiddenPrefixes6)
+        let addresses = await tunnelSupport.lookUp(name).filter {
+            TunnelChecks.mayBePeer($0, forbidden: forbidden, forbidden6)
+        }
         return Array(addresses.sorted().prefix(8))
     }
 

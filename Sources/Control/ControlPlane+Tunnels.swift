@@ -61,6 +61,7 @@ extension ControlPlane {
             groups: Set(try store.groups(of: tenant.id).map(\.name)), gatewayAddresses: support.settings.addresses,
             // One is made when it is needed.
             hasAuthority: true)
+        checks.forbidden6 = forbiddenPrefixes6
         // The book has others' as they are now; of the tenant's there may be some in this transaction that it does not know.
         let namesakes = try tunnels.others(
             saying: Self.peerIdentity(of: tunnel, name)?.comparable, besides: nil

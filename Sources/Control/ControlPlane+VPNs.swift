@@ -47,6 +47,7 @@ extension ControlPlane {
             let vpn = try await self.store.write { store in
                 let owner = try store.visibleTenant(tenant, to: principal)
                 let vpn = try store.insertVPN(name: name, of: owner.id, line: line, at: now)
+                if !line.networks6.isEmpty, self.settings.hasIPv6 { try store.preparePrefixes(of: owner.id) }
                 try store.appendAudit(
                     actor: principal.name, action: "vpn.create", target: "\(tenant)/\(name)",
                     detail: "\(line.interface)", at: now)
@@ -119,6 +120,8 @@ extension ControlPlane {
         pools.withLock { $0 } + settings.protectedPrefixes + settings.natPlan.publicPrefixes
     }
 
+    var forbiddenPrefixes6: [IPv6Prefix] { pools6.withLock { $0 } + settings.protectedPrefixes6 }
+
     private func check(_ line: VPN.Line) throws(ControlError) {
         let count = line.networks.count + line.networks6.count
         guard (1...VPN.Line.maximumNetworks).contains(count) else {
@@ -135,6 +138,13 @@ extension ControlPlane {
         for network in line.networks {
             // A default route is none of these: packets to devices and to the operator never take it.
             if let other = own.first(where: { $0.contains(network) || network.overlaps($0) && network.length > 0 }) {
+                throw ControlError(
+                    .invalid, "\(network) overlaps \(other), which is the operator's: write the tenant's own networks")
+            }
+        }
+        let own6 = forbiddenPrefixes6
+        for network in line.networks6 {
+            if let other = own6.first(where: { $0.contains(network) || network.overlaps($0) && network.length > 0 }) {
                 throw ControlError(
                     .invalid, "\(network) overlaps \(other), which is the operator's: write the tenant's own networks")
             }

@@ -61,6 +61,7 @@ public final class ControlPlane: Sendable {
     private let readiness = Atomic<Bool>(false)
     /// The operator's pools, as the kernel has them.
     let pools = Mutex<[IPv4Prefix]>([])
+    let pools6 = Mutex<[IPv6Prefix]>([])
 
     /// A NAS with its secret, as the RADIUS servers need it for every packet.
     public struct RADIUSClient: Sendable {
@@ -165,10 +166,10 @@ public final class ControlPlane: Sendable {
     public func start() async throws {
         let plan = settings.natPlan
         events.note(last: try await store.read { store in try store.lastEvent() })
-        let (policies, scopes, sessions, nas, pools, learned) = try await store.read { store in
+        let (policies, scopes, sessions, nas, pools, pools6, learned) = try await store.read { store in
             (
                 try store.allPolicies(), try self.scopes(store), try store.enforcedSessions(), try store.allNAS(),
-                try store.pools(), try store.allNames()
+                try store.pools(), try store.prefixPools().map(\.pool.prefix), try store.allNames()
             )
         }
         if tunnelSupport != nil {
@@ -186,13 +187,16 @@ public final class ControlPlane: Sendable {
         restoreNames(learned, of: owners.keys)
         hitBook.begin(with: Set(compiled.keys))
         self.pools.withLock { $0 = pools.map(\.pool.prefix) }
+        self.pools6.withLock { $0 = pools6 }
         try await beginSessionPolicies()
         let limited = try await beginLimits(of: sessions)
         let report = try dataPlane.reconcile(
             to: EnforcementState(
                 rulesets: compiled.mapValues(\.ruleset),
-                devices: sessions.map { $0.entry(plan, limited.numbers[$0.sim]) }, nas: Set(nas.map(\.address)),
-                pools: Set(pools.map(\.pool.prefix)), vpns: vpnBook.entries, names: names.book.all(),
+                devices: sessions.compactMap { $0.entry(plan, limited.numbers[$0.sim]) },
+                devices6: sessions.flatMap { $0.entries6(limited.numbers[$0.sim]) }, nas: Set(nas.map(\.address)),
+                pools: Set(pools.map(\.pool.prefix)), pools6: Set(pools6), vpns: vpnBook.entries,
+                names: names.book.all(),
                 limits: limited.limits, quotas: limited.quotas))
         logger.info(
             "kernel and store are together",
@@ -263,16 +267,20 @@ public final class ControlPlane: Sendable {
     /// - Parameter rulesets: those of policies whose flows are looked at; `nil`: all that are in force.
     func judge(_ rulesets: [PolicyMark: Ruleset]? = nil) -> (TrackedFlow) -> FlowJudgement {
         let rulesets = rulesets ?? book.snapshot()
-        let pools = self.pools.withLock { $0 }
+        let (pools, pools6) = (self.pools.withLock { $0 }, self.pools6.withLock { $0 })
         let (names, isResolving) = (names, settings.isResolving)
         let forbidden = pools + settings.protectedPrefixes + settings.natPlan.publicPrefixes
+        let forbidden6 = pools6 + settings.protectedPrefixes6
         return { flow in
-            let isAt = { (prefixes: [IPv4Prefix], address: IPAddress) in
-                if case .v4(let address) = address { prefixes.contains { $0.contains(address) } } else { false }
+            let isAt = { (prefixes: [IPv4Prefix], prefixes6: [IPv6Prefix], address: IPAddress) in
+                switch address {
+                case .v4(let address): prefixes.contains { $0.contains(address) }
+                case .v6(let address): prefixes6.contains { $0.contains(address) }
+                }
             }
             guard let policy = flow.policy else {
                 // What has no session any more.
-                let isOfDevice = isAt(pools, flow.flow.source) || isAt(pools, flow.flow.destination)
+                let isOfDevice = isAt(pools, pools6, flow.flow.source) || isAt(pools, pools6, flow.flow.destination)
                 return isOfDevice ? .denied : .notOurs
             }
             // Redirected questions are nobody's policy's.
@@ -283,7 +291,8 @@ public final class ControlPlane: Sendable {
             guard let way = rulesets[policy]?.way(of: flow, names: names) else { return .denied }
             // The kernel looks at these for new flows only.
             switch way.route {
-            case .internet, .vpns, .limited: return isAt(forbidden, flow.flow.destination) ? .denied : .way(way)
+            case .internet, .vpns, .limited:
+                return isAt(forbidden, forbidden6, flow.flow.destination) ? .denied : .way(way)
             case .group, .access, .timeServer: return .way(way)
             }
         }
@@ -314,15 +323,6 @@ public final class ControlPlane: Sendable {
             default: throw ControlError(.unavailable, "the change could not be made: \(error)")
             }
         }
-    }
-}
-
-extension EnforcedSession {
-    func entry(_ plan: NATPlan, _ limit: LimitNumber?) -> DeviceEntry {
-        DeviceEntry(
-            address: address, policy: policy.flatMap(PolicyMark.init(policy:)) ?? .blockAll,
-            nat: plan.binding(index: natIndex), group: group.flatMap(GroupNumber.init(group:)),
-            session: session, limit: limit)
     }
 }
 

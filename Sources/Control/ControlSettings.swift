@@ -5,6 +5,10 @@ public struct ControlSettings: Sendable {
     public var natPlan: NATPlan
     /// The operator's infrastructure, which no device reaches.
     public var protectedPrefixes: Set<IPv4Prefix>
+    /// The same of IPv6.
+    public var protectedPrefixes6: Set<IPv6Prefix> = []
+    /// Whether IPv6 is forwarded: sessions have it only where it is.
+    public var hasIPv6 = false
     /// The gateway's interfaces towards devices and the internet, which are no VPN's.
     public var gatewayInterfaces: Set<InterfaceName>
     /// Attach and accounting requests that may wait; more are shed before they queue.

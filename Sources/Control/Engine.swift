@@ -171,6 +171,9 @@ final class Engine: Service {
                     "NAT 1 has no port block left: a device has no way to the internet; add public addresses to nat.public",
                     metadata: ["capacity": "\(settings.natPlan.capacity)"])
             }
+            if outcome.lacksPrefixes {
+                logger.warning("no pool of IPv6 prefixes has a block left: a device has IPv4 alone; add a pool")
+            }
         }
         followUp.note(outcomes.flatMap(\.judged))
         if outcomes.contains(where: \.leavesLoss) { hasLosses.store(true, ordering: .releasing) }
@@ -216,23 +219,5 @@ extension Array {
             if isFirst(element) { first.append(element) } else { second.append(element) }
         }
         return (first, second)
-    }
-}
-
-extension DeviceChange {
-    var address: IPAddress {
-        switch self {
-        case .set(let entry): .v4(entry.address)
-        case .remove(let address): .v4(address)
-        case .set6(let entry): .v6(entry.prefix.address)
-        case .remove6(let prefix): .v6(prefix.address)
-        }
-    }
-
-    var isRemoval: Bool {
-        switch self {
-        case .set, .set6: false
-        case .remove, .remove6: true
-        }
     }
 }

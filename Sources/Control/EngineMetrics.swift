@@ -23,7 +23,7 @@ struct EngineMetrics: Sendable {
 
     func count(_ outcome: Outcome) {
         switch outcome.answer {
-        case .attach(.accept): accepted.increment()
+        case .attach(.accept), .attach(.acceptIPv6): accepted.increment()
         case .attach(.reject(let reason)): rejected[reason]?.increment()
         case .attach(.noAnswer), .dropped: unanswered.increment()
         case .accounted: accounted.increment()

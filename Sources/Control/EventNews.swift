@@ -17,7 +17,7 @@ extension Event.News {
     static func began(_ session: Session, replacing replaced: Session? = nil, continuing continued: Session? = nil)
         -> Self
     {
-        var details = [Event.Detail("apn", session.apn), Event.Detail("address", session.address)]
+        var details = [Event.Detail("apn", session.apn)] + session.addressDetails
         let equipment = session.equipment
         if let imei = equipment.imei { details.append(Event.Detail("imei", imei)) }
         if let rat = equipment.rat { details.append(Event.Detail("rat", rat)) }
@@ -28,7 +28,7 @@ extension Event.News {
             details.append(Event.Detail("octets_down", replaced.usage.octetsDown))
             return Self(
                 .sessionReplaced, session, at: session.startedAt,
-                "attached anew to \(session.apn) as \(session.address), without having ended session \(replaced.id)",
+                "attached anew to \(session.apn) as \(session.place), without having ended session \(replaced.id)",
                 details)
         }
         if let continued {
@@ -38,7 +38,7 @@ extension Event.News {
                 "session \(continued.id) on \(session.apn) had been given up; its NAS goes on with it", details)
         }
         return Self(
-            .sessionStarted, session, at: session.startedAt, "attached to \(session.apn) as \(session.address)", details
+            .sessionStarted, session, at: session.startedAt, "attached to \(session.apn) as \(session.place)", details
         )
     }
 
@@ -50,8 +50,8 @@ extension Event.News {
             .sessionEnded, session, at: time, "the session on \(session.apn) has ended: \(cause.words)",
             [
                 Event.Detail("cause", cause.rawValue), Event.Detail("apn", session.apn),
-                Event.Detail("address", session.address), Event.Detail("octets_up", usage.octetsUp),
-                Event.Detail("octets_down", usage.octetsDown),
+            ] + session.addressDetails + [
+                Event.Detail("octets_up", usage.octetsUp), Event.Detail("octets_down", usage.octetsDown),
                 Event.Detail("seconds", max(0, time.milliseconds - session.startedAt.milliseconds) / 1000),
             ])
     }
@@ -195,5 +195,19 @@ extension StoreTransaction {
                 words: quarantine.map { "the SIM is in quarantine: \($0.reason)" }
                     ?? "the SIM is in quarantine no more",
                 details: details))
+    }
+}
+
+extension Session {
+    /// What its device is given, for people.
+    fileprivate var place: String {
+        guard let prefixes else { return "\(address)" }
+        return hasIPv4 ? "\(address) and \(prefixes.link)" : "\(prefixes.link)"
+    }
+
+    fileprivate var addressDetails: [Event.Detail] {
+        (ipv4.map { [Event.Detail("address", $0)] } ?? [])
+            + (prefixes.map { [Event.Detail("prefix", $0.link)] } ?? [])
+            + (prefixes?.delegated.map { [Event.Detail("delegated_prefix", $0)] } ?? [])
     }
 }

@@ -157,6 +157,7 @@ private struct Reading {
     }
 
     private mutating func tell(beginning lease: SessionLease, under plan: NATPlan, at time: Timestamp) {
+        guard lease.hasIPv4 else { return }
         guard let binding = plan.binding(index: lease.natIndex) else {
             events.append(.exhausted(at: time))
             return
@@ -165,7 +166,7 @@ private struct Reading {
     }
 
     private mutating func tell(end lease: SessionLease, under plan: NATPlan, at time: Timestamp) {
-        guard let binding = plan.binding(index: lease.natIndex) else { return }
+        guard lease.hasIPv4, let binding = plan.binding(index: lease.natIndex) else { return }
         events.append(.released(binding, device: lease.address, at: time))
     }
 }

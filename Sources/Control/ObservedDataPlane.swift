@@ -76,6 +76,7 @@ struct ObservedDataPlane: DataPlane {
     func setNamesAtOnce(_ changes: [NamedAddress]) throws(DataPlaneError) -> Bool { try base.setNamesAtOnce(changes) }
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { try base.setNAS(addresses) }
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { try base.setPools(prefixes) }
+    func setPools(_ prefixes: Set<IPv6Prefix>) throws(DataPlaneError) { try base.setPools(prefixes) }
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) { try base.setVPNs(vpns) }
     func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) { try base.changeVPNs(changes) }
     func tunnelPath() throws(DataPlaneError) -> TunnelPath { try base.tunnelPath() }

@@ -148,7 +148,10 @@ private struct TraceRun {
             return (try store.activeSessions(of: sim.id), policy, control.book.changesOfScope(of: sim.tenant))
         }
         guard let found else { return false }
-        sessions = Dictionary(found.sessions.map { ($0.address, $0.startedAt) }) { $1 }
+        // Packets of IPv6 are not traced.
+        sessions = Dictionary(
+            found.sessions.compactMap { session in session.ipv4.map { ($0, session.startedAt) } }
+        ) { $1 }
         status.addresses = sessions.keys.sorted()
         trace.hub.move(trace.membership, to: Set(sessions.keys))
         count.forget(allBut: sessions.keys)

@@ -263,6 +263,7 @@ extension AttachRejection {
         case .simTerminated: "the SIM is terminated"
         case .simTestOver: "the SIM's test is over; activate it"
         case .addressPoolExhausted: "the address pools have no block left for this tenant"
+        case .pdnTypeNotServed: "the PDN type is not served: there is IPv4, and IPv6 where the gateway forwards it"
         case .imeiNotAllowed: "the session policy does not allow the equipment"
         case .locationNotAllowed: "the session policy does not allow the place"
         case .outsideHours: "outside the hours of the session policy"

@@ -18,7 +18,10 @@ public struct DisconnectRequest: Sendable {
     public let secret: Secret
     public let imsi: IMSI
     public let apn: APN
-    public let address: IPv4Address
+    /// `nil`: the session has IPv6 alone.
+    public let address: IPv4Address?
+    /// Of the session's link.
+    public let prefix: IPv6Prefix?
     public let accountingSessionID: String?
     public let nsapi: UInt8?
     public let msisdn: MSISDN?
@@ -26,9 +29,11 @@ public struct DisconnectRequest: Sendable {
     public let chargingID: UInt32?
 
     public init(
-        nas: NAS, secret: Secret, imsi: IMSI, apn: APN, address: IPv4Address, accountingSessionID: String?,
-        nsapi: UInt8?, msisdn: MSISDN? = nil, token: SessionToken? = nil, chargingID: UInt32? = nil
+        nas: NAS, secret: Secret, imsi: IMSI, apn: APN, address: IPv4Address?, prefix: IPv6Prefix? = nil,
+        accountingSessionID: String?, nsapi: UInt8?, msisdn: MSISDN? = nil, token: SessionToken? = nil,
+        chargingID: UInt32? = nil
     ) {
+        self.prefix = prefix
         self.msisdn = msisdn
         self.token = token
         self.chargingID = chargingID

@@ -7,7 +7,7 @@ import Synchronization
 final class SessionFollowUp: Sendable {
     private struct Work {
         /// Devices whose flows are to be looked at.
-        var sweeps: Set<IPv4Address> = []
+        var sweeps: Set<IPAddress> = []
         /// SIMs about which the approval hook is to be asked.
         var questions: Set<SIM.ID> = []
         var hasRejections = false
@@ -22,7 +22,7 @@ final class SessionFollowUp: Sendable {
         work.withLock { work in
             for one in consequences {
                 let isNarrower = (one.restriction?.action ?? .report) > .report
-                if one.change != nil || isNarrower && one.previous == nil { work.sweeps.insert(one.address) }
+                if !one.changes.isEmpty || isNarrower && one.previous == nil { work.sweeps.formUnion(one.devices) }
                 if one.isRejected { work.hasRejections = true }
                 if one.asksApproval, work.questions.count < Self.maximumQuestions { work.questions.insert(one.sim) }
             }
@@ -30,11 +30,11 @@ final class SessionFollowUp: Sendable {
     }
 
     /// What could not be swept is given back with this.
-    func sweep(_ addresses: Set<IPv4Address>) { work.withLock { $0.sweeps.formUnion(addresses) } }
+    func sweep(_ addresses: Set<IPAddress>) { work.withLock { $0.sweeps.formUnion(addresses) } }
     func noteRejections() { work.withLock { $0.hasRejections = true } }
     func ask(about sim: SIM.ID) { work.withLock { _ = $0.questions.insert(sim) } }
 
-    func takeSweeps() -> Set<IPv4Address> {
+    func takeSweeps() -> Set<IPAddress> {
         work.withLock { work in
             defer { work.sweeps = [] }
             return work.sweeps

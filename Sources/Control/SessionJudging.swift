@@ -175,9 +175,9 @@ struct SessionJudging: Sendable {
     struct Consequence: Sendable {
         let session: Session.ID
         let sim: SIM.ID
-        let address: IPv4Address
-        /// For the kernel; `nil` when nothing changes there.
-        var change: DeviceChange?
+        let devices: [IPAddress]
+        /// For the kernel; none when nothing changes there.
+        var changes: [DeviceChange] = []
         let restriction: SessionRestriction?
         let previous: SessionRestriction?
         let isRejected: Bool
@@ -197,7 +197,7 @@ struct SessionJudging: Sendable {
     ///   - isNew: it has nothing of before.
     ///   - replaced: the session that a new one stands for: what was told of that one is not told again.
     func record(
-        _ judged: Judged?, of session: Session.ID, at address: IPv4Address, _ sim: Subscriber, isNew: Bool,
+        _ judged: Judged?, of session: Session.ID, at devices: [IPAddress], _ sim: Subscriber, isNew: Bool,
         replacing replaced: Session.ID? = nil, _ store: any StoreTransaction
     ) throws(StoreError) -> Consequence {
         if let judged { try remember(judged, sim, store) }
@@ -225,7 +225,7 @@ struct SessionJudging: Sendable {
         let isRejected = restriction?.action == .reject
         if isRejected != (previous?.action == .reject) { try store.setIsToReject(isRejected, session) }
         return Consequence(
-            session: session, sim: sim.id, address: address, change: nil, restriction: restriction, previous: previous,
+            session: session, sim: sim.id, devices: devices, restriction: restriction, previous: previous,
             isRejected: isRejected && previous?.action != .reject, asksApproval: judgement?.asksApproval ?? false)
     }
 
@@ -285,7 +285,7 @@ struct SessionJudging: Sendable {
         }
         let judged = try judge(session, sim, report: report, moment: moment, used: used, store)
         var consequence = try record(
-            judged, of: session.id, at: session.address, sim, isNew: false, store)
+            judged, of: session.id, at: session.devices, sim, isNew: false, store)
         consequence.limits = limits
         let wasLimited = self.limits.book.limit(of: sim.id) != nil
         let isLimited = limits.map { $0.limit != nil } ?? wasLimited
@@ -293,8 +293,7 @@ struct SessionJudging: Sendable {
             || isLimited != wasLimited
         {
             let number = isLimited ? LimitNumber(sim: sim.id) : nil
-            consequence.change =
-                try store.enforcedSession(session.id).map { .set($0.entry(plan, number)) } ?? .remove(session.address)
+            consequence.changes = try store.enforcedSession(session.id)?.changes(plan, number) ?? session.removals
         }
         return consequence
     }

@@ -116,11 +116,11 @@ extension ControlPlane {
                 return found
             }
             self.engine.followUp.note(found)
-            let changes = found.compactMap(\.change)
+            let changes = found.flatMap(\.changes)
             try self.limits.enforce(found.compactMap(\.limits)) {
                 if !changes.isEmpty { try self.dataPlane.apply(changes) }
             }
-            return changes.count
+            return found.count { !$0.changes.isEmpty }
         }
     }
 

@@ -132,14 +132,15 @@ extension ControlPlane {
     private func reap(
         _ due: [Session], _ all: [NAS.ID: NAS], _ reaper: inout Reaper, _ present: ContinuousClock.Instant
     ) async throws -> Int {
-        let silences = try activity.silences(of: Set(due.map(\.address)))
+        let silences = try activity.silences(of: Set(due.flatMap(\.devices)))
         let memory = activity.packets?.memory ?? .zero
         var over: [Session] = []
         for session in due {
             reaper.seen.insert(session.id)
-            let since = present - (silences[session.address] ?? memory)
+            let silence = ActivityBook.silence(of: session, silences)
+            let since = present - (silence ?? memory)
             // A packet since the last look makes it begin anew; without one, the longer of both is known.
-            let idle = silences[session.address] == nil ? min(reaper.idle[session.id] ?? since, since) : since
+            let idle = silence == nil ? min(reaper.idle[session.id] ?? since, since) : since
             reaper.idle[session.id] = idle
             let limit = Duration.seconds(60 * Int64(all[session.nas]?.profile.idleMinutes ?? .max))
             if present - idle >= limit { over.append(session) }

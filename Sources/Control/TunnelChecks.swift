@@ -5,6 +5,7 @@ import VICI
 public struct TunnelChecks: Sendable {
     /// The operator's pools and infrastructure: nobody's networks lie there.
     public var forbidden: [IPv4Prefix]
+    public var forbidden6: [IPv6Prefix] = []
     /// The tenant's other VPNs.
     public var others: [VPN]
     public var groups: Set<Name>
@@ -187,7 +188,7 @@ public struct TunnelChecks: Sendable {
 
     /// Whether the gateway may send there because a tenant says so: not to the operator's own, to itself, or to what is no
     /// single host beyond its links.
-    static func mayBePeer(_ address: IPAddress, forbidden: [IPv4Prefix]) -> Bool {
+    static func mayBePeer(_ address: IPAddress, forbidden: [IPv4Prefix], _ forbidden6: [IPv6Prefix]) -> Bool {
         switch address {
         case .v4(let address):
             // 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, and from 224.0.0.0 on.
@@ -196,6 +197,7 @@ public struct TunnelChecks: Sendable {
         case .v6(let address):
             // ::/8 has loopback, none and IPv4's; fe80::/10 links; ff00::/8 groups.
             address.bits >> 120 != 0 && address.bits >> 118 != 0x3fa && address.bits >> 120 != 0xff
+                && !forbidden6.contains { $0.contains(address) }
         }
     }
 
@@ -205,7 +207,7 @@ public struct TunnelChecks: Sendable {
         case .address(let address):
             if gatewayAddresses.contains(address) {
                 findings.append(error("peer", "\(address) is the gateway's own address: write the other end's"))
-            } else if !Self.mayBePeer(address, forbidden: forbidden) {
+            } else if !Self.mayBePeer(address, forbidden: forbidden, forbidden6) {
                 findings.append(
                     error(
                         "peer",

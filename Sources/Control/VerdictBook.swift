@@ -18,8 +18,13 @@ package final class VerdictBook: Sendable {
     private struct Rejection {
         let apn: APN?
         let nas: NAS.ID
+        let pdnType: PDNType
         let reason: AttachRejection
         let until: ContinuousClock.Instant
+
+        func isOf(_ request: AttachRequest) -> Bool {
+            apn == request.apn && nas == request.nas && pdnType == request.pdnType
+        }
     }
 
     private struct State {
@@ -31,7 +36,7 @@ package final class VerdictBook: Sendable {
 
     private let state = Mutex(State())
     private let limits: Limits
-    /// APNs and NAS by which one SIM is remembered.
+    /// APNs, NAS and PDN types by which one SIM is remembered.
     private static let perSIM = 4
 
     package init(limits: Limits = Limits()) { self.limits = limits }
@@ -41,7 +46,7 @@ package final class VerdictBook: Sendable {
         guard let imsi = request.imsi else { return nil }
         return state.withLock { state in
             guard let known = state.young[imsi] ?? state.old[imsi] else { return nil }
-            return known.first { $0.apn == request.apn && $0.nas == request.nas && $0.until > now }?.reason
+            return known.first { $0.isOf(request) && $0.until > now }?.reason
         }
     }
 
@@ -58,11 +63,13 @@ package final class VerdictBook: Sendable {
             for (request, reason) in rejections where reason.isLasting {
                 guard let imsi = request.imsi else { continue }
                 var known = (state.young[imsi] ?? state.old[imsi] ?? []).filter {
-                    $0.until > now && !($0.apn == request.apn && $0.nas == request.nas)
+                    $0.until > now && !$0.isOf(request)
                 }
                 if known.count >= Self.perSIM { known.removeFirst() }
                 known.append(
-                    Rejection(apn: request.apn, nas: request.nas, reason: reason, until: now + limits.lifetime))
+                    Rejection(
+                        apn: request.apn, nas: request.nas, pdnType: request.pdnType, reason: reason,
+                        until: now + limits.lifetime))
                 state.young[imsi] = known
             }
             guard state.young.count >= max(1, limits.capacity / 2) else { return }
@@ -87,7 +94,8 @@ extension AttachRejection {
     /// Whether only an administrator's change makes it another. Pools fill and empty by themselves.
     var isLasting: Bool {
         switch self {
-        case .simUnknown, .simSuspended, .simTerminated, .simTestOver, .apnNotAllowed, .apnMissing: true
+        case .simUnknown, .simSuspended, .simTerminated, .simTestOver, .apnNotAllowed, .apnMissing, .pdnTypeNotServed:
+            true
         // What session policies find depends on the time, on the place and on what is asked of others.
         case .imsiMissing, .addressPoolExhausted, .imeiNotAllowed, .locationNotAllowed, .outsideHours, .notApproved,
             .dataLimitReached:

@@ -7,8 +7,13 @@ public struct AttachRequest: Hashable, Sendable {
     public let apn: APN?
     public let accountingSessionID: String?
     public let equipment: Equipment
+    public let pdnType: PDNType
 
-    public init(nas: NAS.ID, imsi: IMSI?, apn: APN?, accountingSessionID: String?, equipment: Equipment) {
+    public init(
+        nas: NAS.ID, imsi: IMSI?, apn: APN?, accountingSessionID: String?, equipment: Equipment,
+        pdnType: PDNType = .ipv4
+    ) {
+        self.pdnType = pdnType
         self.nas = nas
         self.imsi = imsi
         self.apn = apn
@@ -19,7 +24,10 @@ public struct AttachRequest: Hashable, Sendable {
 
 /// The answer to an ``AttachRequest``.
 public enum AttachVerdict: Hashable, Sendable {
+    /// IPv4 alone.
     case accept(address: IPv4Address, token: SessionToken)
+    /// IPv6, with IPv4 beside it or without.
+    case acceptIPv6(SessionPrefixes, address: IPv4Address?, token: SessionToken)
     case reject(AttachRejection)
     /// Nothing is sent; the NAS will ask again. For our own faults only (store or kernel out of order).
     case noAnswer
@@ -36,8 +44,10 @@ public enum AttachRejection: String, Hashable, Sendable, CaseIterable {
     case simTerminated = "sim-terminated"
     /// The SIM's manufacturing test is over: it waits to be activated.
     case simTestOver = "sim-test-over"
-    /// The operator's address pools have no block left for this tenant.
+    /// The operator's pools have no block left for this tenant, of addresses or, for IPv6 alone, of prefixes.
     case addressPoolExhausted = "address-pool-exhausted"
+    /// IPv6 alone is asked for where it is not forwarded, or neither IPv4 nor IPv6.
+    case pdnTypeNotServed = "pdn-type-not-served"
     /// The SIM's session policy does not allow the equipment.
     case imeiNotAllowed = "imei-not-allowed"
     /// Nor where it is, or the operator does not allow it there.
@@ -56,6 +66,8 @@ public struct AccountingReport: Hashable, Sendable {
     public let imsi: IMSI?
     public let apn: APN?
     public let address: IPv4Address?
+    /// Framed-IPv6-Prefix, when it is a /64.
+    public let prefix: IPv6Prefix?
     public let accountingSessionID: String?
     public let equipment: Equipment
     public let usage: SessionUsage
@@ -80,8 +92,9 @@ public struct AccountingReport: Hashable, Sendable {
     public init(
         nas: NAS.ID, kind: Kind, token: SessionToken?, imsi: IMSI?, apn: APN?, address: IPv4Address?,
         accountingSessionID: String?, equipment: Equipment, usage: SessionUsage, terminateCause: UInt32?,
-        isLastBearer: Bool, time: Timestamp, delaySeconds: UInt32 = 0
+        isLastBearer: Bool, time: Timestamp, delaySeconds: UInt32 = 0, prefix: IPv6Prefix? = nil
     ) {
+        self.prefix = prefix
         self.delaySeconds = delaySeconds
         self.nas = nas
         self.kind = kind

@@ -43,6 +43,7 @@ extension Event {
         case simTerminated = "sim-terminated"
         case simTestOver = "sim-test-over"
         case addressPoolExhausted = "address-pool-exhausted"
+        case pdnTypeNotServed = "pdn-type-not-served"
         case imeiNotAllowed = "imei-not-allowed"
         case attachLocationNotAllowed = "attach-location-not-allowed"
         case attachOutsideHours = "attach-outside-hours"
@@ -111,9 +112,8 @@ extension Event {
                 .usageDiffers:
                 .session
             case .imsiMissing, .apnMissing, .apnNotAllowed, .simUnknown, .simSuspended, .simTerminated, .simTestOver,
-                .addressPoolExhausted, .imeiNotAllowed, .attachLocationNotAllowed, .attachOutsideHours,
-                .attachNotApproved,
-                .attachDataLimitReached:
+                .addressPoolExhausted, .pdnTypeNotServed, .imeiNotAllowed, .attachLocationNotAllowed,
+                .attachOutsideHours, .attachNotApproved, .attachDataLimitReached:
                 .verdict
             case .imeiChanged, .imeiNotListed, .imeiMissing, .imeiAllZeros, .locationNotAllowed, .locationDenied,
                 .locationOutsideFence, .locationUnknown, .homeNetworkNotAllowed, .outsideHours, .notApproved,
@@ -140,6 +140,7 @@ extension Event {
                 case .simTerminated: .simTerminated
                 case .simTestOver: .simTestOver
                 case .addressPoolExhausted: .addressPoolExhausted
+                case .pdnTypeNotServed: .pdnTypeNotServed
                 case .imeiNotAllowed: .imeiNotAllowed
                 case .locationNotAllowed: .attachLocationNotAllowed
                 case .outsideHours: .attachOutsideHours

@@ -12,7 +12,7 @@ extension NAS {
         case accountingSessionID = "acct-session-id"
         /// Called-Station-Id (30).
         case apn
-        /// Framed-IP-Address (8).
+        /// Framed-IP-Address (8); of a session without IPv4 Framed-IPv6-Prefix (97).
         case address = "framed-ip-address"
         /// Calling-Station-Id (31), where the SIM has an MSISDN.
         case msisdn = "calling-station-id"

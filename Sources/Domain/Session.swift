@@ -9,8 +9,13 @@ public struct Session: Hashable, Sendable {
     public let tenant: Tenant.ID
     public let nas: NAS.ID
     public let apn: APN
+    /// The SIM's on the APN. A session without IPv4 keeps it and is not given it: see ``ipv4``.
     public let address: IPv4Address
     public let natIndex: Int64
+    /// Whether it carries IPv4.
+    public let hasIPv4: Bool
+    /// What it has of IPv6; `nil`: none.
+    public let prefixes: SessionPrefixes?
     public var equipment: Equipment
     /// Acct-Session-Id as the NAS last sent it.
     public var accountingSessionID: String?
@@ -29,8 +34,10 @@ public struct Session: Hashable, Sendable {
         id: ID, token: SessionToken, sim: SIM.ID, imsi: IMSI, tenant: Tenant.ID, nas: NAS.ID, apn: APN,
         address: IPv4Address, natIndex: Int64, equipment: Equipment, accountingSessionID: String?,
         startedAt: Timestamp, updatedAt: Timestamp, endedAt: Timestamp?, usage: SessionUsage,
-        endCause: EndCause? = nil, hasBearers: Bool = false
+        endCause: EndCause? = nil, hasBearers: Bool = false, hasIPv4: Bool = true, prefixes: SessionPrefixes? = nil
     ) {
+        self.hasIPv4 = hasIPv4
+        self.prefixes = prefixes
         self.id = id
         self.token = token
         self.sim = sim
@@ -48,6 +55,15 @@ public struct Session: Hashable, Sendable {
         self.usage = usage
         self.endCause = endCause
         self.hasBearers = hasBearers
+    }
+
+    /// What its device has of IPv4; `nil`: nothing.
+    public var ipv4: IPv4Address? { hasIPv4 ? address : nil }
+
+    /// How the kernel knows its device: by its IPv4 address, and by the first address of each /64 that it has.
+    public var devices: [IPAddress] {
+        guard let prefixes else { return hasIPv4 ? [.v4(address)] : [] }
+        return (hasIPv4 ? [.v4(address)] : []) + prefixes.networks.map { .v6($0.address) }
     }
 
     /// Ends the session, unless it has ended.

@@ -9,13 +9,13 @@ struct LabGateway: Sendable {
         api: {socket: \(layout.apiSocket)}
         radius: {listen: "\(LabLayout.gatewaySGi)", authentication-port: 1812, accounting-port: 1813}
         dns:
-          listen: ["\(LabLayout.gatewaySGi)"]
+          listen: ["\(LabLayout.gatewaySGi)", "\(LabLayout.gatewaySGi6)"]
           names: {least-seconds: \(layout.nameSeconds)}
           unbound: {directory: \(layout.resolverDirectory), forward: ["\(LabLayout.authority)"], dnssec: false}
         gateway:
-          sgi: {interface: sgi, peer: \(LabLayout.packetGateway)}
-          wan: {interface: wan, next-hop: \(LabLayout.edgeInside)}
-          protected: [198.18.0.0/15, \(LabLayout.edgeOutside)]
+          sgi: {interface: sgi, peer: \(LabLayout.packetGateway), peer6: "\(LabLayout.packetGateway6)"}
+          wan: {interface: wan, next-hop: \(LabLayout.edgeInside), next-hop6: "\(LabLayout.edgeInside6)"}
+          protected: [198.18.0.0/15, \(LabLayout.edgeOutside), "2001:db8:12::/47"]
         vpn:
           listen: ["\(LabLayout.gatewayWAN)"]
           addresses: ["\(LabLayout.edgeOutside)"]
@@ -26,7 +26,7 @@ struct LabGateway: Sendable {
         nat: {public: ["\(layout.natPublic)"], ports-per-device: 512}
         usage: {read-seconds: 10}
         ipfix: {collectors: [\(layout.natCollectors.map { "\"\($0)\"" }.joined(separator: ", "))]}
-        pools: [{prefix: \(LabLayout.pool), block: 24}]
+        pools: [{prefix: \(LabLayout.pool), block: 24}, {prefix: "\(LabLayout.pool6)", block: 48}]
         log-level: info
 
         """

@@ -35,6 +35,7 @@ package struct LabNetwork: Sendable {
                 "link set internet up",
                 "route add local \(LabLayout.manyAddresses) dev lo",
             ] + LabLayout.internetAddresses.map { "addr add \($0)/32 dev lo" }, in: .inet)
+        try await createIPv6()
     }
 
     /// All devices are addresses on one loopback. The rules make their packets leave even when they are for each

@@ -31,8 +31,8 @@ struct LabPeers: Sendable {
         let root = layout.runDirectory + "/web"
         try LabFiles.makeDirectory(root)
         try await Command(["truncate", "-s", "4G", root + "/endless"]).run()
-        let listens = [LabLayout.web, LabLayout.otherWeb, LabLayout.forbiddenWeb, LabLayout.sharedWeb].flatMap {
-            address in
+        let addresses = [LabLayout.web, LabLayout.otherWeb, LabLayout.forbiddenWeb, LabLayout.sharedWeb]
+        let listens = (addresses + LabLayout.internetAddresses6.map { "[\($0)]" }).flatMap { address in
             ["80", "443", "2222", "8000-8100"].map { "        listen \(address):\($0);" }
         }
         let configuration = """

@@ -125,9 +125,9 @@ public struct PacketGateway: Sendable {
         }.joined(separator: "\n")
     }
 
-    private func sessionFile(_ sim: LabSIM) -> String { "\(lab.layout.sessionDirectory)/\(sim.imsi)" }
+    func sessionFile(_ sim: LabSIM) -> String { "\(lab.layout.sessionDirectory)/\(sim.imsi)" }
 
-    private struct Answer {
+    struct Answer {
         let code: String
         var attributes: [String: String] = [:]
     }
@@ -135,7 +135,7 @@ public struct PacketGateway: Sendable {
     /// Sends the requests, many at a time, and pairs what radclient prints: each packet sent and received is shown
     /// with its identifier and attributes.
     /// - Returns: the answer to each request that got one, by IMSI.
-    private func radclient(_ kind: String, _ requests: [String]) async throws(LabError) -> [String: Answer] {
+    func radclient(_ kind: String, _ requests: [String]) async throws(LabError) -> [String: Answer] {
         guard !requests.isEmpty else { return [:] }
         let port = kind == "auth" ? 1812 : 1813
         let output = try await Command(

@@ -25,6 +25,7 @@ struct Conntrack {
         case all
         case source(IPv4Address)
         case destination(IPv4Address)
+        case ofIPv6
         /// Of either family, as the rest.
         case mark(UInt32, mask: UInt32)
     }
@@ -32,7 +33,7 @@ struct Conntrack {
     /// The connections that `isWanted`.
     func entries(_ filter: Filter, where isWanted: (Entry) -> Bool) throws(DataPlaneError) -> [Entry] {
         switch filter {
-        case .all, .mark: return try dump(filter, isWanted)
+        case .all, .mark, .ofIPv6: return try dump(filter, isWanted)
         case .source, .destination:
             do throws(DataPlaneError) {
                 return try dump(filter, isWanted)
@@ -46,16 +47,16 @@ struct Conntrack {
 
     private func dump(_ filter: Filter, _ isWanted: (Entry) -> Bool) throws(DataPlaneError) -> [Entry] {
         var request = NetlinkRequest()
-        let isOfEither =
+        let family =
             switch filter {
-            case .all, .mark: true;
-            case .source, .destination: false
+            case .all, .mark: AF_UNSPEC
+            case .source, .destination: AF_INET
+            case .ofIPv6: AF_INET6
             }
-        begin(
-            &request, IPCTNL_MSG_CT_GET.rawValue, NLM_F_REQUEST | NLM_F_DUMP, isOfEither ? AF_UNSPEC : AF_INET)
+        begin(&request, IPCTNL_MSG_CT_GET.rawValue, NLM_F_REQUEST | NLM_F_DUMP, family)
         // Bit 0 stands for the source address, bit 1 for the destination's.
         switch filter {
-        case .all: break
+        case .all, .ofIPv6: break
         case .source(let source): put(&request, CTA_IP_V4_SRC.rawValue, source, flag: 1)
         case .destination(let destination): put(&request, CTA_IP_V4_DST.rawValue, destination, flag: 2)
         case .mark(let mark, let mask):

@@ -13,7 +13,7 @@ struct FlowSweep {
     /// What to ask the kernel for.
     enum Question {
         case all
-        case ofDevices(Set<IPv4Address>)
+        case ofDevices(Set<IPAddress>)
         /// By the numbers of chains.
         case numbers([UInt32])
     }
@@ -23,15 +23,20 @@ struct FlowSweep {
             switch question {
             case .all: return try conntrack.entries(.all) { _ in true }
             case .ofDevices(let devices):
-                guard let first = devices.first else { return [] }
-                let isOne = { (address: IPAddress) in
-                    if case .v4(let address) = address { devices.contains(address) } else { false }
+                let isOne = { (address: IPAddress) in devices.contains(address.device) }
+                let addresses = devices.compactMap { device -> IPv4Address? in
+                    if case .v4(let address) = device { address } else { nil }
                 }
-                guard devices.count == 1 else {
+                var found: [Conntrack.Entry] = []
+                if let address = addresses.first, addresses.count == 1 {
+                    found = try conntrack.entries(.source(address)) { isOne($0.flow.source) }
+                    found += try conntrack.entries(.destination(address)) { isOne($0.flow.destination) }
+                } else if !addresses.isEmpty {
                     return try conntrack.entries(.all) { isOne($0.flow.source) || isOne($0.flow.destination) }
                 }
-                return try conntrack.entries(.source(first)) { isOne($0.flow.source) }
-                    + conntrack.entries(.destination(first)) { isOne($0.flow.destination) }
+                guard addresses.count < devices.count else { return found }
+                // The kernel knows no filter for a prefix.
+                return try found + conntrack.entries(.ofIPv6) { isOne($0.flow.source) || isOne($0.flow.destination) }
             case .numbers(let numbers):
                 var found: [Conntrack.Entry] = []
                 for number in numbers {
@@ -68,6 +73,26 @@ struct FlowSweep {
         } catch {
             if error.code == .connectionLost { socket = nil }
             throw error
+        }
+    }
+}
+
+extension IPAddress {
+    /// What the device with this address is known by: an IPv6 address by the first of its /64.
+    var device: IPAddress {
+        switch self {
+        case .v4: self
+        case .v6(let address): .v6(IPv6Prefix(containing: address, length: 64).address)
+        }
+    }
+}
+
+extension KernelCore {
+    /// Whether it is a device's.
+    func knows(_ device: IPAddress) -> Bool {
+        switch device {
+        case .v4(let address): devices[address] != nil
+        case .v6(let address): !devices6.isEmpty && devices6[IPv6Prefix(containing: address, length: 64)] != nil
         }
     }
 }

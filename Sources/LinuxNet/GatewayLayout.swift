@@ -36,8 +36,6 @@ public struct GatewayLayout: Hashable, Sendable {
     /// The P-GW's address on ``sgiInterface`` and the next hop towards the internet, where the gateway forwards IPv6.
     public var sgiPeer6: IPv6Address?
     public var wanNextHop6: IPv6Address?
-    /// Where devices' prefixes are from. No device sends to these but as a rule to a group says.
-    public var devicePrefixes6: Set<IPv6Prefix> = []
     /// The same as ``protectedPrefixes``.
     public var protectedPrefixes6: Set<IPv6Prefix> = []
 

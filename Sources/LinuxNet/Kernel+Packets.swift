@@ -5,16 +5,18 @@ import Synchronization
 /// By the tracked connections: each packet of one gives it its whole time again, so that what is left of it tells when the
 /// last was.
 extension Kernel: PacketWatching {
-    public func silences(of devices: Set<IPv4Address>?) throws(DataPlaneError) -> [IPv4Address: Duration] {
+    public func silences(of devices: Set<IPAddress>?) throws(DataPlaneError) -> [IPAddress: Duration] {
         if let devices, devices.isEmpty { return [:] }
         let question: FlowSweep.Question = if let devices { .ofDevices(devices) } else { .all }
         let entries = try sweeper.withLock { sweeper throws(DataPlaneError) in try sweeper.entries(question) }
         return core.withLock { core in
-            var silences: [IPv4Address: Duration] = [:]
+            var silences: [IPAddress: Duration] = [:]
             for entry in entries {
                 let silence = Duration.seconds(Int64(entry.silentSeconds))
-                for case .v4(let address) in [entry.flow.source, entry.flow.destination]
-                where core.devices[address] != nil { silences[address] = min(silences[address] ?? silence, silence) }
+                for end in [entry.flow.source, entry.flow.destination] {
+                    let device = end.device
+                    if core.knows(device) { silences[device] = min(silences[device] ?? silence, silence) }
+                }
             }
             return silences
         }

@@ -64,6 +64,10 @@ public final class Kernel: DataPlane {
         try core.withLock { core throws(DataPlaneError) in try core.setPools(prefixes) }
     }
 
+    public func setPools(_ prefixes: Set<IPv6Prefix>) throws(DataPlaneError) {
+        try core.withLock { core throws(DataPlaneError) in try core.setPools(prefixes) }
+    }
+
     public func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError) {
         try core.withLock { core throws(DataPlaneError) in try core.setVPNs(vpns) }
     }

@@ -14,7 +14,7 @@ extension KernelCore {
         let report = try load(
             Contents(
                 rulesets: rulesets, devices: devices, devices6: devices6, nas: state.nas, pools: state.pools,
-                vpns: state.vpns, names: state.names))
+                pools6: state.pools6, vpns: state.vpns, names: state.names))
         if isHostPrepared {
             prepare(state.vpns.values)
             _ = try ensureRoutes()
@@ -30,6 +30,7 @@ extension KernelCore {
         let devices6: [IPv6Prefix: DeviceEntry6]
         let nas: Set<IPv4Address>
         let pools: Set<IPv4Prefix>
+        let pools6: Set<IPv6Prefix>
         let vpns: [VPNNumber: VPNEntry]
         let names: [NamedAddress]
     }
@@ -84,7 +85,7 @@ extension KernelCore {
             }
             let structure =
                 text.rules + text.elements(nas: contents.nas) + text.elements(pools: contents.pools)
-                + text.elementsOfPools6
+                + text.elements(pools: contents.pools6)
             let present = try presentInterfaces()
             // Before others lead there.
             try loadUsage(link)
@@ -135,7 +136,7 @@ extension KernelCore {
             (self.chains, self.names) = (chains, names)
             vpnNumbers = VPNNumberSet(contents.vpns.keys)
             flowNumbers.loseTrack()
-            (nas, pools) = (contents.nas, contents.pools)
+            (nas, pools, pools6) = (contents.nas, contents.pools, contents.pools6)
             let after = try reader.generation()
             snapshot = try reader.snapshot()
             generation = try reader.generation()
@@ -444,7 +445,7 @@ extension KernelCore {
         _ = try load(
             Contents(
                 rulesets: chains.rulesets, devices: devices, devices6: devices6, nas: nas, pools: pools,
-                vpns: chains.vpns, names: names.all))
+                pools6: pools6, vpns: chains.vpns, names: names.all))
     }
 }
 

@@ -21,6 +21,7 @@ final class KernelCore {
     var earlierWays: [UInt32: [Ruleset.Way]] = [:]
     var nas: Set<IPv4Address> = []
     var pools: Set<IPv4Prefix> = []
+    var pools6: Set<IPv6Prefix> = []
     /// What the table's parts looked like after our last change; `nil` until the kernel was given a state.
     var snapshot: TableSnapshot?
     /// The ruleset's generation that our own commits explain; `nil` when somebody else has committed in between.
@@ -271,6 +272,13 @@ final class KernelCore {
         if isHostPrepared { _ = try ensureRoutes() }
     }
 
+    func setPools(_ prefixes: Set<IPv6Prefix>) throws(DataPlaneError) {
+        guard prefixes != pools6 else { return }
+        try fill("pools6", text.elements(pools: prefixes), operation: "setting the pools of IPv6")
+        pools6 = prefixes
+        if isHostPrepared { _ = try ensureRoutes() }
+    }
+
     private func fill(_ set: String, _ elements: String, operation: String) throws(DataPlaneError) {
         try linked { link throws(DataPlaneError) in
             try committing(link) { () throws(DataPlaneError) in
@@ -302,7 +310,7 @@ final class KernelCore {
     func ensureRoutes() throws(DataPlaneError) -> [String] {
         // What leads to pools and VPNs is not known before the first state: what an earlier process has made stays until
         // then.
-        let state = snapshot == nil ? nil : (pools: pools, vpns: chains.vpns)
+        let state = snapshot == nil ? nil : (pools: pools, pools6: pools6, vpns: chains.vpns)
         return try linked { link throws(DataPlaneError) in
             try namespace.run { () throws(DataPlaneError) in
                 try Routing(layout: layout, socket: link.routes).ensure(state)
@@ -326,7 +334,7 @@ final class KernelCore {
         }
         try removeTunnels()
         (snapshot, generation, isHostPrepared, unverified) = (nil, nil, false, [])
-        (devices, devices6, groups, nas, pools) = ([:], [:], [], [], [])
+        (devices, devices6, groups, nas, pools, pools6) = ([:], [:], [], [], [], [])
         (names, vpnNumbers, usage) = (NamedAddresses(), VPNNumberSet([]), Usage())
         (chains, flowNumbers) = (PolicyChains(withIPv6: layout.hasIPv6), FlowNumbers())
     }

@@ -62,7 +62,7 @@ struct Routing {
 
     /// What there should be.
     private func routes(
-        pools: Set<IPv4Prefix>, vpns: [VPNNumber: VPNEntry]
+        pools: Set<IPv4Prefix>, pools6: Set<IPv6Prefix>, vpns: [VPNNumber: VPNEntry]
     ) throws(DataPlaneError) -> Set<Route> {
         let (sgi, wan) = (try index(of: layout.sgiInterface), try index(of: layout.wanInterface))
         var routes: Set<Route> = [
@@ -75,8 +75,8 @@ struct Routing {
         if let peer = layout.sgiPeer6, let hop = layout.wanNextHop6 {
             routes.insert(Route(to: IPv6Prefix.any, table: layout.internetTable, nextHop: hop, interface: wan))
             routes.insert(Route(to: IPv6Prefix.any, table: layout.answersTable, nextHop: peer, interface: sgi))
-            for prefix in layout.devicePrefixes6 {
-                routes.insert(Route(to: prefix, table: layout.devicesTable, nextHop: peer, interface: sgi))
+            for pool in pools6 {
+                routes.insert(Route(to: pool, table: layout.devicesTable, nextHop: peer, interface: sgi))
             }
         }
         for (number, vpn) in vpns { routes.formUnion(self.routes(of: number, vpn)) }
@@ -134,9 +134,10 @@ struct Routing {
     /// - Parameter state: `nil` when that is not known yet; then nothing is removed.
     /// - Returns: what was missing, one sentence each.
     func ensure(
-        _ state: (pools: Set<IPv4Prefix>, vpns: [VPNNumber: VPNEntry])?
+        _ state: (pools: Set<IPv4Prefix>, pools6: Set<IPv6Prefix>, vpns: [VPNNumber: VPNEntry])?
     ) throws(DataPlaneError) -> [String] {
-        let wanted = try routes(pools: state?.pools ?? [], vpns: state?.vpns ?? [:])
+        let wanted = try routes(
+            pools: state?.pools ?? [], pools6: state?.pools6 ?? [], vpns: state?.vpns ?? [:])
         var findings: [String] = []
         let present = try presentRoutes()
         for route in wanted.subtracting(present) {

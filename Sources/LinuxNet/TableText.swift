@@ -196,8 +196,9 @@ struct TableText {
         [
             "meta mark set \(Self.device(.ipv6, "saddr")) map @device_policy6 goto sgi_device6",
             "meta mark set 0",
-            // The neighbour's own talk with the gateway (RFC 4861).
-            "ip6 saddr fe80::/10 icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept",
+            // The neighbour's own talk with the gateway (RFC 4861): from whatever address of its own, and nothing that a
+            // router has forwarded has this hop limit.
+            "ip6 hoplimit 255 icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept",
             "counter name spoofed drop",
         ]
     }
@@ -380,8 +381,9 @@ struct TableText {
         Self.elements("pools", pools.union(layout.protectedPrefixes).union(layout.publicPrefixes))
     }
 
-    /// Those of IPv6, which are the layout's.
-    var elementsOfPools6: String { Self.elements("pools6", layout.devicePrefixes6.union(layout.protectedPrefixes6)) }
+    func elements(pools: Set<IPv6Prefix>) -> String {
+        Self.elements("pools6", pools.union(layout.protectedPrefixes6))
+    }
 
     private static func elements<Prefix: AddressPrefix>(_ set: String, _ prefixes: Set<Prefix>) -> String {
         // An interval set takes no overlaps.

@@ -34,6 +34,9 @@ public protocol DataPlane: Sendable {
     /// The operator's pools: devices cannot send to these.
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError)
 
+    /// The same of IPv6.
+    func setPools(_ prefixes: Set<IPv6Prefix>) throws(DataPlaneError)
+
     /// The VPNs that packets may take, all of them. Ways that name others are down. Flows go on by the next that is up,
     /// from their next packet on.
     func setVPNs(_ vpns: [VPNNumber: VPNEntry]) throws(DataPlaneError)
@@ -114,6 +117,7 @@ public struct EnforcementState: Sendable {
     public var devices6: [DeviceEntry6]
     public var nas: Set<IPv4Address>
     public var pools: Set<IPv4Prefix>
+    public var pools6: Set<IPv6Prefix>
     public var vpns: [VPNNumber: VPNEntry]
     public var names: [NamedAddress]
     public var limits: [LimitNumber: DeviceLimit]
@@ -121,9 +125,10 @@ public struct EnforcementState: Sendable {
 
     public init(
         rulesets: [PolicyMark: Ruleset], devices: [DeviceEntry], devices6: [DeviceEntry6] = [],
-        nas: Set<IPv4Address>, pools: Set<IPv4Prefix>, vpns: [VPNNumber: VPNEntry] = [:], names: [NamedAddress] = [],
-        limits: [LimitNumber: DeviceLimit] = [:], quotas: [QuotaNumber: Quota] = [:]
+        nas: Set<IPv4Address>, pools: Set<IPv4Prefix>, pools6: Set<IPv6Prefix> = [], vpns: [VPNNumber: VPNEntry] = [:],
+        names: [NamedAddress] = [], limits: [LimitNumber: DeviceLimit] = [:], quotas: [QuotaNumber: Quota] = [:]
     ) {
+        self.pools6 = pools6
         self.limits = limits
         self.quotas = quotas
         self.names = names
@@ -235,8 +240,8 @@ public struct VPNEntry: Hashable, Sendable {
 /// Which tracked connections a sweep looks at. Those of a policy cost a fraction of what all of them do.
 public enum FlowSelection: Hashable, Sendable {
     case all
-    /// By their original source.
-    case ofDevices(Set<IPv4Address>)
+    /// Those that have one of these at an end. An address of IPv6 stands for the /64 that it is the first of.
+    case ofDevices(Set<IPAddress>)
     /// Those of devices that have one of these policies.
     case ofPolicies(Set<PolicyMark>)
 }

@@ -70,6 +70,7 @@ public struct AccessRequest: Sendable {
     public func attachRequest(from nas: NAS.ID, in bytes: Span<UInt8>) -> AttachRequest {
         AttachRequest(
             nas: nas, imsi: bearer.threeGPP.imsi, apn: bearer.apn(in: bytes),
-            accountingSessionID: bearer.accountingSessionID(in: bytes), equipment: bearer.equipment(in: bytes))
+            accountingSessionID: bearer.accountingSessionID(in: bytes), equipment: bearer.equipment(in: bytes),
+            pdnType: bearer.threeGPP.pdpType?.pdnType ?? .ipv4)
     }
 }

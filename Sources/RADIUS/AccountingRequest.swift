@@ -55,7 +55,7 @@ public struct AccountingRequest: Sendable {
             equipment: bearer.equipment(in: bytes), usage: usage, terminateCause: terminateCause,
             isLastBearer: bearer.threeGPP.isSessionStop,
             time: eventTimestamp.map { Timestamp(milliseconds: Int64($0) * 1000) } ?? received,
-            delaySeconds: delaySeconds)
+            delaySeconds: delaySeconds, prefix: bearer.framedIPv6Prefix?.network)
     }
 
     /// The attributes that only accounting has. Input is from the device. Acct-Delay-Time is not subtracted from the time:

@@ -69,4 +69,10 @@ public struct IPv6PrefixValue: Hashable, Sendable {
     /// First octet highest; bits beyond ``length`` as sent.
     public let bits: UInt128
     public let length: UInt8
+
+    /// A /64, which is what a session's link has (3GPP TS 29.061 §11.2.1.3); `nil` for one of another length. A device's
+    /// whole address is in its /64.
+    var network: IPv6Prefix? {
+        length == 64 || length == 128 ? IPv6Prefix(containing: IPv6Address(bits: bits), length: 64) : nil
+    }
 }

@@ -15,6 +15,17 @@ struct AttributeWriter {
 
     mutating func append(_ type: UInt8, _ number: UInt32) { append(type) { $0.append(bigEndian: number) } }
 
+    /// An IPv6 prefix (RFC 3162 §2.3, RFC 4818 §3): a reserved octet, the length in bits, and as many octets of the prefix as
+    /// have bits of it (RFC 8044 §3.10).
+    mutating func append(_ type: UInt8, _ prefix: IPv6Prefix) {
+        append(type) { value in
+            value += [0, prefix.length]
+            for index in 0..<Int((prefix.length + 7) / 8) {
+                value.append(UInt8(truncatingIfNeeded: prefix.address.bits >> UInt128(120 - 8 * index)))
+            }
+        }
+    }
+
     mutating func append(_ type: UInt8, _ text: some Sequence<UInt8>) { append(type) { $0 += text } }
 
     /// Appends one attribute of a vendor in a Vendor-Specific of its own (RFC 2865 §5.26).

@@ -76,6 +76,16 @@ public struct ThreeGPPAttributes: Sendable {
         public static let nonIP = Self(rawValue: 4)
         public static let unstructured = Self(rawValue: 5)
         public static let ethernet = Self(rawValue: 6)
+
+        /// Numbers that are not known are not taken for IPv4.
+        var pdnType: PDNType {
+            switch self {
+            case .ipv4, .ppp: .ipv4
+            case .ipv6: .ipv6
+            case .ipv4v6: .ipv4v6
+            default: .other
+            }
+        }
     }
 
     /// 3GPP-MS-TimeZone: the offset from UTC in quarters of an hour (3GPP TS 23.040 §9.2.3.11) and the hours of

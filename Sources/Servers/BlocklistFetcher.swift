@@ -172,7 +172,6 @@ public struct BlocklistFetcher: BlocklistFetching {
         let isAllowed = addresses.allSatisfy { address in
             // In tests, an address of the host's own stands for one on the internet.
             guard isGlobal(address), !(address.isGlobal && own.contains(address)) else { return false }
-            guard case .v4(let address) = address else { return true }
             return !excepted.contains { $0.contains(address) }
         }
         guard isAllowed else { throw refusal }

@@ -161,7 +161,10 @@ final class DisconnectHandler: ChannelInboundHandler {
         case .nsapi: request.nsapi.map(DisconnectMessage.Attribute.nsapi)
         case .accountingSessionID: request.accountingSessionID.map(DisconnectMessage.Attribute.accountingSessionID)
         case .apn: .apn(request.apn)
-        case .address: .address(request.address)
+        case .address:
+            // One without IPv4 is named by its prefix (RFC 5176 §3).
+            request.address.map(DisconnectMessage.Attribute.address)
+                ?? request.prefix.map(DisconnectMessage.Attribute.prefix)
         case .msisdn: request.msisdn.map(DisconnectMessage.Attribute.msisdn)
         case .userName: .userName(request.imsi)
         case .token: request.token.map(DisconnectMessage.Attribute.token)

@@ -138,9 +138,13 @@ final class RADIUSHandler: ChannelInboundHandler {
             let accept = AccessAccept(
                 address: address, token: token, dnsServers: answers.dnsServers,
                 interimSeconds: peer.client.nas.profile.interimSeconds)
-            send(to: peer, key, metrics.accepts) { secret throws(PacketError) in
-                try accept.encoded(answering: request, secret: secret)
-            }
+            send(accept, answering: request, to: peer, key)
+        case .acceptIPv6(let prefixes, let address, let token):
+            let accept = AccessAccept(
+                address: address, token: token, dnsServers: answers.dnsServers,
+                interimSeconds: peer.client.nas.profile.interimSeconds, prefixes: prefixes,
+                dnsServers6: answers.dnsServers6)
+            send(accept, answering: request, to: peer, key)
         case .reject(let reason):
             send(to: peer, key, metrics.rejects) { secret throws(PacketError) in
                 try AccessReject(reason: reason).encoded(answering: request, secret: secret)
@@ -160,6 +164,14 @@ final class RADIUSHandler: ChannelInboundHandler {
         }
         send(to: peer, key, metrics.responses) { secret throws(PacketError) in
             try AccountingResponse().encoded(answering: request, secret: secret)
+        }
+    }
+
+    private func send(
+        _ accept: AccessAccept, answering request: Echo<AccessRequest>, to peer: Peer, _ key: DuplicateCache.Key
+    ) {
+        send(to: peer, key, metrics.accepts) { secret throws(PacketError) in
+            try accept.encoded(answering: request, secret: secret)
         }
     }
 

@@ -17,16 +17,18 @@ public struct RADIUSServer: Service {
     private let group: MultiThreadedEventLoopGroup
     private let logger: Logger
 
-    /// - Parameter dnsServers: the first two are given to devices.
+    /// - Parameters:
+    ///   - dnsServers: the first two are given to devices.
+    ///   - dnsServers6: and of these to those that have IPv6.
     public init(
         control: ControlPlane, address: IPv4Address, authenticationPort: UInt16, accountingPort: UInt16,
-        dnsServers: [IPv4Address], group: MultiThreadedEventLoopGroup, logger: Logger
+        dnsServers: [IPv4Address], dnsServers6: [IPv6Address] = [], group: MultiThreadedEventLoopGroup, logger: Logger
     ) {
         self.control = control
         self.address = address
         self.authenticationPort = authenticationPort
         self.accountingPort = accountingPort
-        answers = AnswerAttributes(dnsServers: dnsServers)
+        answers = AnswerAttributes(dnsServers: dnsServers, dnsServers6: dnsServers6)
         self.group = group
         self.logger = logger
     }
@@ -83,4 +85,5 @@ public struct RADIUSServer: Service {
 /// What every accepted session is given beside its address.
 struct AnswerAttributes: Sendable {
     let dnsServers: [IPv4Address]
+    let dnsServers6: [IPv6Address]
 }

@@ -5,14 +5,17 @@ public struct EnforcedSession: Hashable, Sendable {
     public let session: Session.ID
     public let sim: SIM.ID
     public let tenant: Tenant.ID
-    public let address: IPv4Address
+    /// `nil`: it has IPv6 alone.
+    public let address: IPv4Address?
+    public let prefixes: SessionPrefixes?
     public let natIndex: Int64
     public let policy: Policy.ID?
     public let group: SIMGroup.ID?
     public init(
-        session: Session.ID, sim: SIM.ID, tenant: Tenant.ID, address: IPv4Address, natIndex: Int64, policy: Policy.ID?,
-        group: SIMGroup.ID? = nil
+        session: Session.ID, sim: SIM.ID, tenant: Tenant.ID, address: IPv4Address?, natIndex: Int64, policy: Policy.ID?,
+        group: SIMGroup.ID? = nil, prefixes: SessionPrefixes? = nil
     ) {
+        self.prefixes = prefixes
         self.session = session
         self.sim = sim
         self.tenant = tenant

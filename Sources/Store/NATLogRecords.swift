@@ -23,7 +23,12 @@ public struct SessionLease: Hashable, Sendable {
     public let address: IPv4Address
     public let natIndex: Int64
     public let startedAt: Timestamp
-    public init(session: Session.ID, address: IPv4Address, natIndex: Int64, startedAt: Timestamp) {
+    /// One without IPv4 has no place in NAT 1.
+    public let hasIPv4: Bool
+    public init(
+        session: Session.ID, address: IPv4Address, natIndex: Int64, startedAt: Timestamp, hasIPv4: Bool = true
+    ) {
+        self.hasIPv4 = hasIPv4
         self.session = session
         self.address = address
         self.natIndex = natIndex

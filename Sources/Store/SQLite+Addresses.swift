@@ -91,6 +91,8 @@ extension SQLiteTransaction {
         try execute("DELETE FROM leases WHERE sim = ?", [sim.sql]) {
             $0.isForeignKey ? .conflict("the SIM has an active session: end it first") : nil
         }
+        // No session without an address is active.
+        try execute("DELETE FROM prefix_leases WHERE sim = ?", [sim.sql])
     }
 
     /// An address of the tenant's that was never used, else the one released longest ago, else the first of a new

@@ -8,7 +8,7 @@ extension SQLiteReading {
         """
         SELECT s.id, s.address, s.nat_index,
             CASE WHEN r.action IN ('quarantine', 'block') THEN r.policy ELSE coalesce(g.policy, t.default_policy) END,
-            m.group_id, s.sim, m.tenant
+            m.group_id, s.sim, m.tenant, s.has_ipv4, s.prefix, s.delegated_length
         """
     }
     /// From a session to what judges it. A SIM that is not active has no traffic, whatever its sessions say.
@@ -80,8 +80,9 @@ extension SQLiteReading {
         try rows("\(Self.enforcedColumns) \(source) ORDER BY 1", arguments) { columns throws(StoreError) in
             EnforcedSession(
                 session: try columns.id(0), sim: try columns.id(5), tenant: try columns.id(6),
-                address: try columns.address(1), natIndex: try columns.integer(2),
-                policy: columns.optionalID(3), group: columns.optionalID(4))
+                address: try columns.flag(7) ? try columns.address(1) : nil, natIndex: try columns.integer(2),
+                policy: columns.optionalID(3), group: columns.optionalID(4),
+                prefixes: try columns.optionalPrefixes(8))
         }
     }
 }

@@ -39,7 +39,7 @@ extension SQLiteReading {
     func sessionsBegun(after: Session.ID, upTo: Session.ID?, limit: Int) throws(StoreError) -> [SessionLease] {
         try rows(
             """
-            SELECT id, address, nat_index, started_at FROM sessions WHERE id > ? AND id <= ? ORDER BY id LIMIT ?
+            SELECT id, address, nat_index, started_at, has_ipv4 FROM sessions WHERE id > ? AND id <= ? ORDER BY id LIMIT ?
             """,
             [after.sql, (upTo?.rawValue ?? .max).sql, Int64(limit).sql], SessionLease.init(columns:))
     }
@@ -47,14 +47,14 @@ extension SQLiteReading {
     func sessionEnds(after: Int64, upTo: Int64?, limit: Int) throws(StoreError) -> [SessionEnd] {
         try rows(
             """
-            SELECT s.id, s.address, s.nat_index, s.started_at, s.ended_at, e.number, e.last_session
+            SELECT s.id, s.address, s.nat_index, s.started_at, s.has_ipv4, s.ended_at, e.number, e.last_session
             FROM session_ends e CROSS JOIN sessions s ON s.id = e.session
             WHERE e.number > ? AND e.number <= ? ORDER BY e.number LIMIT ?
             """, [after.sql, (upTo ?? .max).sql, Int64(limit).sql]
         ) { columns throws(StoreError) in
             SessionEnd(
-                number: try columns.integer(5), lease: try SessionLease(columns: columns), endedAt: try columns.time(4),
-                lastSession: try columns.id(6))
+                number: try columns.integer(6), lease: try SessionLease(columns: columns), endedAt: try columns.time(5),
+                lastSession: try columns.id(7))
         }
     }
 
@@ -64,10 +64,10 @@ extension SQLiteReading {
         // Those that are open now, and those whose end came later.
         try rows(
             """
-            SELECT id, address, nat_index, started_at FROM sessions INDEXED BY sessions_open
+            SELECT id, address, nat_index, started_at, has_ipv4 FROM sessions INDEXED BY sessions_open
             WHERE id > ? AND id <= ? AND ended_at IS NULL
             UNION ALL
-            SELECT s.id, s.address, s.nat_index, s.started_at
+            SELECT s.id, s.address, s.nat_index, s.started_at, s.has_ipv4
             FROM session_ends e CROSS JOIN sessions s ON s.id = e.session
             WHERE e.number > ? AND s.id > ? AND s.id <= ?
             ORDER BY 1 LIMIT ?
@@ -117,6 +117,6 @@ extension SessionLease {
     fileprivate init(columns: Columns) throws(StoreError) {
         self.init(
             session: try columns.id(0), address: try columns.address(1), natIndex: try columns.integer(2),
-            startedAt: try columns.time(3))
+            startedAt: try columns.time(3), hasIPv4: try columns.flag(4))
     }
 }

@@ -6,7 +6,7 @@ extension SQLiteReading {
     fileprivate static var accountingColumns: String {
         """
         nas, kind, token, imsi, apn, address, accounting_session_id, \(Equipment.columns), \(SessionUsage.columns),
-            terminate_cause, is_last_bearer, time
+            terminate_cause, is_last_bearer, time, prefix
         """
     }
 
@@ -59,12 +59,16 @@ extension SQLiteTransaction {
             [
                 session.sql, received.sql, report.nas.sql, report.kind.rawValue.sql, report.token.sql, report.imsi.sql,
                 report.apn.sql, report.address.sql, report.accountingSessionID.sql,
-            ], [report.terminateCause.sql, report.isLastBearer.sql, report.time.sql]
+            ],
+            [
+                report.terminateCause.sql, report.isLastBearer.sql, report.time.sql,
+                (report.prefix.map { SessionPrefixes.network(of: $0.address) }).sql,
+            ]
         )
         try execute(
             """
             INSERT INTO accounting (session, received_at, \(Self.accountingColumns))
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, first + report.equipment.sql + report.usage.sql + last
         ) { $0.isForeignKey ? .notFound("the session of the accounting record is gone") : nil }
     }
@@ -117,6 +121,6 @@ extension AccountingReport {
             address: try columns.optionalAddress(5), accountingSessionID: columns.optionalText(6),
             equipment: try columns.equipment(7), usage: try columns.usage(13),
             terminateCause: try columns.optionalNumber(18), isLastBearer: try columns.flag(19),
-            time: try columns.time(20))
+            time: try columns.time(20), prefix: columns.optionalNetwork(21))
     }
 }

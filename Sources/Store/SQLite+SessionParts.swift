@@ -142,7 +142,8 @@ extension SQLiteTransaction {
             [
                 ended.token.sql, ended.sim.sql, ended.imsi.sql, ended.tenant.sql, ended.nas.sql, ended.apn.sql,
                 ended.address.sql, ended.natIndex.sql,
-            ] + ended.equipment.sql + [ended.accountingSessionID.sql, time.sql, time.sql] + usage.sql,
+            ] + ended.equipment.sql + [ended.accountingSessionID.sql, time.sql, time.sql] + usage.sql
+                + Self.families(ended.hasIPv4, ended.prefixes),
             refusal: Self.sessionRefusal)
         var bearers = try bearers(of: ended.id)
         if bearers.isEmpty {
@@ -158,7 +159,8 @@ extension SQLiteTransaction {
             id: Session.ID(id), token: ended.token, sim: ended.sim, imsi: ended.imsi, tenant: ended.tenant,
             nas: ended.nas, apn: ended.apn, address: ended.address, natIndex: ended.natIndex,
             equipment: ended.equipment, accountingSessionID: ended.accountingSessionID, startedAt: time,
-            updatedAt: time, endedAt: nil, usage: usage, hasBearers: true)
+            updatedAt: time, endedAt: nil, usage: usage, hasBearers: true, hasIPv4: ended.hasIPv4,
+            prefixes: ended.prefixes)
     }
 
     func insertLoss(

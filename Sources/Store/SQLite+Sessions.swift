@@ -6,12 +6,13 @@ enum SessionSQL {
     static let select = """
         SELECT id, token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
             accounting_session_id, started_at, updated_at, ended_at, \(SessionUsage.columns), end_cause,
-            EXISTS (SELECT 1 FROM bearers WHERE session = sessions.id)
+            EXISTS (SELECT 1 FROM bearers WHERE session = sessions.id), has_ipv4, prefix, delegated_length
         FROM sessions
         """
     static let byID = "\(select) WHERE id = ?"
     static let byToken = "\(select) WHERE token = ?"
     static let openByAddress = "\(select) WHERE open_address = ?"
+    static let openByNetwork = "\(select) WHERE open_prefix <= ? ORDER BY open_prefix DESC LIMIT 1"
     static let openBySIMAndAPN = "\(select) WHERE open_sim = ? AND apn = ?"
     static let openBySIM = "\(select) WHERE open_sim = ? ORDER BY id"
     static let openByNAS = "\(select) WHERE open_nas = ? ORDER BY id"
@@ -37,8 +38,8 @@ enum SessionSQL {
         """
     static let insert = """
         INSERT INTO sessions (token, sim, imsi, tenant, nas, apn, address, nat_index, \(Equipment.columns),
-            accounting_session_id, started_at, updated_at, \(SessionUsage.columns))
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            accounting_session_id, started_at, updated_at, \(SessionUsage.columns), has_ipv4, prefix, delegated_length)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
     /// The most frequent report changes no column that an index or a foreign key looks at; SQLite would write six
     /// indexes anew when they were named.
@@ -135,8 +136,8 @@ extension SQLiteReading {
 
 extension SQLiteTransaction {
     func insertSession(
-        token: SessionToken, sim: Subscriber, nas: NAS.ID, lease: AddressLease, equipment: Equipment,
-        accountingSessionID: String?, at time: Timestamp
+        token: SessionToken, sim: Subscriber, nas: NAS.ID, lease: AddressLease, hasIPv4: Bool,
+        prefixes: SessionPrefixes?, equipment: Equipment, accountingSessionID: String?, at time: Timestamp
     ) throws(StoreError) -> Session {
         let usage = SessionUsage()
         let id = try insert(
@@ -144,12 +145,19 @@ extension SQLiteTransaction {
             [
                 token.sql, sim.id.sql, sim.imsi.sql, sim.tenant.sql, nas.sql, lease.apn.sql, lease.address.sql,
                 lease.natIndex.sql,
-            ] + equipment.sql + [accountingSessionID.sql, time.sql, time.sql] + usage.sql,
+            ] + equipment.sql + [accountingSessionID.sql, time.sql, time.sql] + usage.sql
+                + Self.families(hasIPv4, prefixes),
             refusal: Self.sessionRefusal)
         return Session(
             id: Session.ID(id), token: token, sim: sim.id, imsi: sim.imsi, tenant: sim.tenant, nas: nas,
             apn: lease.apn, address: lease.address, natIndex: lease.natIndex, equipment: equipment,
-            accountingSessionID: accountingSessionID, startedAt: time, updatedAt: time, endedAt: nil, usage: usage)
+            accountingSessionID: accountingSessionID, startedAt: time, updatedAt: time, endedAt: nil, usage: usage,
+            hasIPv4: hasIPv4, prefixes: prefixes)
+    }
+
+    /// The last three columns of ``SessionSQL/insert``.
+    static func families(_ hasIPv4: Bool, _ prefixes: SessionPrefixes?) -> [SQLValue] {
+        [hasIPv4.sql] + (prefixes?.sql ?? [.null, .null])
     }
 
     func updateSession(_ session: Session) throws(StoreError) {
@@ -174,6 +182,9 @@ extension SQLiteTransaction {
         if violation.concerns("sessions.open_address") {
             return .conflict("the address is another active session's: end it first")
         }
+        if violation.concerns("sessions.open_prefix") {
+            return .conflict("the prefix is another active session's: end it first")
+        }
         if violation.concerns("sessions.token") { return .conflict("the token is another session's: take a new one") }
         return violation.isForeignKey
             ? .notFound("the session's SIM, NAS or address lease is gone: attach again") : nil
@@ -189,6 +200,7 @@ extension Session {
             accountingSessionID: columns.optionalText(15), startedAt: try columns.time(16),
             updatedAt: try columns.time(17), endedAt: columns.optionalTime(18), usage: try columns.usage(19),
             endCause: columns.optionalText(24).flatMap(EndCause.init(rawValue:)),
-            hasBearers: try columns.flag(25))
+            hasBearers: try columns.flag(25), hasIPv4: try columns.flag(26),
+            prefixes: try columns.optionalPrefixes(27))
     }
 }

@@ -53,6 +53,8 @@ extension SQLiteTransaction {
         try execute("DELETE FROM vpns WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM freed_addresses WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM blocks WHERE tenant = ?", [id.sql])
+        try execute("DELETE FROM freed_prefixes WHERE tenant = ?", [id.sql])
+        try execute("DELETE FROM prefix_blocks WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM tenants WHERE id = ?", [id.sql])
     }
 

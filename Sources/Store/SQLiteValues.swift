@@ -194,7 +194,7 @@ struct Columns {
         return value
     }
 
-    private func damage(_ index: Int) -> StoreError {
+    func damage(_ index: Int) -> StoreError {
         let name = sqlite3_column_name(statement, Int32(index)).map { String(cString: $0) }
         return .damaged("unreadable value in column \(name ?? "\(index)")")
     }

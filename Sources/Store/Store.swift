@@ -22,7 +22,7 @@ public protocol Store: Sendable {
 /// Reads of one consistent state. Lists are ordered by their key and read in pages: `after` is the last key of the
 /// page before, `nil` for the first.
 public protocol StoreReader: VPNReader, AccessPointReader, EventReader, SessionPolicyReader, SessionPartsReader,
-    BulkReader, VolumeReader, UsageReader
+    BulkReader, VolumeReader, UsageReader, PrefixReader
 {
     func tenant(named name: Name) throws(StoreError) -> Tenant?
     func tenant(_ id: Tenant.ID) throws(StoreError) -> Tenant?
@@ -141,7 +141,8 @@ public protocol StoreReader: VPNReader, AccessPointReader, EventReader, SessionP
 
 /// A transaction under way. Everything a reader sees, it sees with the changes made so far.
 public protocol StoreTransaction: StoreReader, VPNTransaction, AccessPointTransaction, EventTransaction,
-    SessionPolicyTransaction, SessionPartsTransaction, BulkTransaction, VolumeTransaction, UsageTransaction
+    SessionPolicyTransaction, SessionPartsTransaction, BulkTransaction, VolumeTransaction, UsageTransaction,
+    PrefixTransaction
 {
     /// Runs `body` in a savepoint: when it throws, its changes are undone and the transaction goes on.
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value
@@ -202,7 +203,7 @@ public protocol StoreTransaction: StoreReader, VPNTransaction, AccessPointTransa
     /// The SIM's lease on the APN, made from the tenant's blocks when there is none, from a new block of a pool when
     /// those are full. Throws `.exhausted` when no pool has a block left.
     func takeLease(sim: SIM.ID, tenant: Tenant.ID, apn: APN) throws(StoreError) -> AddressLease
-    /// Gives the SIM's addresses back. Throws `.conflict` while it has an active session.
+    /// Gives the SIM's addresses and prefixes back. Throws `.conflict` while it has an active session.
     func releaseLeases(of sim: SIM.ID) throws(StoreError)
 
     func insertNAS(
@@ -214,9 +215,12 @@ public protocol StoreTransaction: StoreReader, VPNTransaction, AccessPointTransa
     func deleteNAS(_ id: NAS.ID) throws(StoreError)
 
     /// Throws `.conflict` when the SIM has an active session on this APN already, or the address is in use.
+    /// - Parameters:
+    ///   - hasIPv4: whether it is given the lease's address, which it has to be without `prefixes`.
+    ///   - prefixes: of the SIM's lease of IPv6 on the APN; `nil`: it has no IPv6.
     func insertSession(
-        token: SessionToken, sim: Subscriber, nas: NAS.ID, lease: AddressLease, equipment: Equipment,
-        accountingSessionID: String?, at time: Timestamp
+        token: SessionToken, sim: Subscriber, nas: NAS.ID, lease: AddressLease, hasIPv4: Bool,
+        prefixes: SessionPrefixes?, equipment: Equipment, accountingSessionID: String?, at time: Timestamp
     ) throws(StoreError) -> Session
     /// Writes equipment, NAS, accounting id, usage and times of an existing session.
     func updateSession(_ session: Session) throws(StoreError)

@@ -92,7 +92,11 @@ struct SIMCommand: AsyncParsableCommand {
                     (
                         "addresses",
                         .array(
-                            sim["addresses"].elements.map { .string("\($0["address"].cell) (\($0["apn"].cell))") })
+                            sim["addresses"].elements.map { lease in
+                                let parts = [lease["address"], lease["prefix"], lease["delegated_prefix"]]
+                                let texts = parts.filter { $0 != .null }.map(\.cell)
+                                return .string("\(texts.joined(separator: ", ")) (\(lease["apn"].cell))")
+                            })
                     ),
                 ])
                 for session in sim["sessions"].elements {

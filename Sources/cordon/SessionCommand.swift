@@ -21,7 +21,7 @@ struct SessionCommand: AsyncParsableCommand {
                         page.items.map {
                             [
                                 $0["id"].cell, $0["imsi"].cell, $0["tenant"].cell, $0["apn"].cell,
-                                $0["address"].cell, $0["online"].bool == true ? "online" : "ended", $0["rat"].cell,
+                                addresses(of: $0), $0["online"].bool == true ? "online" : "ended", $0["rat"].cell,
                                 $0["started_at"].cell, $0["last_seen_at"].cell, $0["octets_up"].cell,
                                 $0["octets_down"].cell,
                             ]
@@ -108,6 +108,11 @@ private func printOrder(_ order: JSONValue) {
     }
 }
 
+/// What the device has of both families.
+private func addresses(of session: JSONValue) -> String {
+    [session["address"], session["prefix"]].filter { $0 != .null }.map(\.cell).joined(separator: ",")
+}
+
 func printSession(_ session: JSONValue) {
     let nat = session["nat"]
     let because = session["restriction"]["violations"].elements.map {
@@ -118,7 +123,8 @@ func printSession(_ session: JSONValue) {
         ? JSONValue.null : .string("\(nat["address"].cell) ports \(nat["first_port"].cell)-\(nat["last_port"].cell)")
     printDetails([
         ("session", session["id"]), ("imsi", session["imsi"]), ("tenant", session["tenant"]),
-        ("apn", session["apn"]), ("address", session["address"]), ("behind NAT 1", binding), ("nas", session["nas"]),
+        ("apn", session["apn"]), ("address", session["address"]), ("IPv6 prefix", session["prefix"]),
+        ("delegated prefix", session["delegated_prefix"]), ("behind NAT 1", binding), ("nas", session["nas"]),
         ("imei", session["imei"]), ("rat", session["rat"]), ("visited network", session["visited_network"]),
         ("location", session["location"]), ("accounting id", session["accounting_session_id"]),
         ("started", session["started_at"]), ("updated", session["updated_at"]), ("ended", session["ended_at"]),

@@ -13,18 +13,21 @@ extension Composition {
     /// - Parameters:
     ///   - names: who has which address, and what answers teach.
     ///   - pools: the prefixes that devices have addresses of.
-    func resolver(names: any NameService, pools: [IPv4Prefix]) -> (unbound: UnboundService?, server: DNSServer)? {
+    func resolver(names: any NameService, pools: [IPPrefix]) -> (unbound: UnboundService?, server: DNSServer)? {
         guard let resolver = configuration.resolver else { return nil }
         // At the first start those of the configuration are not made yet.
         let pools = Set(pools + configuration.pools.map(\.prefix)).sorted()
-        let protected = Array(configuration.layout.protectedPrefixes.union(configuration.layout.publicPrefixes))
+        let layout = configuration.layout
+        let protected =
+            layout.protectedPrefixes.union(layout.publicPrefixes).map(IPPrefix.v4)
+            + layout.protectedPrefixes6.map(IPPrefix.v6)
         let server = DNSServer(
             names: names, settings: resolver.settings(pools: pools, protected: protected), group: namesLoops,
             logger: logger)
         guard resolver.upstreams == nil else { return (nil, server) }
         var unbound = resolver.unbound
-        unbound.privatePrefixes = AddressGuard.special + pools + protected
-        unbound.privatePrefixesIPv6 = AddressGuard.specialIPv6
+        unbound.privatePrefixes = AddressGuard.special + (pools + protected).compactMap(\.v4)
+        unbound.privatePrefixesIPv6 = AddressGuard.specialIPv6 + (pools + protected).compactMap(\.v6)
         return (UnboundService(settings: unbound, logger: logger), server)
     }
 
@@ -37,5 +40,14 @@ extension Composition {
         let usable = mask?.dropFirst("Cpus_allowed:".count).reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
         return MultiThreadedEventLoopGroup(
             numberOfThreads: max(1, min(ProcessInfo.processInfo.activeProcessorCount, usable ?? .max)))
+    }
+}
+
+extension Configuration.Pool {
+    var prefix: IPPrefix {
+        switch self {
+        case .addresses(let prefix, _): .v4(prefix)
+        case .prefixes(let prefix, _, _): .v6(prefix)
+        }
     }
 }

@@ -52,13 +52,15 @@ struct Composition {
         let radius = RADIUSServer(
             control: control, address: configuration.radiusAddress,
             authenticationPort: configuration.authenticationPort, accountingPort: configuration.accountingPort,
-            dnsServers: configuration.dnsServers, group: group, logger: logger)
+            dnsServers: configuration.dnsServers, dnsServers6: configuration.dnsServers6, group: group, logger: logger)
         let api = APIServer(
             control: control, registry: registry,
             settings: APIServer.Settings(
                 socketPath: configuration.apiSocket, address: configuration.apiListen.map { ($0.host, $0.port) }),
             logger: logger)
-        let pools = try await control.pools(by: .system).map(\.pool.prefix)
+        let pools =
+            try await control.pools(by: .system).map { IPPrefix.v4($0.pool.prefix) }
+            + control.prefixPools(by: .system).map { IPPrefix.v6($0.pool.prefix) }
         let dns = resolver(names: control.nameService, pools: pools)
         let (names, unbound): ([any Service], [any Service]) = (
             dns.map { [$0.server] } ?? [], dns?.unbound.map { [$0] } ?? []

@@ -18,11 +18,13 @@ struct ResolverConfiguration {
     /// - Parameters:
     ///   - pools: the prefixes that devices have addresses of.
     ///   - protected: the operator's own.
-    func settings(pools: [IPv4Prefix], protected: [IPv4Prefix]) -> DNSSettings {
+    func settings(pools: [IPPrefix], protected: [IPPrefix]) -> DNSSettings {
         let own = Upstream(address: .v4(IPv4Address(bits: 127 << 24 | 1)), port: unbound.port)
         var settings = DNSSettings(
             listen: listen, port: port, upstreams: upstreams ?? [own],
-            guarding: AddressGuard(devices: pools, protected: protected))
+            guarding: AddressGuard(
+                devices: pools.compactMap(\.v4), devicesIPv6: pools.compactMap(\.v6),
+                protected: protected.compactMap(\.v4), protectedIPv6: protected.compactMap(\.v6)))
         settings.redirectedPort = place?.redirectedPort
         settings.limits = limits
         settings.cacheOctets = cacheOctets
@@ -32,8 +34,8 @@ struct ResolverConfiguration {
 }
 
 extension ResolverConfiguration {
-    /// Where the kernel lets devices' queries in, and sends those that are for other resolvers. IPv4 sessions are all that
-    /// there is, so an address of theirs is needed.
+    /// Where the kernel lets devices' queries in, and sends those that are for other resolvers. Every gateway has sessions
+    /// of IPv4, so an address of that family is needed.
     var place: GatewayLayout.Resolver? {
         var (address, address6): (IPv4Address?, IPv6Address?)
         for one in listen.reversed() {
@@ -50,16 +52,22 @@ extension Configuration {
     /// - Returns: the resolvers that devices are given, and ours; `nil`: there is none.
     static func dns(
         _ root: inout ConfigurationSection, radiusAddress: IPv4Address
-    ) throws(ConfigurationError) -> (servers: [IPv4Address], resolver: ResolverConfiguration?, names: NameLimits) {
+    ) throws(ConfigurationError)
+        -> (servers: [IPv4Address], servers6: [IPv6Address], resolver: ResolverConfiguration?, names: NameLimits)
+    {
         var section = try root.section("dns")
         let names = try names(&section)
         let listen = try section.list("listen", or: []) { try IPAddress(parsing: $0) }
         let own = listen.compactMap { address -> IPv4Address? in
             if case .v4(let address) = address { address } else { nil }
         }
+        let own6 = listen.compactMap { address -> IPv6Address? in
+            if case .v6(let address) = address { address } else { nil }
+        }
         let servers = try section.list("servers", or: own.isEmpty ? [radiusAddress] : own) {
             try IPv4Address(parsing: $0)
         }
+        let servers6 = try section.list("servers6", or: own6) { try IPv6Address(parsing: $0) }
         let port = try section.number("port", or: UInt16(53), in: 1...65_535)
         let upstreams = try section.list("upstreams", or: []) { (text: String) throws -> Upstream in
             let server = try UnboundSettings.Server(parsing: text)
@@ -70,9 +78,9 @@ extension Configuration {
         let limits = try limits(&section)
         let unbound = try unbound(&section)
         try section.finish()
-        guard !listen.isEmpty else { return (servers, nil, names) }
+        guard !listen.isEmpty else { return (servers, servers6, nil, names) }
         return (
-            servers,
+            servers, servers6,
             ResolverConfiguration(
                 listen: listen, port: port, upstreams: upstreams.isEmpty ? nil : upstreams, unbound: unbound,
                 limits: limits, cacheOctets: cacheMegabytes << 20, blockSeconds: blockSeconds),

@@ -14,6 +14,8 @@ struct Configuration {
     let authenticationPort: UInt16
     let accountingPort: UInt16
     let dnsServers: [IPv4Address]
+    /// For sessions that have IPv6.
+    let dnsServers6: [IPv6Address]
     /// `nil`: devices are given others' resolvers only.
     let resolver: ResolverConfiguration?
     let layout: GatewayLayout
@@ -26,9 +28,9 @@ struct Configuration {
     let pools: [Pool]
     let logLevel: Logger.Level
 
-    struct Pool {
-        let prefix: IPv4Prefix
-        let blockLength: UInt8
+    enum Pool {
+        case addresses(IPv4Prefix, blockLength: UInt8)
+        case prefixes(IPv6Prefix, blockLength: UInt8, delegatedLength: UInt8?)
     }
 
     struct Blocklists {
@@ -78,7 +80,7 @@ struct Configuration {
 
         let usage = try Self.usage(&root)
         let nameLimits: NameLimits
-        (dnsServers, resolver, nameLimits) = try Self.dns(&root, radiusAddress: radiusAddress)
+        (dnsServers, dnsServers6, resolver, nameLimits) = try Self.dns(&root, radiusAddress: radiusAddress)
 
         var blocklists = try root.section("blocklists")
         self.blocklists = Blocklists(
@@ -89,17 +91,27 @@ struct Configuration {
         var gateway = try root.section("gateway")
         var sgi = try gateway.section("sgi")
         var wan = try gateway.section("wan")
-        let protected = try gateway.list("protected", or: []) { try IPv4Prefix(parsing: $0) }
+        let bothProtected = try gateway.list("protected", or: []) { try IPPrefix(parsing: $0) }
+        let (protected, protected6) = (bothProtected.compactMap(\.v4), bothProtected.compactMap(\.v6))
         let sgiInterface = try sgi.value("interface") { try InterfaceName(parsing: $0) }
         let sgiPeer = try sgi.value("peer") { try IPv4Address(parsing: $0) }
+        let sgiPeer6 = try sgi.optional("peer6") { try IPv6Address(parsing: $0) }
         let wanInterface = try wan.value("interface") { try InterfaceName(parsing: $0) }
         let wanNextHop = try wan.value("next-hop") { try IPv4Address(parsing: $0) }
+        let wanNextHop6 = try wan.optional("next-hop6") { try IPv6Address(parsing: $0) }
+        guard (sgiPeer6 == nil) == (wanNextHop6 == nil) else {
+            throw ConfigurationError(
+                file: file, line: nil, key: "gateway",
+                message: "sgi.peer6 and wan.next-hop6 are given together: with them the gateway forwards IPv6")
+        }
         try sgi.finish()
         try wan.finish()
         try gateway.finish()
         var layout = GatewayLayout(
             sgiInterface: sgiInterface, sgiPeer: sgiPeer, wanInterface: wanInterface, wanNextHop: wanNextHop,
             protectedPrefixes: Set(protected))
+        (layout.sgiPeer6, layout.wanNextHop6) = (sgiPeer6, wanNextHop6)
+        layout.protectedPrefixes6 = Set(protected6)
         layout.radiusPorts = [authenticationPort, accountingPort]
         var limits = try root.section("limits")
         layout.limits.newConnectionsPerBlock = try limits.number(
@@ -132,6 +144,8 @@ struct Configuration {
                 natPlan: try NATPlan(publicPrefixes: publicPrefixes, portsPerDevice: ports, firstPort: firstPort),
                 protectedPrefixes: Set(protected), gatewayInterfaces: [sgiInterface, wanInterface],
                 queueCapacity: queueCapacity)
+            control.protectedPrefixes6 = Set(protected6)
+            control.hasIPv6 = layout.hasIPv6
             control.names = nameLimits
             control.eventRetention = retention
             control.eventFollowers = followers
@@ -148,15 +162,23 @@ struct Configuration {
         var pools: [Pool] = []
         if let sections = try root.sections("pools") {
             for var section in sections {
-                let prefix = try section.value("prefix") { try IPv4Prefix(parsing: $0) }
-                let block = try section.number("block", or: UInt8(24), in: 1...30)
+                let prefix = try section.value("prefix") { try IPPrefix(parsing: $0) }
+                switch prefix {
+                case .v4(let prefix):
+                    pools.append(
+                        .addresses(prefix, blockLength: try section.number("block", or: UInt8(24), in: 1...30)))
+                case .v6(let prefix):
+                    let delegated = try section.number("delegated", or: UInt8(0), in: 0...64)
+                    let block = try section.number("block", or: max(48, min(prefix.length, 59)), in: 1...64)
+                    pools.append(
+                        .prefixes(prefix, blockLength: block, delegatedLength: delegated == 0 ? nil : delegated))
+                }
                 try section.finish()
-                pools.append(Pool(prefix: prefix, blockLength: block))
             }
         } else {
             // RFC 6598's shared space, with room for four million devices.
             let shared = IPv4Prefix(containing: IPv4Address(bits: 100 << 24 | 64 << 16), length: 10)
-            pools = [Pool(prefix: shared, blockLength: 24)]
+            pools = [.addresses(shared, blockLength: 24)]
         }
         self.pools = pools
         try root.finish()

@@ -14,7 +14,13 @@ struct FirstStart {
     func run() async throws {
         if try await control.pools(by: .system).isEmpty {
             for pool in configuration.pools {
-                _ = try await control.createPool(pool.prefix, blockLength: pool.blockLength, by: .system)
+                switch pool {
+                case .addresses(let prefix, let blockLength):
+                    _ = try await control.createPool(prefix, blockLength: blockLength, by: .system)
+                case .prefixes(let prefix, let blockLength, let delegatedLength):
+                    _ = try await control.createPool(
+                        prefix, blockLength: blockLength, delegatedLength: delegatedLength, by: .system)
+                }
                 logger.notice("address pool created", metadata: ["pool": "\(pool.prefix)"])
             }
         }

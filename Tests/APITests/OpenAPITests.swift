@@ -432,6 +432,9 @@ import API
         try await tour.ask(.delete, "/v1/tenants/globex")
         try await tour.ask(.post, "/v1/pools", #"{"prefix": "10.0.0.0/16"}"#)
         try await tour.ask(.delete, "/v1/pools/10.0.0.0%2F16")
+        try await tour.ask(.post, "/v1/pools", #"{"prefix": "fd00:1::/40", "delegated_length": 62}"#)
+        try await tour.ask(.get, "/v1/pools")
+        try await tour.ask(.delete, "/v1/pools/fd00:1::%2F40")
         try await tour.ask(
             .post, "/v1/nas", #"{"name": "spare", "address": "198.18.0.6", "secret": "a secret of some length"}"#)
         try await tour.ask(.delete, "/v1/nas/spare")

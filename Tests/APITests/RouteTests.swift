@@ -43,6 +43,18 @@ import API
             #expect(try await api.send(.delete, "/v1/pools/100.64.0.0%2F10").status == 204)
             #expect(try await api.send(.delete, "/v1/pools/100.64.0.0%2F10").status == 404)
 
+            let pool6 = try await api.post(
+                "/v1/pools", #"{"prefix": "2001:db8:6400::/40", "delegated_length": 60}"#)
+            #expect(pool6.status == 201 && pool6.headers[.location] == "/v1/pools/2001%3Adb8%3A6400%3A%3A%2F40")
+            #expect(pool6.json["block_length"] as? Int == 48 && pool6.json["delegated_length"] as? Int == 60)
+            #expect(pool6.json["blocks"] as? Int == 256)
+            let listed = try await api.send(.get, "/v1/pools").items
+            #expect(listed.map { $0["prefix"] as? String } == ["2001:db8:6400::/40"])
+            #expect(try await api.post("/v1/pools", #"{"prefix": "2001:db8:6401::/48"}"#).status == 409)
+            #expect(try await api.post("/v1/pools", #"{"prefix": "fe80::/40"}"#).status == 400)
+            #expect(try await api.post("/v1/pools", #"{"prefix": "10.0.0.0/8", "delegated_length": 60}"#).status == 400)
+            #expect(try await api.send(.delete, "/v1/pools/2001%3Adb8%3A6400%3A%3A%2F40").status == 204)
+
             #expect(try await api.send(.delete, "/v1/tenants/acme").status == 204)
             #expect(try await api.send(.get, "/v1/tenants/acme").status == 404)
         }

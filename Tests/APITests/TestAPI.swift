@@ -156,6 +156,7 @@ struct WillingKernel: DataPlane {
     func setNamesAtOnce(_ changes: [NamedAddress]) -> Bool { true }
     func setNAS(_ addresses: Set<IPv4Address>) {}
     func setPools(_ prefixes: Set<IPv4Prefix>) {}
+    func setPools(_ prefixes: Set<IPv6Prefix>) {}
     func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) {}
     func tunnelPath() throws(DataPlaneError) -> TunnelPath { .userSpace }
     func attachTunnels(to interface: InterfaceName) throws(DataPlaneError) {}

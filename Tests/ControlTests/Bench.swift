@@ -137,12 +137,12 @@ struct Bench: Sendable {
     /// - Parameter nas: the bench's own unless given.
     func attach(
         _ imsi: IMSI?, apn: String? = "iot.example", accountingSessionID: String? = "A1", through nas: NAS.ID? = nil,
-        equipment: Equipment = Equipment(nsapi: 5)
+        equipment: Equipment = Equipment(nsapi: 5), type: PDNType = .ipv4
     ) async throws -> AttachVerdict {
         let apn = try apn.map { try APN(parsing: $0) }
         let request = AttachRequest(
             nas: nas ?? nasID, imsi: imsi, apn: apn, accountingSessionID: accountingSessionID,
-            equipment: equipment)
+            equipment: equipment, pdnType: type)
         return await withCheckedContinuation { continuation in
             let isQueued = control.attach(request) { continuation.resume(returning: $0) }
             if !isQueued { continuation.resume(returning: .noAnswer) }

@@ -55,7 +55,8 @@ private struct Life {
         let nas: NAS.ID
         let sim: Int
         let apn: String
-        let address: IPv4Address
+        let address: IPv4Address?
+        let prefix: IPv6Prefix?
         let token: SessionToken
         /// By number; the first is the one it began with.
         var bearers: [Int: Counters]
@@ -97,14 +98,16 @@ private struct Life {
     /// Of no device is anything known.
     struct Quiet: PacketWatching {
         let memory = Duration.seconds(3600)
-        func silences(of devices: Set<IPv4Address>?) -> [IPv4Address: Duration] { [:] }
+        func silences(of devices: Set<IPAddress>?) -> [IPAddress: Duration] { [:] }
     }
 
     static func run(seed: UInt64, steps: Int, _ tally: inout Tally) async throws {
         let clock = Clock()
         let outcome = Mutex<Tally>(tally)
-        try await Bench.run(now: { clock.now }, packets: Quiet()) { bench in
+        try await Bench.run(now: { clock.now }, settings: { $0.hasIPv6 = true }, packets: Quiet()) { bench in
             _ = try await bench.tenant("acme", sims: sims)
+            _ = try await bench.control.createPool(
+                IPv6Prefix(parsing: "2001:db8::/40"), blockLength: 48, delegatedLength: 63, by: .system)
             let second = try await bench.control.createNAS(
                 Name(parsing: "pgw-2"), address: IPv4Address(parsing: "198.18.0.6"),
                 secret: Secret(bytes: Array("a secret of some length".utf8)), by: .system)
@@ -178,18 +181,26 @@ private struct Life {
         let sim = Int(random.next() % UInt64(Self.sims))
         guard let apn = one(of: Self.apns), let through = one(of: nas) else { return }
         serial += 1
+        guard let type = one(of: [PDNType.ipv4, .ipv4, .ipv6, .ipv4v6]) else { return }
         let verdict = try await bench.attach(
-            try Bench.imsi(sim), apn: apn, accountingSessionID: "s\(serial)", through: through)
+            try Bench.imsi(sim), apn: apn, accountingSessionID: "s\(serial)", through: through, type: type)
+        let granted: (address: IPv4Address?, prefix: IPv6Prefix?, token: SessionToken)
         switch verdict {
-        case .accept(let address, let token):
-            #expect(!suspended.contains(sim))
-            guard isHeard else { return }
-            known[Place(sim: sim, apn: apn)] = Known(
-                nas: through, sim: sim, apn: apn, address: address, token: token,
-                bearers: [5: Counters(id: "s\(serial)", nsapi: 5)], hasClass: random.next() % 4 != 0)
-        case .reject(let reason): #expect(reason == .simSuspended && suspended.contains(sim))
-        case .noAnswer: #expect(!isHeard)
+        case .accept(let address, let token): granted = (address, nil, token)
+        case .acceptIPv6(let prefixes, let address, let token): granted = (address, prefixes.link, token)
+        case .reject(let reason):
+            #expect(reason == .simSuspended && suspended.contains(sim))
+            return
+        case .noAnswer:
+            #expect(!isHeard)
+            return
         }
+        #expect(!suspended.contains(sim))
+        #expect((granted.address != nil) == type.hasIPv4 && (granted.prefix != nil) == type.hasIPv6)
+        guard isHeard else { return }
+        known[Place(sim: sim, apn: apn)] = Known(
+            nas: through, sim: sim, apn: apn, address: granted.address, prefix: granted.prefix, token: granted.token,
+            bearers: [5: Counters(id: "s\(serial)", nsapi: 5)], hasClass: random.next() % 4 != 0)
     }
 
     private mutating func report(_ kind: AccountingReport.Kind) async throws {
@@ -239,7 +250,7 @@ private struct Life {
             imsi: try Bench.imsi(session.sim), apn: try APN(parsing: session.apn), address: session.address,
             accountingSessionID: counters.id, equipment: Equipment(nsapi: counters.nsapi),
             usage: kind == .start ? SessionUsage() : SessionUsage(octetsUp: counters.octets), terminateCause: nil,
-            isLastBearer: isLast, time: clock.now)
+            isLastBearer: isLast, time: clock.now, prefix: session.prefix)
         if try await deliver(report) {
             // What is not of a session that Cordon knows is recorded, and counted for nobody.
             let isCounted = try await isKnown(report)
@@ -347,12 +358,16 @@ private struct Life {
         let all = try await sessions()
         let open = all.filter { $0.endedAt == nil }
         if Set(open.map(\.address)).count != open.count { problems.append("an address is in two sessions") }
+        let networks = open.flatMap { $0.prefixes?.networks ?? [] }
+        if Set(networks).count != networks.count { problems.append("a prefix is in two sessions") }
         if Set(open.map { "\($0.imsi) \($0.apn)" }).count != open.count {
             problems.append("a SIM has two sessions on an APN")
         }
         let barred = Set(try suspended.map { try Bench.imsi($0) })
-        let passing = Set(open.filter { !barred.contains($0.imsi) }.map(\.address))
-        let kernel = Set(bench.kernel.now.devices.keys)
+        let passing = Set(open.filter { !barred.contains($0.imsi) }.flatMap(\.devices))
+        let present = bench.kernel.now
+        let kernel = Set(
+            present.devices.keys.map { IPAddress.v4($0) } + present.devices6.keys.map { IPAddress.v6($0.address) })
         if !kernel.isSubset(of: passing) {
             problems.append("traffic without a session: \(kernel.subtracting(passing))")
         }

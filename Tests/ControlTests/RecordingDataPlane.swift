@@ -6,9 +6,11 @@ import Synchronization
 final class RecordingDataPlane: DataPlane {
     struct State {
         var devices: [IPv4Address: DeviceEntry] = [:]
+        var devices6: [IPv6Prefix: DeviceEntry6] = [:]
         var rulesets: [PolicyMark: Ruleset] = [:]
         var nas: Set<IPv4Address> = []
         var pools: Set<IPv4Prefix> = []
+        var pools6: Set<IPv6Prefix> = []
         var flows: [Flow] = []
         var hits: [PolicyMark: [RuleHits]] = [:]
         var observations: [Observation] = []
@@ -51,7 +53,7 @@ final class RecordingDataPlane: DataPlane {
                 let isSelected =
                     switch selection {
                     case .all: true
-                    case .ofDevices(let devices): devices.contains(source)
+                    case .ofDevices(let devices): devices.contains(.v4(source))
                     case .ofPolicies(let policies): policy.map(policies.contains) ?? false
                     }
                 let tracked = TrackedFlow(flow: flow, policy: policy, isToDevice: false, group: nil, way: nil)
@@ -75,9 +77,11 @@ final class RecordingDataPlane: DataPlane {
         try state.withLock { state throws(DataPlaneError) in
             try refuseIfTold(&state)
             state.devices = Dictionary(uniqueKeysWithValues: wanted.devices.map { ($0.address, $0) })
+            state.devices6 = Dictionary(uniqueKeysWithValues: wanted.devices6.map { ($0.prefix, $0) })
             state.rulesets = wanted.rulesets
             state.nas = wanted.nas
             state.pools = wanted.pools
+            state.pools6 = wanted.pools6
             state.vpns = wanted.vpns
             state.limits = wanted.limits
             state.quotas = wanted.quotas
@@ -99,7 +103,8 @@ final class RecordingDataPlane: DataPlane {
                     state.devices[entry.address] = entry
                     state.entries.append(entry)
                 case .remove(let address): state.devices[address] = nil
-                case .set6, .remove6: break
+                case .set6(let entry): state.devices6[entry.prefix] = entry
+                case .remove6(let prefix): state.devices6[prefix] = nil
                 }
             }
         }
@@ -136,6 +141,7 @@ final class RecordingDataPlane: DataPlane {
 
     func setNAS(_ addresses: Set<IPv4Address>) throws(DataPlaneError) { state.withLock { $0.nas = addresses } }
     func setPools(_ prefixes: Set<IPv4Prefix>) throws(DataPlaneError) { state.withLock { $0.pools = prefixes } }
+    func setPools(_ prefixes: Set<IPv6Prefix>) throws(DataPlaneError) { state.withLock { $0.pools6 = prefixes } }
     func changeVPNs(_ changes: [VPNNumber: VPNEntry?]) throws(DataPlaneError) {
         try setVPNs(
             state.withLock { state in

@@ -210,9 +210,9 @@ import Testing
 
     /// Says of each device what the test says.
     private final class ScriptedPackets: PacketWatching {
-        let silent = Mutex<[IPv4Address: Duration]>([:])
+        let silent = Mutex<[IPAddress: Duration]>([:])
         let memory = Duration.seconds(60)
-        func silences(of devices: Set<IPv4Address>?) -> [IPv4Address: Duration] {
+        func silences(of devices: Set<IPAddress>?) -> [IPAddress: Duration] {
             silent.withLock { all in all.filter { devices?.contains($0.key) ?? true } }
         }
     }
@@ -239,7 +239,7 @@ import Testing
             }
             clock.withLock { $0 += 121_000 }
             // 0: nothing. 1: a packet 10 s ago. 2: a report just now. 3: nothing, and its NAS sends no Class.
-            packets.silent.withLock { $0[all[1].address] = .seconds(10) }
+            packets.silent.withLock { $0[.v4(all[1].address)] = .seconds(10) }
             #expect(try await bench.account(.interim, token: all[2].token, accountingSessionID: "S2"))
             // What was not heard since the daemon started was not missed by the NAS.
             var young = Reaper(started: .now - .seconds(100))

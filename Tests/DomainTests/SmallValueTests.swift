@@ -43,8 +43,9 @@ import Testing
         #expect(
             AttachRejection.allCases.map(\.rawValue) == [
                 "imsi-missing", "apn-missing", "apn-not-allowed", "sim-unknown", "sim-suspended", "sim-terminated",
-                "sim-test-over", "address-pool-exhausted", "imei-not-allowed", "attach-location-not-allowed",
-                "attach-outside-hours", "attach-not-approved", "attach-data-limit-reached",
+                "sim-test-over", "address-pool-exhausted", "pdn-type-not-served", "imei-not-allowed",
+                "attach-location-not-allowed", "attach-outside-hours", "attach-not-approved",
+                "attach-data-limit-reached",
             ])
         #expect(ViolationReason.allCases.map { Event.Code($0).rawValue } == ViolationReason.allCases.map(\.rawValue))
         #expect(SIM.State.allCases.map(\.rawValue) == ["active", "suspended", "terminated", "test"])

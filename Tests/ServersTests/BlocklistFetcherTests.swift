@@ -104,7 +104,7 @@ import Testing
                 let prefix = try IPv4Prefix(parsing: "127.0.0.0/24")
                 return try await fetch(
                     Self.request(
-                        try server.address("/list?a=b", host: "127.0.0.1"), .internet(except: [prefix])))
+                        try server.address("/list?a=b", host: "127.0.0.1"), .internet(except: [.v4(prefix)])))
             }
             #expect(own.contains(refused))
         }

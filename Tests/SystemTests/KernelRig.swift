@@ -14,7 +14,7 @@ final class KernelRig: Sendable {
     let gateway: NetworkNamespace
     let internet: NetworkNamespace
     let gatewayName: String
-    private let names: [String]
+    let names: [String]
     private let lines = Mutex<[String]>([])
 
     static let pool = prefix("100.64.0.0/10")
@@ -80,7 +80,6 @@ final class KernelRig: Sendable {
             if withIPv6 {
                 layout.sgiPeer6 = address6("2001:db8:f::2")
                 layout.wanNextHop6 = address6("2001:db8:e::2")
-                layout.devicePrefixes6 = [prefix6("2001:db8:64::/48"), prefix6("2001:db8:6400::/40")]
                 layout.protectedPrefixes6 = [prefix6("2001:db8:0:3::/64")]
             }
             self.layout = layout
@@ -180,7 +179,9 @@ final class KernelRig: Sendable {
     }
 
     func state(_ rulesets: [PolicyMark: Ruleset], _ entries: [DeviceEntry]) -> EnforcementState {
-        EnforcementState(rulesets: rulesets, devices: entries, nas: [Self.nas], pools: [Self.pool])
+        EnforcementState(
+            rulesets: rulesets, devices: entries, nas: [Self.nas], pools: [Self.pool],
+            pools6: layout.hasIPv6 ? [prefix6("2001:db8:64::/48"), prefix6("2001:db8:6400::/40")] : [])
     }
 
     /// Runs nft in the gateway's namespace.

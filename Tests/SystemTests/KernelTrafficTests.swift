@@ -187,7 +187,7 @@ extension KernelTests {
             server.send([6], to: before2.source, port: before2.port)
             #expect(second.receive()?.bytes == [6])
             // One device: the kernel filters.
-            #expect(try rig.kernel.deleteFlows(.ofDevices([address("100.64.0.2")])) { _ in .denied } == 1)
+            #expect(try rig.kernel.deleteFlows(.ofDevices([.v4(address("100.64.0.2"))])) { _ in .denied } == 1)
             #expect(try rig.kernel.verify() == nil)
         }
 
