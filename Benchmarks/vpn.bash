@@ -58,9 +58,11 @@ charon-systemd {
     load = aesni openssl random nonce aes sha1 sha2 hmac kdf gcm curve25519 pem pkcs1 pkcs8 x509 pubkey constraints $encrypting kernel-netlink socket-default vici
     threads = 32
     install_routes = no
-    # All come from the address of one gateway.
-    block_threshold = 0
-    cookie_threshold = 0
+    # All come from the address of one gateway, for which as many peers would have a limit each. 0 would not be none:
+    # charon raises the limit for one address above cookie_threshold_ip, which is 3 (5.9.8).
+    block_threshold = 1000000
+    cookie_threshold = 1000000
+    cookie_threshold_ip = 1000000
     ikesa_table_size = 4096
     ikesa_table_segments = 16
     plugins { vici { socket = unix://$own/vici.sock } }

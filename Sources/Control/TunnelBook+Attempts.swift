@@ -9,6 +9,8 @@ extension TunnelBook {
         package var startedAt: Timestamp?
         package var notBefore: Timestamp?
         package var failures = 0
+        /// It was up when the former daemon ended: its peer is most likely there.
+        package var isReturning = false
 
         package static let patienceMilliseconds: Int64 = 30_000
         /// A peer that is there has answered by then. Later the daemon only waits, which costs it next to nothing.
@@ -23,9 +25,21 @@ extension TunnelBook {
         mutating func fail(at time: Timestamp, jitter: Int64) {
             let wait = min(Self.longestWaitMilliseconds, 1000 << Int64(min(failures, 5)))
             failures += 1
-            startedAt = nil
+            (startedAt, isReturning) = (nil, false)
             notBefore = Timestamp(milliseconds: time.milliseconds + wait + jitter % max(1, wait / 4))
         }
+    }
+
+    /// What is left of it when the daemon is gone: those that were up come first, and peers that did not answer the former
+    /// daemon are no more likely to answer the next one.
+    static func afterDaemon(_ state: State, at time: Timestamp) -> Attempt {
+        var attempt = state.attempt
+        if let started = attempt.startedAt {
+            if time.milliseconds - started.milliseconds >= Attempt.workMilliseconds { attempt.failures += 1 }
+            attempt.startedAt = nil
+        }
+        if state.isEstablished { attempt = Attempt(isReturning: true) }
+        return attempt
     }
 
     /// Does not wait for the next attempt's time.

@@ -9,8 +9,10 @@ extension TunnelBook {
         contents.withLock { contents in
             contents.isConnected = true
             contents.directory.startAnew()
-            for (id, _) in contents.states {
+            for (id, state) in contents.states {
+                let attempt = Self.afterDaemon(state, at: time)
                 Self.noteUnloaded(&contents.states[id])
+                contents.states[id]?.attempt = attempt
                 // What the former daemon is just now said to have taken, this one does not have.
                 contents.states[id]?.revision += 1
                 contents.states[id]?.associations = []
@@ -23,8 +25,10 @@ extension TunnelBook {
     package func disconnected(at time: Timestamp) {
         contents.withLock { contents in
             contents.isConnected = false
-            for (id, _) in contents.states {
+            for (id, state) in contents.states {
+                let attempt = Self.afterDaemon(state, at: time)
                 Self.noteUnloaded(&contents.states[id])
+                contents.states[id]?.attempt = attempt
                 contents.states[id]?.associations = []
                 contents.states[id]?.record.apply(.charonStarted, at: time)
             }

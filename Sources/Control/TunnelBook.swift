@@ -273,7 +273,8 @@ package final class TunnelBook: Sendable {
     // MARK: What is to be done
 
     /// - Parameter limit: attempts that may be at work at once; of those that have failed before, a quarter of it. Whose peers
-    ///   do not answer hold up no others.
+    ///   do not answer hold up no others. No more are loaded at a time either, so that the first of very many are begun
+    ///   before the last are loaded.
     package func steps(at time: Timestamp, limit: Int) -> [Step] {
         contents.withLock { contents in
             guard contents.isConnected else { return [] }
@@ -283,7 +284,8 @@ package final class TunnelBook: Sendable {
             contents.departed = [:]
             var due: [State] = []
             let waiting = contents.states.values.filter { Self.hasSteps($0, at: time) }
-            for state in waiting.sorted(by: { $0.setup.vpn.number < $1.setup.vpn.number }) {
+            var loads = 0
+            for state in waiting.sorted(by: Self.comesBefore) {
                 let id = state.setup.vpn.id
                 if state.isHeld || state.record.state == .ended {
                     steps.append(
@@ -292,14 +294,14 @@ package final class TunnelBook: Sendable {
                     continue
                 }
                 if state.loadedRevision != state.revision {
+                    guard loads < limit else { continue }
+                    loads += 1
                     steps.append(.load(id, revision: state.revision, state.setup, keys: Self.keys(state)))
                     continue
                 }
                 due.append(state)
             }
             var running = contents.states.values.count { $0.attempt.isAtWork(at: time) }
-            // Who has failed most comes last: a new one does not wait for all that are dead.
-            due.sort { ($0.attempt.failures, $0.setup.vpn.number) < ($1.attempt.failures, $1.setup.vpn.number) }
             for state in due {
                 guard running < (state.attempt.failures == 0 ? limit : max(1, limit / 4)) else { break }
                 running += 1
@@ -312,6 +314,14 @@ package final class TunnelBook: Sendable {
             }
             return steps
         }
+    }
+
+    /// Who was up comes first, and who has failed most comes last: a new one does not wait for all that are dead.
+    private static func comesBefore(_ one: State, _ other: State) -> Bool {
+        func rank(_ state: State) -> (Int, Int, VPNNumber) {
+            (state.attempt.isReturning ? 0 : 1, state.attempt.failures, state.setup.vpn.number)
+        }
+        return rank(one) < rank(other)
     }
 
     /// One at a time: with two of the same identities the daemon tries both on what the peer proves, and proves itself by the

@@ -150,8 +150,16 @@ extension Demonstration {
     }
 
     /// Publishes a reading to the broker at the address that all head offices have.
-    /// - Parameter patience: how long the broker may take to confirm it, in seconds.
-    func publish(by device: PacketGateway.Attached, patience: Double = 2) async throws(LabError) -> Reading {
+    /// - Parameters:
+    ///   - patience: how long the broker may take to confirm it, in seconds.
+    ///   - authority: whose authority the device knows, for TLS; `nil`: in the clear.
+    func publish(
+        by device: PacketGateway.Attached, patience: Double = 2, trusting authority: LabLayout.Enterprise? = nil
+    ) async throws(LabError) -> Reading {
+        let access =
+            authority.map {
+                ["-p", "\(LabEnterprise.secureBrokerPort)", "--cafile", lab.enterprise($0).brokerAuthority]
+            } ?? ["-p", "\(LabEnterprise.brokerPort)"]
         let text = "\(Int.random(in: 1..<1_000_000_000)) Wh"
         let topic = "readings/\(device.sim.name)"
         let offices = LabLayout.Enterprise.allCases.filter(\.hasServices)
@@ -160,9 +168,8 @@ extension Demonstration {
             try await Command(
                 [
                     "timeout", "\(patience)", "mosquitto_pub", "-h", LabLayout.Enterprise.acme.host,
-                    "-p", "\(LabEnterprise.brokerPort)", "-A", "\(device.address)", "-i", device.sim.name, "-q", "1",
-                    "-t", topic, "-m", text,
-                ], in: lab.layout.name(of: .ran)
+                    "-A", "\(device.address)", "-i", device.sim.name, "-q", "1", "-t", topic, "-m", text,
+                ] + access, in: lab.layout.name(of: .ran)
             ).output().status == 0
         func places() -> [LabLayout.Enterprise] {
             offices.filter { lab.enterprise($0).messages.contains("\(topic) \(text)") }

@@ -32,6 +32,7 @@ public struct Demonstration: Sendable {
         case explainedName
         case vpnMade
         case telemetry
+        case secureTelemetry
         case threeWays
         case sameNetwork
         case uninvited
@@ -42,7 +43,9 @@ public struct Demonstration: Sendable {
         /// Those with VPNs build on each other: all of them are run, in their order, in a laboratory with all enterprises.
         public var needsEnterprises: Bool {
             switch self {
-            case .vpnMade, .telemetry, .threeWays, .sameNetwork, .uninvited, .remoteAccess, .failover, .wrongKey: true
+            case .vpnMade, .telemetry, .secureTelemetry, .threeWays, .sameNetwork, .uninvited, .remoteAccess, .failover,
+                .wrongKey:
+                true
             default: false
             }
         }
@@ -150,6 +153,7 @@ public struct Demonstration: Sendable {
             case .explainedName: try await explainedName()
             case .vpnMade: try await vpnMade()
             case .telemetry: try await telemetry()
+            case .secureTelemetry: try await secureTelemetry()
             case .threeWays: try await threeWays()
             case .sameNetwork: try await sameNetwork()
             case .uninvited:
@@ -209,6 +213,7 @@ extension Demonstration.Scene {
         case .explainedName: "explain, after a name was looked up"
         case .vpnMade: "a tenant makes a VPN to its head office"
         case .telemetry: "a meter reports to the head office, over MQTT and CoAP"
+        case .secureTelemetry: "a meter reports over TLS, and takes an order"
         case .threeWays: "one device, three ways: head office, a partner's VPN, the internet"
         case .sameNetwork: "another tenant makes a VPN to the same network elsewhere"
         case .uninvited: "a host of the head office reaches for a device"
@@ -242,6 +247,7 @@ extension Demonstration.Scene {
         case .explainedName: "the rule, the name, and until when the address stands for it"
         case .vpnMade: "within five seconds the tunnel is up and a reading at the head office's broker"
         case .telemetry: "both arrive, from the device's own address"
+        case .secureTelemetry: "both arrive; by another authority the device trusts nobody"
         case .threeWays: "telemetry, diagnostics and firmware each by its way, and nothing else"
         case .sameNetwork: "each tenant's devices reach their own enterprise at the same address"
         case .remoteAccess: "what the rule says arrives and nothing else"

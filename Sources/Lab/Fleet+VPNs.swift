@@ -15,7 +15,7 @@ extension Fleet {
     static func trackers(office route: String) -> String { policy(trackers, with: [office(by: route)]) }
 
     private static func office(by route: String) -> String {
-        "{name: office, to: [\(LabLayout.Enterprise.acme.host)], services: [mqtt, coap], route: \(route)}"
+        "{name: office, to: [\(LabLayout.Enterprise.acme.host)], services: [mqtt, mqtts, coap], route: \(route)}"
     }
 
     /// The policy with these rules before its own.

@@ -12,10 +12,14 @@ extension LabEnterprise {
 
     func beginServices() async throws(LabError) {
         guard place.hasServices else { return }
+        try await makeBrokerCertificate()
         let path = directory + "/mosquitto.conf"
         try LabFiles.write(
             """
             listener \(Self.brokerPort) \(place.host)
+            listener \(Self.secureBrokerPort) \(place.host)
+            certfile \(brokerCertificate)
+            keyfile \(brokerKey)
             allow_anonymous true
             persistence false
             user root

@@ -80,14 +80,15 @@ public struct LabEnterprise: Sendable {
         if let record = records.read(process) { try await records.stop(record) }
     }
 
-    /// Ends charon as a power cut would: its peers hear nothing. Where the kernel encrypts, that goes on without it until
-    /// the next one starts.
+    /// Ends charon as a power cut would: its peers hear nothing, and where the kernel encrypts it has no keys any more.
     public func killGateway() async throws(LabError) {
         guard let record = records.read(process), ProcessRecords.isRunning(record) else { return }
         kill(record.id, SIGKILL)
         try await waitUntil("\(record.name) has ended", within: .seconds(5), every: .milliseconds(1)) {
             () throws(LabError) in !ProcessRecords.isRunning(record)
         }
+        guard try await kernelEncrypts() else { return }
+        for what in ["state", "policy"] { try await Command(["ip", "-n", namespace, "xfrm", what, "flush"]).run() }
     }
 
     /// What `cordon vpn create --json` hands over once.

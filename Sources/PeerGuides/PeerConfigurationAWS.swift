@@ -83,7 +83,7 @@ struct AWSGuide: PeerGuide {
             all.append("AWS has no setting that forces ESP in UDP; it follows the gateway, which does.")
         }
         if facts.timing != clamped(facts.timing) {
-            all.append("AWS takes lifetimes of 900 to 28800 s for IKE and 900 to 3600 s for ESP, and DPD from 30 s.")
+            all.append("AWS takes lifetimes of 900 to 28800 s for IKE and 900 to 3600 s for ESP.")
         }
         return all
     }
@@ -155,7 +155,8 @@ struct AWSGuide: PeerGuide {
         }
         return "{\"PreSharedKey\":\"\(facts.keyText)\",\"IKEVersions\":[{\"Value\":\"ikev2\"}],"
             + phases.joined(separator: ",")
-            + ",\"DPDTimeoutSeconds\":\(timing.deadPeerSeconds),"
+            // Not how often it asks, but after how long it gives up; 30 is its least.
+            + ",\"DPDTimeoutSeconds\":\(max(30, timing.deadPeerSeconds)),"
             + "\"DPDTimeoutAction\":\"\(starts ? "restart" : "clear")\","
             + "\"StartupAction\":\"\(starts ? "start" : "add")\"}"
     }
@@ -164,7 +165,7 @@ struct AWSGuide: PeerGuide {
         PeerFacts.Timing(
             ikeLifetime: .seconds(min(28_800, max(900, timing.ikeSeconds))),
             childLifetime: .seconds(min(3600, max(900, timing.childSeconds))),
-            deadPeerDetection: .seconds(max(30, timing.deadPeerSeconds)))
+            deadPeerDetection: timing.deadPeerDetection)
     }
 
     private func tag(_ type: String, _ name: String) -> String {

@@ -82,14 +82,15 @@ public struct PeerFacts: Hashable, Sendable {
         }
     }
 
-    /// When keys are made anew, and when an end that says nothing is asked.
+    /// When keys are made anew, and when an end that says nothing is asked: after as long as the gateway itself asks
+    /// (`vpn.dead-peer-seconds`), so that either end finds out about as soon that the other has died.
     public struct Timing: Hashable, Sendable {
         public let ikeLifetime: Duration
         public let childLifetime: Duration
         public let deadPeerDetection: Duration
 
         public static let standard = Timing(
-            ikeLifetime: .seconds(14_400), childLifetime: .seconds(3600), deadPeerDetection: .seconds(30))
+            ikeLifetime: .seconds(14_400), childLifetime: .seconds(3600), deadPeerDetection: .seconds(10))
 
         public init(ikeLifetime: Duration, childLifetime: Duration, deadPeerDetection: Duration) {
             self.ikeLifetime = ikeLifetime

@@ -248,6 +248,39 @@ import VICI
         #expect(book.told(at: 2000) == ["initiate vpn-1"])
     }
 
+    @Test func `after the daemon's death those that were up come first, and silent peers wait on`() throws {
+        let book = Self.book(try (1...6).map { try TestTunnel.setup($0, tenant: Int64($0)) })
+        book.connect(at: 0)
+        #expect(book.told(at: 0).count == 6)
+        #expect(book.told(at: 0).count == 6)
+        // Of the fifth nothing has been heard yet, the sixth and the fourth are up.
+        for number: UInt32 in 1...3 {
+            book.say([TestTunnel.log(number, "giving up after 3 retransmits")], of: number, at: 10)
+        }
+        for number: UInt32 in [4, 6] { book.say(try TestTunnel.up(number, sa: number), of: number, at: 10) }
+        book.judge(at: 600)
+        book.disconnected(at: Timestamp(milliseconds: 700))
+        book.connect(at: 800)
+        // So many are loaded at a time, and begun before all others are loaded.
+        #expect(book.told(at: 800, limit: 2) == ["load vpn-4 with vpn-4.1", "load vpn-6 with vpn-6.1"])
+        #expect(
+            book.told(at: 800, limit: 2) == [
+                "load vpn-1 with vpn-1.1", "load vpn-2 with vpn-2.1", "initiate vpn-4", "initiate vpn-6",
+            ])
+        for number: UInt32 in [4, 6] { book.say(try TestTunnel.up(number, sa: number), of: number, at: 850) }
+        #expect(book.told(at: 900, limit: 2) == ["load vpn-3 with vpn-3.1", "load vpn-5 with vpn-5.1"])
+        // One that the former daemon had asked in vain is not new to this one.
+        #expect(book.told(at: 900, limit: 2) == ["initiate vpn-5"])
+        #expect(book.told(at: 1500, limit: 2) == [])
+        #expect(book.told(at: 2000, limit: 2) == ["initiate vpn-1"])
+        #expect(book.state(of: VPN.ID(1))?.attempt.failures == 1)
+        // It came up without a word of it, and the next daemon ends too.
+        book.say(try TestTunnel.up(1, sa: 9), of: 1, at: 2100)
+        book.disconnected(at: Timestamp(milliseconds: 3000))
+        book.connect(at: 3000)
+        #expect(book.told(at: 3000, limit: 3).map { $0.prefix(10) } == ["load vpn-1", "load vpn-4", "load vpn-6"])
+    }
+
     @Test func `what is removed is unloaded with all its keys, also when it could not be said at once`() throws {
         let book = Self.book([try TestTunnel.setup(1, keys: [2, 1])])
         book.connect(at: 0)

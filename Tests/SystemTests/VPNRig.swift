@@ -5,9 +5,16 @@ import Testing
 
 /// A laboratory with enterprises, two tenants with devices, and no VPN yet.
 struct VPNRig: Sendable {
+    /// Who encrypts, here and at the enterprises: the kernel where it can.
+    enum Path: String, Sendable {
+        case kernel
+        case userSpace = "user-space"
+    }
+
     let lab: Laboratory
     let acme: [PacketGateway.Attached]
     let globex: [PacketGateway.Attached]
+    let path: Path
 
     @TaskLocal static var current: VPNRig?
 
@@ -39,7 +46,24 @@ struct VPNRig: Sendable {
                 }
                 END
                 """)
-        return VPNRig(lab: lab, acme: fleets[0], globex: fleets[1])
+        return VPNRig(lab: lab, acme: fleets[0], globex: fleets[1], path: try await path(in: lab))
+    }
+
+    /// As a plan says it; as it must be, if the caller of the tests says how (`CORDON_EXPECTED_PATH`).
+    private static func path(in lab: Laboratory) async throws -> Path {
+        struct Plan: Decodable, Sendable { let path: String }
+        let place = LabLayout.Enterprise.acme
+        let plan = try await lab.cli.answers(
+            [
+                "vpn", "create", "planned", "--tenant", "acme", "--peer", place.address, "--remote-network",
+                place.network, "--dry-run", "--json",
+            ], as: Plan.self)
+        let word = try #require(plan.first).path
+        let path = try #require(Path(rawValue: word))
+        if let expected = ProcessInfo.processInfo.environment["CORDON_EXPECTED_PATH"] {
+            try #require(path.rawValue == expected, "this kernel does not do ESP, or is not seen to")
+        }
+        return path
     }
 
     /// Makes the SIMs' tenant and attaches their devices.
@@ -209,6 +233,7 @@ struct VPNRig: Sendable {
 }
 
 /// Asks `condition` until it holds.
+/// - Parameter limit: as on a machine that is not emulated (``Patience``).
 /// - Returns: after how long it did.
 @discardableResult
 func eventually(
@@ -216,6 +241,7 @@ func eventually(
     _ condition: () async throws -> Bool
 ) async throws -> Duration {
     let start = ContinuousClock.now
+    let limit = limit * Patience.factor
     while try await !condition() {
         try #require(ContinuousClock.now - start < limit, "\(what): not within \(limit)")
         try await Task.sleep(for: interval)

@@ -86,11 +86,11 @@ extension VPNTests {
         }
     }
 
-    /// Whether a connection comes about within a second.
+    /// Whether a connection comes about within a second (``Patience``).
     private func connects(from source: String, at enterprise: LabEnterprise, to target: String) -> Bool {
         shell(
             "ip netns exec \(enterprise.namespace) socat -u OPEN:/dev/null "
-                + "TCP:\(target),bind=\(source),connect-timeout=1 2>/dev/null"
+                + "TCP:\(target),bind=\(source),connect-timeout=\(Patience.factor) 2>/dev/null"
         ).status == 0
     }
 
@@ -102,12 +102,13 @@ extension VPNTests {
             let (host, device) = (LabLayout.Enterprise.acme.host, rig.acme[0].address)
             // Upwards and downwards: what was sent in one direction comes back in the other.
             let octets = 2_000_000
+            let seconds = 20 * Patience.factor
             let count = try output(
                 of: """
-                    timeout 20 ip netns exec \(enterprise.namespace) \
+                    timeout \(seconds) ip netns exec \(enterprise.namespace) \
                         socat -b 65536 TCP-LISTEN:8080,bind=\(host),reuseaddr EXEC:cat & \
                     until ip netns exec \(enterprise.namespace) ss -Hltn 'sport = :8080' | grep -q 8080; do sleep 0.02; done; \
-                    head -c \(octets) /dev/zero | timeout 20 ip netns exec \(rig.lab.layout.name(of: .ran)) \
+                    head -c \(octets) /dev/zero | timeout \(seconds) ip netns exec \(rig.lab.layout.name(of: .ran)) \
                         socat -b 65536 -t 5 - TCP:\(host):8080,bind=\(device) | wc -c; wait
                     """)
             #expect(Int(count) == octets)

@@ -7,7 +7,7 @@
 # Note: RouterOS has no setting that forces ESP in UDP; with nat-traversal it follows the gateway, which does.
 # Note: RouterOS also starts the tunnel by itself; that does no harm.
 
-/ip ipsec profile add name="cordon-hq" enc-algorithm=aes-256 hash-algorithm=sha256 prf-algorithm=sha256 dh-group=modp2048 lifetime=14400s dpd-interval=30s dpd-maximum-failures=4 nat-traversal=yes
+/ip ipsec profile add name="cordon-hq" enc-algorithm=aes-256 hash-algorithm=sha256 prf-algorithm=sha256 dh-group=modp2048 lifetime=14400s dpd-interval=10s dpd-maximum-failures=4 nat-traversal=yes
 /ip ipsec proposal add name="cordon-hq" auth-algorithms=sha256 enc-algorithms=aes-256-cbc pfs-group=modp2048 lifetime=3600s
 /ip ipsec peer add name="cordon-hq" address=203.0.113.1/32 exchange-mode=ike2 profile="cordon-hq" passive=no send-initial-contact=yes
 /ip ipsec identity add peer="cordon-hq" auth-method=pre-shared-key secret="<the key that was shown when the VPN was made>" my-id=user-fqdn:vpn@acme.example remote-id=fqdn:hq.acme.vpn.operator.example

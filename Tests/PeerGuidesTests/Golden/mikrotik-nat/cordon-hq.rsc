@@ -1,7 +1,7 @@
 # Cordon: VPN hq of tenant acme, the enterprise's end (MikroTik RouterOS).
 # Follows: RouterOS 7, IPsec (help.mikrotik.com/docs/display/ROS/IPsec).
 
-/ip ipsec profile add name="cordon-hq" enc-algorithm=aes-256 hash-algorithm=sha256 prf-algorithm=sha256 dh-group=modp2048 lifetime=14400s dpd-interval=30s dpd-maximum-failures=4 nat-traversal=yes
+/ip ipsec profile add name="cordon-hq" enc-algorithm=aes-256 hash-algorithm=sha256 prf-algorithm=sha256 dh-group=modp2048 lifetime=14400s dpd-interval=10s dpd-maximum-failures=4 nat-traversal=yes
 /ip ipsec proposal add name="cordon-hq" auth-algorithms=sha256 enc-algorithms=aes-256-cbc pfs-group=modp2048 lifetime=3600s
 /ip ipsec peer add name="cordon-hq" address=203.0.113.1/32 exchange-mode=ike2 profile="cordon-hq" passive=no send-initial-contact=yes
 /ip ipsec identity add peer="cordon-hq" auth-method=pre-shared-key secret="mzxw6ytboi4dsmrrgqztamjvgm2tmnzyhezdgnbvgy3tqojqgezq" my-id=fqdn:vpn.acme.example remote-id=fqdn:hq.acme.vpn.operator.example
