@@ -145,7 +145,7 @@ final class NameBook: Sendable {
         state.alarms.append(Alarm(policy: policy, name: isNameFull ? name : nil))
         let facts = names.addresses.flatMap { address, entry in
             entry.facts.filter { !isNameFull || $0.name == name }.map { (address: address, fact: $0) }
-        }.sorted { $0.fact.until < $1.fact.until }
+        }.sorted { ($0.fact.until, $0.fact.number) < ($1.fact.until, $1.fact.number) }
         let limit = isNameFull ? limits.addressesPerName : limits.factsPerPolicy
         for (address, fact) in facts.prefix(facts.count - limit + limit / 10) {
             forget(FactKey(policy: policy, address: address, name: fact.name), &state)

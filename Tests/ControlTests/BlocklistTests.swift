@@ -66,7 +66,7 @@ import Testing
         _ name: Name = ads, of tenant: Name? = nil, in bench: Bench,
         until isThere: (ControlPlane.BlocklistView) -> Bool
     ) async throws -> ControlPlane.BlocklistView {
-        for _ in 0..<400 {
+        for _ in 0..<6000 {
             let view = try await bench.control.blocklist(name, of: tenant, by: .system)
             if isThere(view) { return view }
             try await Task.sleep(for: .milliseconds(25))
@@ -175,7 +175,7 @@ import Testing
             #expect(again.blocklists.exceptions(of: tenant.id).map(\.description) == ["fine.bad.example"])
             #expect(try await again.blocklist(Self.ads, of: nil, by: .system).state == .loading)
             try await Bench.running(again) {
-                for _ in 0..<400 where try await again.blocklist(Self.ads, of: nil, by: .system).state != .ready {
+                for _ in 0..<6000 where try await again.blocklist(Self.ads, of: nil, by: .system).state != .ready {
                     try await Task.sleep(for: .milliseconds(25))
                 }
                 #expect(again.blocklists.filterLists(for: tenant.id, [Self.ads]).map(\.name) == [Self.ads])

@@ -292,7 +292,7 @@ import Testing
 
     /// Waits for what another task does.
     private func eventually(_ isSo: () async throws -> Bool) async throws {
-        for _ in 0..<500 {
+        for _ in 0..<6000 {
             if try await isSo() { return }
             try await Task.sleep(for: .milliseconds(10))
         }

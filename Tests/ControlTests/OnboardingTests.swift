@@ -67,7 +67,8 @@ import Testing
         var pools: [AddressPoolUsage]
         var audit: Int64?
         var rulesets: [PolicyMark: Ruleset]
-        var entries: [VPNNumber: VPNEntry]
+        /// Whether they are up is not the caller's doing.
+        var entries: Set<VPNNumber>
 
         init(_ bench: Bench) async throws {
             let kernel = bench.kernel.now
@@ -87,7 +88,7 @@ import Testing
             points = try store.accessPoints()
             pools = try store.pools()
             audit = try store.audit(before: nil, limit: 1).first?.id
-            (rulesets, entries) = (kernel.rulesets, kernel.vpns)
+            (rulesets, entries) = (kernel.rulesets, Set(kernel.vpns.keys))
         }
     }
 

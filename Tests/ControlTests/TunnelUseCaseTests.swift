@@ -245,7 +245,7 @@ import VICI
         let lookUp = { @Sendable (name: DomainName) async -> [IPAddress] in
             asked.withLock { $0 += 1 }
             // Ten seconds at most: as long as servers that are silent.
-            for _ in 0..<200 where !isAdmitted.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(50)) }
+            for _ in 0..<1200 where !isAdmitted.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(50)) }
             return isAdmitted.withLock { $0 } ? [address] : []
         }
         try await Self.run(lookUp: lookUp) { bench, daemon in
