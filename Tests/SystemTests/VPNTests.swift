@@ -62,9 +62,9 @@ import VICI
         try await eventually("what may pass passes", within: .seconds(2)) { own.receive()?.bytes == [9] }
         // The kernel's ESP has an interface for each tunnel, which says whose both kinds are. charon's own tells them by
         // their addresses, and a device's of another tenant, at an address that both tenants have, could be of either.
-        let (ofVPN, unknofVPN) = rig.path == .kernel ? (20, 0) : (10, 10)
+        let (ofVPN, ofNobody) = rig.path == .kernel ? (20, 0) : (10, 10)
         try await eventually("what may not is counted", within: .seconds(10)) {
-            try await refused() == before.own + ofVPN && unassigned() == before.unknown + unknofVPN
+            try await refused() == before.own + ofVPN && unassigned() == before.unknown + ofNobody
         }
         #expect(own.receive() == nil && other.receive() == nil)
         #expect(try await rig.diagnose().faults.map(\.code) == ["refused-packets"])
