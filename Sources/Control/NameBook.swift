@@ -106,10 +106,8 @@ final class NameBook: Sendable {
 
     init(limits: NameLimits) { self.limits = limits }
 
-    /// - Returns: whether there is something for the kernel; `then` has been called when not.
-    func learn(
-        _ lesson: NameLesson, at time: Int64, then: @escaping @Sendable (NameLessonResult) -> Void
-    ) -> Bool {
+    /// Calls `then` before it returns when there is nothing for the kernel.
+    func learn(_ lesson: NameLesson, at time: Int64, then: @escaping @Sendable (NameLessonResult) -> Void) {
         let life = min(max(Int64(lesson.timeToLive), limits.leastSeconds), limits.mostSeconds)
         let isMissing = state.withLock { state in
             var isMissing = false
@@ -134,7 +132,6 @@ final class NameBook: Sendable {
             return isMissing
         }
         if !isMissing { then(.inForce) }
-        return isMissing
     }
 
     /// Drops the oldest facts of a name or a policy that has too many: a tenth of them, so that this is not done for each.

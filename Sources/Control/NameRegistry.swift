@@ -112,7 +112,7 @@ final class NameRegistry: NameService {
         guard let filter = policies.withLock({ $0.known[lesson.policy]?.filter }),
             lesson.names.contains(where: { filter.isRuled(WireName($0)) })
         else { return then(.inForce) }
-        _ = book.learn(lesson, at: seconds, then: then)
+        book.learn(lesson, at: seconds, then: then)
     }
 
     func giveLessons() {
