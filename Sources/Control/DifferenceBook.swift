@@ -30,55 +30,58 @@ final class DifferenceBook: Sendable {
         var repeats: [(tenant: Tenant.ID, repeats: Repeats)] = []
     }
 
-    private let tenants = Mutex<[Tenant.ID: Repeats]>([:])
+    /// Of each tenant of whom something was told in its window.
+    typealias State = [Tenant.ID: Repeats]
+
+    private let state = Mutex(State())
 
     /// - Parameter isLast: nobody asks again, so that windows end early.
-    func take(_ differences: [Difference], at time: Timestamp, isLast: Bool = false) -> Told {
-        tenants.withLock { tenants in
-            var told = Told()
-            for (tenant, repeats) in tenants.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-                // A clock that was set back ends a window too.
-                let isOpen = (0..<Self.window).contains(time.milliseconds - repeats.since.milliseconds)
-                guard !isOpen || isLast else { continue }
-                if repeats.sessions > 0 { told.repeats.append((tenant, repeats)) }
-                tenants[tenant] = repeats.sessions > 0 ? Repeats(since: time) : nil
-            }
-            for one in differences {
-                guard var repeats = tenants[one.session.tenant] else {
-                    told.firsts.append(one)
-                    tenants[one.session.tenant] = Repeats(since: time)
-                    continue
-                }
-                repeats.sessions += 1
-                repeats.counted &+= one.usage.counted.octets
-                repeats.reported &+= one.usage.reported.octets
-                tenants[one.session.tenant] = repeats
-            }
-            return told
+    /// - Returns: what is to be told, and what to keep once that is stored; until then nothing is changed.
+    func told(of differences: [Difference], at time: Timestamp, isLast: Bool = false) -> (Told, next: State) {
+        var (told, next) = (Told(), state.withLock { $0 })
+        for (tenant, repeats) in next.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            // A clock that was set back ends a window too.
+            let isOpen = (0..<Self.window).contains(time.milliseconds - repeats.since.milliseconds)
+            guard !isOpen || isLast else { continue }
+            if repeats.sessions > 0 { told.repeats.append((tenant, repeats)) }
+            next[tenant] = repeats.sessions > 0 ? Repeats(since: time) : nil
         }
+        for one in differences {
+            guard var repeats = next[one.session.tenant] else {
+                told.firsts.append(one)
+                next[one.session.tenant] = Repeats(since: time)
+                continue
+            }
+            repeats.sessions += 1
+            repeats.counted &+= one.usage.counted.octets
+            repeats.reported &+= one.usage.reported.octets
+            next[one.session.tenant] = repeats
+        }
+        return (told, next)
     }
+
+    func keep(_ next: State) { state.withLock { $0 = next } }
 }
 
 extension StoreTransaction {
     /// Tells of sessions that have ended and whose NAS counts otherwise.
-    /// - Returns: how many events there were to tell.
-    @discardableResult
+    /// - Returns: what the book is to keep when this is stored.
     func tellDifferences(
         _ ended: [Session.ID: EndedUsage], _ book: DifferenceBook, at time: Timestamp, isLast: Bool = false
-    ) throws -> Int {
+    ) throws -> DifferenceBook.State {
         var differences: [DifferenceBook.Difference] = []
         for (id, usage) in ended.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where usage.isDiffering {
             // One that has been removed is nobody's to look into.
             guard let session = try session(id) else { continue }
             differences.append(.init(session: session, usage: usage))
         }
-        let told = book.take(differences, at: time, isLast: isLast)
+        let (told, next) = book.told(of: differences, at: time, isLast: isLast)
         for one in told.firsts { try appendEvent(.differs(one.session, one.usage, at: time)) }
         for (id, repeats) in told.repeats {
             guard let tenant = try tenant(id) else { continue }
             try appendEvent(.differ(tenant, repeats, at: time))
         }
-        return told.firsts.count + told.repeats.count
+        return next
     }
 }
 
@@ -87,7 +90,7 @@ extension ControlPlane {
     func tellAllDifferences() async {
         let (book, now) = (differences, now())
         do {
-            try await store.write { store in _ = try store.tellDifferences([:], book, at: now, isLast: true) }
+            book.keep(try await store.write { try $0.tellDifferences([:], book, at: now, isLast: true) })
         } catch {
             logger.error("differences of usage could not be recorded as events", metadata: ["error": "\(error)"])
         }

@@ -203,10 +203,11 @@ extension ControlPlane {
             try await deleteOrphans(beside: seen, at: round.time)
         }
         let (last, ended, differences) = (round.time, round.ended, differences)
-        try await store.write { store in
+        let next = try await store.write { store in
             try store.setLastUsageRound(last)
-            try store.tellDifferences(ended, differences, at: last)
+            return try store.tellDifferences(ended, differences, at: last)
         }
+        differences.keep(next)
         return round
     }
 
