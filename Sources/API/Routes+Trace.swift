@@ -69,7 +69,9 @@ enum TraceAnswer: Encodable {
         init(_ status: TraceStatus, endedBy reason: String? = nil) {
             type = reason == nil ? "status" : "end"
             self.reason = reason
-            addresses = status.addresses.map { "\($0)" }
+            addresses = status.addresses.map { address in
+                if case .v6 = address { "\(address)/64" } else { "\(address)" }
+            }
             packets = status.packets
             leftOut = status.leftOut
         }
@@ -106,9 +108,9 @@ enum TraceAnswer: Encodable {
             time = "\(judged.time)"
             direction = isOut ? "from-device" : "to-device"
             `protocol` = packet.protocol
-            source = "\(isOut ? packet.device : packet.remote)"
+            source = "\(isOut ? packet.address : packet.remote)"
             sourcePort = isOut ? packet.devicePort : packet.remotePort
-            destination = "\(isOut ? packet.remote : packet.device)"
+            destination = "\(isOut ? packet.remote : packet.address)"
             destinationPort = isOut ? packet.remotePort : packet.devicePort
             octets = packet.octets
             verdict = judged.isAllowed ? "allow" : "block"

@@ -69,7 +69,7 @@ private struct TraceRun {
     private(set) var status = TraceStatus()
     private var told: (status: TraceStatus, at: ContinuousClock.Instant)?
     /// The sessions by their addresses, with the times of their beginning.
-    private var sessions: [IPv4Address: Timestamp] = [:]
+    private var sessions: [IPAddress: Timestamp] = [:]
     private var reference: TraceReference?
     /// What was in force before, and until when.
     private var earlier: (reference: TraceReference, until: Timestamp)?
@@ -148,9 +148,8 @@ private struct TraceRun {
             return (try store.activeSessions(of: sim.id), policy, control.book.changesOfScope(of: sim.tenant))
         }
         guard let found else { return false }
-        // Packets of IPv6 are not traced.
         sessions = Dictionary(
-            found.sessions.compactMap { session in session.ipv4.map { ($0, session.startedAt) } }
+            found.sessions.flatMap { session in session.devices.map { ($0, session.startedAt) } }
         ) { $1 }
         status.addresses = sessions.keys.sorted()
         trace.hub.move(trace.membership, to: Set(sessions.keys))
@@ -198,12 +197,12 @@ struct TraceCount {
     /// At one so long before that those packets have come by now.
     private var settled: UInt64 = 0
     private var waiting: (all: UInt64, since: ContinuousClock.Instant)?
-    private var last: [IPv4Address: UInt64] = [:]
+    private var last: [IPAddress: UInt64] = [:]
 
     var leftOut: UInt64 { settled > seen ? settled - seen : 0 }
 
     /// What a device has had before the first reading is not this trace's. A count that went back began anew.
-    mutating func note(_ counts: [IPv4Address: UInt64], at time: ContinuousClock.Instant = .now) {
+    mutating func note(_ counts: [IPAddress: UInt64], at time: ContinuousClock.Instant = .now) {
         if let waiting, time - waiting.since >= .milliseconds(500) {
             settled = waiting.all
             self.waiting = nil
@@ -215,7 +214,7 @@ struct TraceCount {
         if waiting == nil { waiting = (all, time) }
     }
 
-    mutating func forget(allBut devices: some Collection<IPv4Address>) {
+    mutating func forget(allBut devices: some Collection<IPAddress>) {
         last = last.filter { devices.contains($0.key) }
     }
 }

@@ -11,8 +11,9 @@ public enum TraceEvent: Sendable {
 }
 
 public struct TraceStatus: Hashable, Sendable {
-    /// Of the SIM's sessions. None: it has no session, and what it does is waited for.
-    public var addresses: [IPv4Address] = []
+    /// Of the SIM's sessions: IPv4 addresses, and the first of each /64. None: it has no session, and what it does is waited
+    /// for.
+    public var addresses: [IPAddress] = []
     /// Packets that were told.
     public var packets = 0
     /// Packets that were not, because there were too many.

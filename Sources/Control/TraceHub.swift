@@ -12,7 +12,7 @@ final class TraceHub: Service {
     struct Batch: Sendable {
         let packets: [TracedPacket]
         /// How many packets each device has had; `nil` between two readings.
-        let counts: [IPv4Address: UInt64]?
+        let counts: [IPAddress: UInt64]?
         /// The packets were noted after this time, and before that.
         let since: Timestamp
         let time: Timestamp
@@ -31,7 +31,7 @@ final class TraceHub: Service {
 
     private struct Member {
         let owner: APIToken.Role
-        var addresses: Set<IPv4Address>
+        var addresses: Set<IPAddress>
         let deliveries: AsyncStream<Delivery>.Continuation
     }
 
@@ -69,7 +69,7 @@ final class TraceHub: Service {
     // MARK: Members
 
     /// - Throws: `.tooMany`, when as many trace as may.
-    func join(_ owner: APIToken.Role, addresses: Set<IPv4Address>) throws(ControlError) -> Membership {
+    func join(_ owner: APIToken.Role, addresses: Set<IPAddress>) throws(ControlError) -> Membership {
         let (deliveries, continuation) = AsyncStream<Delivery>.makeStream(
             bufferingPolicy: .bufferingNewest(Self.waiting))
         let id = try state.withLock { state throws(ControlError) in
@@ -86,7 +86,7 @@ final class TraceHub: Service {
         return Membership(id: id, deliveries: deliveries)
     }
 
-    func move(_ membership: Membership, to addresses: Set<IPv4Address>) {
+    func move(_ membership: Membership, to addresses: Set<IPAddress>) {
         state.withLock { state in
             guard state.members[membership.id] != nil, state.members[membership.id]?.addresses != addresses else {
                 return
@@ -135,7 +135,7 @@ final class TraceHub: Service {
                 let counts = isDue ? try tracing.tracedCounts() : nil
                 if isDue { nextCount = ContinuousClock.now + .seconds(1) }
                 edition = present
-                let packets = Dictionary(grouping: try tracing.tracedPackets(), by: \.device)
+                let packets = try tracing.tracedPackets()
                 let time = now()
                 for member in members.values {
                     deliver(packets, counts, since: since, time: time, to: member)
@@ -154,10 +154,9 @@ final class TraceHub: Service {
     }
 
     private func deliver(
-        _ packets: [IPv4Address: [TracedPacket]], _ counts: [IPv4Address: UInt64]?, since: Timestamp, time: Timestamp,
-        to member: Member
+        _ packets: [TracedPacket], _ counts: [IPAddress: UInt64]?, since: Timestamp, time: Timestamp, to member: Member
     ) {
-        let own = member.addresses.sorted().flatMap { packets[$0] ?? [] }
+        let own = packets.filter { member.addresses.contains($0.device) }
         guard !own.isEmpty || counts != nil else { return }
         member.deliveries.yield(
             .batch(

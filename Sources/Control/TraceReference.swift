@@ -30,7 +30,7 @@ struct TraceReference: Sendable {
             guard counter == "blocked", packet.direction == .fromDevice, !isAnswer else {
                 return verdict(.gateway, Self.words(for: counter, packet), nil)
             }
-            return verdict(.rule, Self.words(for: explanation), difference(from: explanation, packet))
+            return verdict(.rule, words(for: explanation, packet), difference(from: explanation, packet))
         case .passed:
             if packet.isError {
                 return verdict(.answer, "an ICMP error about a connection, which goes the connection's way", nil)
@@ -38,27 +38,32 @@ struct TraceReference: Sendable {
             if packet.isReply {
                 let rule = explanation.map { ": " + Self.words(for: $0) } ?? ""
                 return verdict(
-                    .answer, "an answer" + rule, packet.direction == .toDevice ? blockedAnswer(explanation) : nil)
+                    .answer, "an answer" + rule,
+                    packet.direction == .toDevice ? blockedAnswer(explanation, packet) : nil)
             }
             if case .policy = packet.judgedBy {
-                return verdict(.rule, Self.words(for: explanation), difference(from: explanation, packet))
+                return verdict(.rule, words(for: explanation, packet), difference(from: explanation, packet))
             }
             guard packet.direction == .fromDevice else { return verdict(.gateway, "let in to the device", nil) }
             return verdict(
-                .flow, "of a connection that passes: " + Self.words(for: explanation),
+                .flow, "of a connection that passes: " + words(for: explanation, packet),
                 difference(from: explanation, packet))
         }
     }
 
     /// The packet that opened the device's connection; `nil` for what no rule of the device's own policy judges.
     private func flow(of packet: TracedPacket) -> PacketQuery? {
-        guard !packet.isError, packet.isReply == (packet.direction == .toDevice) else { return nil }
+        guard !packet.isError, !packet.hasExtension, packet.isReply == (packet.direction == .toDevice) else {
+            return nil
+        }
         return PacketQuery(destination: packet.remote, protocol: packet.protocol, port: packet.remotePort)
     }
 
     // MARK: Where kernel and reference differ
 
     private func difference(from explanation: Explanation?, _ packet: TracedPacket) -> String? {
+        // What is behind an extension header the kernel has seen, and its trace does not say.
+        guard !packet.hasExtension else { return nil }
         // `nil`: its session has ended in between.
         guard packet.policy == nil || packet.policy == policy?.mark ?? .blockAll else {
             return "the gateway judges the device by another policy"
@@ -79,11 +84,20 @@ struct TraceReference: Sendable {
         return "in the gateway \(name) decided"
     }
 
-    private func blockedAnswer(_ explanation: Explanation?) -> String? {
-        (explanation?.decision.verdict ?? .block) == .block ? "by the policy its connection should be blocked" : nil
+    private func blockedAnswer(_ explanation: Explanation?, _ packet: TracedPacket) -> String? {
+        packet.hasExtension
+            ? nil
+            : (explanation?.decision.verdict ?? .block) == .block
+                ? "by the policy its connection should be blocked" : nil
     }
 
     // MARK: Words
+
+    private func words(for explanation: Explanation?, _ packet: TracedPacket) -> String {
+        packet.hasExtension
+            ? "a rule of the policy, or its default: the trace does not say what is behind an IPv6 extension header"
+            : Self.words(for: explanation)
+    }
 
     private static func words(for explanation: Explanation?) -> String {
         guard let explanation else { return "the SIM has no policy, so everything is blocked" }

@@ -4,7 +4,7 @@ public import PolicyCompiler
 import Synchronization
 
 extension Kernel: PacketTracing {
-    public func trace(_ devices: Set<IPv4Address>) throws(DataPlaneError) {
+    public func trace(_ devices: Set<IPAddress>) throws(DataPlaneError) {
         try tracer.withLock { tracer throws(DataPlaneError) in
             try tracer.trace(devices) { change throws(DataPlaneError) in
                 try core.withLock { core throws(DataPlaneError) in try core.commit(change) }
@@ -18,7 +18,7 @@ extension Kernel: PacketTracing {
         return core.withLock { $0.told(trails) }
     }
 
-    public func tracedCounts() throws(DataPlaneError) -> [IPv4Address: UInt64] {
+    public func tracedCounts() throws(DataPlaneError) -> [IPAddress: UInt64] {
         try tracer.withLock { tracer throws(DataPlaneError) in try tracer.counts() }
     }
 }
@@ -49,12 +49,12 @@ extension KernelCore {
     }
 
     private func packet(
-        _ trail: PacketTrail, _ direction: TracedPacket.Direction, _ isReply: Bool, device: IPv4Address,
+        _ trail: PacketTrail, _ direction: TracedPacket.Direction, _ isReply: Bool, device address: IPAddress,
         _ rules: inout ChainRules
     ) -> TracedPacket {
         let header = trail.header
         let isOut = direction == .fromDevice
-        let policy = devices[device]?.policy
+        let policy = device(address)?.policy
         let fate = fate(trail, direction, &rules)
         var judge = TracedPacket.Judge.nobody
         if isOut {
@@ -65,7 +65,8 @@ extension KernelCore {
             }
         }
         return TracedPacket(
-            device: device, remote: isOut ? header.destination : header.source, direction: direction, isReply: isReply,
+            address: address, remote: isOut ? header.destination : header.source, direction: direction,
+            isReply: isReply,
             protocol: header.protocol, devicePort: isOut ? header.sourcePort : header.destinationPort,
             remotePort: isOut ? header.destinationPort : header.sourcePort, isError: header.isError,
             octets: header.octets, fate: fate, judgedBy: judge, policy: policy)
@@ -86,12 +87,16 @@ extension KernelCore {
     /// The number of a rule of the policy in force. A policy that looks packets up in maps does not tell it.
     private func number(of met: PacketTrail.Rule, policy: PolicyMark, _ rules: inout ChainRules) -> Int? {
         guard let handle = met.handle, let serial = chains.serial(of: policy), let ruleset = chains.rulesets[policy],
-            ChainPlace.outward(.ipv4).name(serial: serial) == met.chain,
             let place = found(met.chain, &rules)[handle]?.place
         else { return nil }
         // As with what rules have counted: one rule with a counter for each box, the default's behind them.
-        let rules = ruleset.form.steps.compactMap { if case .box(let box) = $0 { box.rule } else { nil } }
-        return place < rules.count ? rules[place] : ruleset.default
+        let numbers: [Int]
+        switch met.chain {
+        case ChainPlace.outward(.ipv4).name(serial: serial): numbers = ruleset.form.boxRules
+        case ChainPlace.outward(.ipv6).name(serial: serial): numbers = ruleset.form6?.boxRules ?? []
+        default: return nil
+        }
+        return place < numbers.count ? numbers[place] : ruleset.default
     }
 
     private func found(_ chain: String, _ rules: inout ChainRules) -> [UInt64: ChainRules.Rule] {
@@ -144,4 +149,8 @@ extension TableReader {
 
 extension Attributes {
     fileprivate static var none: Attributes { Attributes(bytes: UnsafeRawBufferPointer(start: nil, count: 0)) }
+}
+
+extension Ruleset.Form {
+    fileprivate var boxRules: [Int] { steps.compactMap { if case .box(let box) = $0 { box.rule } else { nil } } }
 }

@@ -58,7 +58,7 @@ extension KernelCore {
             way: ways.flatMap { $0.indices.contains(index) ? $0[index] : nil })
     }
 
-    private func device(_ address: IPAddress) -> (policy: PolicyMark, group: GroupNumber?)? {
+    func device(_ address: IPAddress) -> (policy: PolicyMark, group: GroupNumber?)? {
         switch address {
         case .v4(let address): devices[address].map { ($0.policy, $0.group) }
         case .v6(let address):

@@ -7,7 +7,7 @@ struct PacketTracer {
     private let sgiInterface: InterfaceName
     private let namespace: NetworkNamespace
     /// `nil`: not known. An earlier process may have left the table.
-    private var devices: Set<IPv4Address>?
+    private var devices: Set<IPAddress>?
     private var open: Sockets?
     private var assembly = TraceAssembly()
 
@@ -26,7 +26,7 @@ struct PacketTracer {
 
     /// - Parameter commit: makes a change in the kernel, and keeps account of it.
     mutating func trace(
-        _ wanted: Set<IPv4Address>, commit: (TraceTable.Change) throws(DataPlaneError) -> Void
+        _ wanted: Set<IPAddress>, commit: (TraceTable.Change) throws(DataPlaneError) -> Void
     ) throws(DataPlaneError) {
         guard wanted != devices else { return }
         let present = devices ?? []
@@ -79,7 +79,7 @@ struct PacketTracer {
         return ended
     }
 
-    mutating func counts() throws(DataPlaneError) -> [IPv4Address: UInt64] {
+    mutating func counts() throws(DataPlaneError) -> [IPAddress: UInt64] {
         guard let open, devices?.isEmpty == false else { return [:] }
         do throws(DataPlaneError) {
             return try open.table.counts()

@@ -22,7 +22,7 @@ struct TraceEvent {
         case onward
     }
 
-    /// `nil` for what is no message of a trace, and for packets that are not IPv4.
+    /// `nil` for what is no message of a trace.
     init?(_ message: NetlinkMessage) {
         guard message.type == UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(NFT_MSG_TRACE.rawValue) else { return nil }
         var fields: [UInt16: Attribute] = [:]
@@ -53,35 +53,47 @@ struct TraceEvent {
 
 /// What a trace is told of a packet's octets.
 struct PacketHeader: Hashable {
-    let source: IPv4Address
-    let destination: IPv4Address
+    let source: IPAddress
+    let destination: IPAddress
     let `protocol`: UInt8
     let octets: Int
     /// Of TCP and UDP.
     let sourcePort: UInt16?
     let destinationPort: UInt16?
-    /// An ICMP message about another packet (RFC 792).
+    /// An ICMP message about another packet (RFC 792, RFC 4443 §2.1).
     let isError: Bool
 
-    /// `nil` when it is not IPv4.
+    /// `nil` when it is neither IPv4 nor IPv6.
     init?(network: UnsafeRawBufferPointer, transport: UnsafeRawBufferPointer?) {
-        guard let first = network.first, first >> 4 == 4, let length = network.native(UInt16.self, at: 2),
-            let number = network.native(UInt8.self, at: 9), let source = network.native(UInt32.self, at: 12),
-            let destination = network.native(UInt32.self, at: 16)
+        let isIPv4 = network.first.map { $0 >> 4 == 4 } ?? false
+        guard isIPv4 || network.first.map({ $0 >> 4 == 6 }) ?? false,
+            let length = network.native(UInt16.self, at: isIPv4 ? 2 : 4).map({ Int(UInt16(bigEndian: $0)) }),
+            let number = network.native(UInt8.self, at: isIPv4 ? 9 : 6),
+            let source = Self.address(network, at: isIPv4 ? 12 : 8, isIPv4),
+            let destination = Self.address(network, at: isIPv4 ? 16 : 24, isIPv4)
         else { return nil }
-        self.source = IPv4Address(bits: UInt32(bigEndian: source))
-        self.destination = IPv4Address(bits: UInt32(bigEndian: destination))
+        self.source = source
+        self.destination = destination
         `protocol` = number
-        octets = Int(UInt16(bigEndian: length))
+        // IPv6 tells what comes behind its header.
+        octets = isIPv4 ? length : 40 + length
         let hasPorts = number == 6 || number == 17
         let port = { (offset: Int) in
             hasPorts ? transport?.native(UInt16.self, at: offset).map { UInt16(bigEndian: $0) } : nil
         }
         sourcePort = port(0)
         destinationPort = port(2)
-        // Unreachable, source quench, redirect, time exceeded, parameter problem.
+        // Unreachable, source quench, redirect, time exceeded, parameter problem; in ICMPv6 all below 128.
         let errors: [UInt8] = [3, 4, 5, 11, 12]
-        isError = number == 1 && transport?.first.map(errors.contains) ?? false
+        let type = transport?.first
+        isError =
+            isIPv4 ? number == 1 && type.map(errors.contains) ?? false : number == 58 && type.map { $0 < 128 } ?? false
+    }
+
+    private static func address(_ octets: UnsafeRawBufferPointer, at offset: Int, _ isIPv4: Bool) -> IPAddress? {
+        isIPv4
+            ? octets.native(UInt32.self, at: offset).map { .v4(IPv4Address(bits: UInt32(bigEndian: $0))) }
+            : octets.native(UInt128.self, at: offset).map { .v6(IPv6Address(bits: UInt128(bigEndian: $0))) }
     }
 }
 
@@ -178,7 +190,7 @@ struct PacketTrail {
         if event.verdict == .drop { drop = rule }
         guard event.table == "cordon" else { return }
         mark = event.mark
-        if ChainPlace(chain: event.chain) == .outward(.ipv4) { policy = rule }
+        if case .outward = ChainPlace(chain: event.chain) { policy = rule }
         if event.verdict == .accept, event.chain == "filter_forward" || UsageChain.names.contains(event.chain) {
             isForwarded = true
         }

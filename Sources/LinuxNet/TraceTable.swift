@@ -7,11 +7,12 @@ import PolicyCompiler
 /// somebody traces. In the language of nft:
 ///
 ///     table inet cordon_trace {
-///         set from_devices { type ipv4_addr; size 64; counter limit rate 100/second burst 100 packets; }
-///         set to_devices   { type ipv4_addr; size 64; counter limit rate 100/second burst 100 packets; }
+///         set from_devices  { type ipv4_addr; size 1024; counter limit rate 100/second burst 100 packets; }
+///         set from_devices6 { type ipv6_addr; size 1024; counter limit rate 100/second burst 100 packets; }
 ///         chain from_devices {
 ///             type filter hook prerouting priority mangle - 1; policy accept;
 ///             iifname SGI ip saddr @from_devices goto from_device
+///             iifname SGI ip6 saddr & ffff:ffff:ffff:ffff:: @from_devices6 goto from_device
 ///         }
 ///         chain from_device       { ct direction reply goto from_device_reply; meta nftrace set 1; }
 ///         chain from_device_reply { meta nftrace set 1; }
@@ -27,7 +28,7 @@ import PolicyCompiler
 struct TraceTable {
     static let name = "cordon_trace"
     /// Elements that a set has room for.
-    static let size: UInt32 = 64
+    static let size: UInt32 = 1024
     /// Packets of a device and a direction that are noted in a second.
     static let packetsPerSecond: UInt64 = 100
 
@@ -38,6 +39,7 @@ struct TraceTable {
         /// Where the trace of a packet begins.
         var chain: String { self == .from ? "from_device" : "to_device" }
         var replyChain: String { chain + "_reply" }
+        fileprivate func set(_ family: Family) -> String { rawValue + family.suffix }
         fileprivate var hook: UInt32 { self == .from ? NF_INET_PRE_ROUTING.rawValue : NF_INET_FORWARD.rawValue }
         /// One before `mangle`, one before `filter`.
         fileprivate var priority: Int32 { self == .from ? -151 : -1 }
@@ -48,9 +50,9 @@ struct TraceTable {
 
     enum Change: Sendable {
         /// Anew, whatever is there.
-        case make(Set<IPv4Address>)
+        case make(Set<IPAddress>)
         /// Of a table that is there.
-        case devices(added: Set<IPv4Address>, removed: Set<IPv4Address>)
+        case devices(added: Set<IPAddress>, removed: Set<IPAddress>)
         case remove
     }
 
@@ -61,16 +63,21 @@ struct TraceTable {
         case .make(let devices):
             delete(&batch)
             batch.table(NFT_MSG_NEWTABLE.rawValue, NLM_F_CREATE, "adding")
-            for (index, side) in Side.allCases.enumerated() { define(side, number: UInt32(index + 1), &batch) }
-            for side in Side.allCases { batch.add(Self.elements(devices), to: side.rawValue) }
-        case .devices(let added, let removed):
-            for side in Side.allCases {
-                batch.delete(Self.elements(removed), from: side.rawValue)
-                batch.add(Self.elements(added), to: side.rawValue)
-            }
+            for (index, side) in Side.allCases.enumerated() { define(side, number: UInt32(2 * index + 1), &batch) }
+            update(devices, removing: [], &batch)
+        case .devices(let added, let removed): update(added, removing: removed, &batch)
         case .remove: delete(&batch)
         }
         try batch.commit()
+    }
+
+    private func update(_ added: Set<IPAddress>, removing removed: Set<IPAddress>, _ batch: inout TableBatch) {
+        for side in Side.allCases {
+            for family in Family.allCases {
+                batch.delete(Self.elements(removed, family), from: side.set(family))
+                batch.add(Self.elements(added, family), to: side.set(family))
+            }
+        }
     }
 
     /// Adds it first: what is not there cannot be deleted.
@@ -79,15 +86,18 @@ struct TraceTable {
         batch.table(NFT_MSG_DELTABLE.rawValue, 0, "deleting")
     }
 
+    /// - Parameter number: of the side's first set.
     private func define(_ side: Side, number: UInt32, _ batch: inout TableBatch) {
-        batch.set(NFT_MSG_NEWSET.rawValue, NLM_F_CREATE, "adding the set", side.rawValue) { set in
-            set.put(NFTA_SET_FLAGS.rawValue, network: NFT_SET_EXPR.rawValue)
-            set.put(NFTA_SET_KEY_TYPE.rawValue, network: Family.ipv4.addressType)
-            set.put(NFTA_SET_KEY_LEN.rawValue, network: UInt32(Family.ipv4.addressLength))
-            set.put(NFTA_SET_ID.rawValue, network: number)
-            set.nest(NFTA_SET_DESC.rawValue) { $0.put(NFTA_SET_DESC_SIZE.rawValue, network: Self.size) }
-            // Every element gets its own of these.
-            set.nest(NFTA_SET_EXPRESSIONS.rawValue) { $0.putCounterAndLimit() }
+        for (index, family) in Family.allCases.enumerated() {
+            batch.set(NFT_MSG_NEWSET.rawValue, NLM_F_CREATE, "adding the set", side.set(family)) { set in
+                set.put(NFTA_SET_FLAGS.rawValue, network: NFT_SET_EXPR.rawValue)
+                set.put(NFTA_SET_KEY_TYPE.rawValue, network: family.addressType)
+                set.put(NFTA_SET_KEY_LEN.rawValue, network: UInt32(family.addressLength))
+                set.put(NFTA_SET_ID.rawValue, network: number + UInt32(index))
+                set.nest(NFTA_SET_DESC.rawValue) { $0.put(NFTA_SET_DESC_SIZE.rawValue, network: Self.size) }
+                // Every element gets its own of these.
+                set.nest(NFTA_SET_EXPRESSIONS.rawValue) { $0.putCounterAndLimit() }
+            }
         }
         for name in [side.replyChain, side.chain] {
             batch.chain(NFT_MSG_NEWCHAIN.rawValue, NLM_F_CREATE, "adding the chain", name)
@@ -106,33 +116,41 @@ struct TraceTable {
             rule.putImmediate(verdict: NFT_GOTO.rawValue, chain: side.replyChain)
         }
         batch.rule(in: side.chain) { $0.putTraceMark() }
-        batch.rule(in: side.rawValue) { rule in
-            let interface = side == .from ? NFT_META_IIFNAME : NFT_META_OIFNAME
-            rule.put({ .meta(key: interface.rawValue, to: $0) }, equals: Octets(sgiInterface.octets))
-            rule.put({ .meta(key: NFT_META_NFPROTO.rawValue, to: $0) }, equals: [UInt8(NFPROTO_IPV4)])
-            rule.putLookup(of: side)
-            rule.putImmediate(verdict: NFT_GOTO.rawValue, chain: side.chain)
+        for family in Family.allCases {
+            let number = UInt8(family == .ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6)
+            batch.rule(in: side.rawValue) { rule in
+                let interface = side == .from ? NFT_META_IIFNAME : NFT_META_OIFNAME
+                rule.put({ .meta(key: interface.rawValue, to: $0) }, equals: Octets(sgiInterface.octets))
+                rule.put({ .meta(key: NFT_META_NFPROTO.rawValue, to: $0) }, equals: [number])
+                rule.putLookup(of: side, family)
+                rule.putImmediate(verdict: NFT_GOTO.rawValue, chain: side.chain)
+            }
         }
     }
 
-    private static func elements(_ devices: Set<IPv4Address>) -> [TableElement] {
-        devices.sorted().map { TableElement(key: $0.bits.networkOctets) }
+    private static func elements(_ devices: Set<IPAddress>, _ family: Family) -> [TableElement] {
+        devices.sorted().compactMap { device in
+            switch device {
+            case .v4(let address): family == .ipv4 ? TableElement(key: address.bits.networkOctets) : nil
+            case .v6(let address): family == .ipv6 ? TableElement(key: address.bits.networkOctets) : nil
+            }
+        }
     }
 
     /// How many packets each device has had, noted or not, in both directions.
-    func counts() throws(DataPlaneError) -> [IPv4Address: UInt64] {
-        var found: [IPv4Address: UInt64] = [:]
-        for side in Side.allCases {
+    func counts() throws(DataPlaneError) -> [IPAddress: UInt64] {
+        var found: [IPAddress: UInt64] = [:]
+        for name in Side.allCases.flatMap({ side in Family.allCases.map { side.set($0) } }) {
             var request = NetlinkRequest()
             request.begin(
                 type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(NFT_MSG_GETSETELEM.rawValue),
                 flags: NLM_F_REQUEST | NLM_F_DUMP, sequence: socket.nextSequence(),
                 header: [UInt8(NFPROTO_INET), UInt8(NFNETLINK_V0), 0, 0])
             request.put(NFTA_SET_ELEM_LIST_TABLE.rawValue, Self.name)
-            request.put(NFTA_SET_ELEM_LIST_SET.rawValue, side.rawValue)
+            request.put(NFTA_SET_ELEM_LIST_SET.rawValue, name)
             request.end()
             // Torn, when others change rules meanwhile: what is missing is in the next reading.
-            _ = try socket.ask(request.bytes, isDump: true, operation: "counting packets of \(side.rawValue)") {
+            _ = try socket.ask(request.bytes, isDump: true, operation: "counting packets of \(name)") {
                 guard let list = $0.attributes(after: 4).first(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) else { return }
                 for element in list.nested {
                     guard let (device, packets) = Self.count(element.nested) else { continue }
@@ -143,15 +161,16 @@ struct TraceTable {
         return found
     }
 
-    private static func count(_ element: Attributes) -> (IPv4Address, UInt64)? {
+    private static func count(_ element: Attributes) -> (IPAddress, UInt64)? {
         guard
-            let key = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)?.uint32,
+            let device = element.first(NFTA_SET_ELEM_KEY.rawValue)?.nested.first(NFTA_DATA_VALUE.rawValue)
+                .flatMap({ IPAddress(octets: $0.value) }),
             let expressions = element.first(NFTA_SET_ELEM_EXPRESSIONS.rawValue)?.nested
         else { return nil }
         for expression in expressions
         where expression.nested.first(NFTA_EXPR_NAME.rawValue)?.text == "counter" {
             let data = expression.nested.first(NFTA_EXPR_DATA.rawValue)?.nested
-            return (IPv4Address(bits: key), data?.first(NFTA_COUNTER_PACKETS.rawValue)?.uint64 ?? 0)
+            return (device, data?.first(NFTA_COUNTER_PACKETS.rawValue)?.uint64 ?? 0)
         }
         return nil
     }
@@ -178,10 +197,11 @@ extension NetlinkRequest {
     }
 
     /// Whether the device's address is in the side's set.
-    fileprivate mutating func putLookup(of side: TraceTable.Side) {
+    fileprivate mutating func putLookup(of side: TraceTable.Side, _ family: Family) {
         let load = side == .from ? RuleExpression.source : RuleExpression.destination
-        put(load(.ipv4, Self.register))
-        putLookup(in: side.rawValue, from: Self.register, to: nil)
+        put(load(family, Self.register))
+        if family == .ipv6 { put(.mask(Self.register, Family.deviceMask)) }
+        putLookup(in: side.set(family), from: Self.register, to: nil)
     }
 
     /// `ct direction reply`.
@@ -195,5 +215,18 @@ extension NetlinkRequest {
     fileprivate mutating func putTraceMark() {
         putImmediate([1], to: Self.register)
         putLoad("meta", NFTA_META_KEY, NFT_META_NFTRACE.rawValue, NFTA_META_SREG, Self.register)
+    }
+}
+
+extension IPAddress {
+    /// An address in network order; `nil` when the octets are not as many as one has.
+    fileprivate init?(octets: UnsafeRawBufferPointer) {
+        if octets.count == 4, let bits = octets.native(UInt32.self, at: 0) {
+            self = .v4(IPv4Address(bits: UInt32(bigEndian: bits)))
+        } else if octets.count == 16, let bits = octets.native(UInt128.self, at: 0) {
+            self = .v6(IPv6Address(bits: UInt128(bigEndian: bits)))
+        } else {
+            return nil
+        }
     }
 }

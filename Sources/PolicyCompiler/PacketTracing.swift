@@ -1,30 +1,32 @@
 public import Domain
 
-/// Lets single devices' packets be seen together with what the kernel does with them. `LinuxNet` implements it.
+/// Lets single devices' packets be seen together with what the kernel does with them. `LinuxNet` implements it. A device is
+/// named by its IPv4 address, or by the first address of its /64.
 ///
 /// Calls do not wait for packets; who wants them asks again every few milliseconds.
 public protocol PacketTracing: Sendable {
     /// Which devices' packets are noted from now on. None: nothing is left of it in any packet's way, whoever has put it
     /// there.
-    func trace(_ devices: Set<IPv4Address>) throws(DataPlaneError)
+    func trace(_ devices: Set<IPAddress>) throws(DataPlaneError)
 
     /// What has become of packets that were noted, in the order in which they came. A packet is told once, when nothing
     /// more happens to it. When there are more packets than can be noted, those beyond are left out, and only counted.
     func tracedPackets() throws(DataPlaneError) -> [TracedPacket]
 
     /// How many packets each traced device has sent and been sent, noted or not, since its tracing began.
-    func tracedCounts() throws(DataPlaneError) -> [IPv4Address: UInt64]
+    func tracedCounts() throws(DataPlaneError) -> [IPAddress: UInt64]
 }
 
 /// A packet of a device, and what the kernel did with it.
 public struct TracedPacket: Hashable, Sendable {
-    public let device: IPv4Address
+    /// The device's own end of it: with IPv6, any address of its /64.
+    public let address: IPAddress
     /// Where the packet goes, or comes from.
-    public let remote: IPv4Address
+    public let remote: IPAddress
     public let direction: Direction
     /// Whether it answers what went the other way before, as the kernel sees it.
     public let isReply: Bool
-    /// IP protocol number.
+    /// IP protocol number. With IPv6, that of the first extension header where there is one (RFC 8200 §4).
     public let `protocol`: UInt8
     /// The device's port; `nil` for protocols without ports.
     public let devicePort: UInt16?
@@ -37,6 +39,20 @@ public struct TracedPacket: Hashable, Sendable {
     public let judgedBy: Judge
     /// The policy that the device has, when its packet was told of.
     public let policy: PolicyMark?
+
+    /// What the device is traced by.
+    public var device: IPAddress {
+        switch address {
+        case .v4: address
+        case .v6(let address): .v6(IPv6Prefix(containing: address, length: 64).address)
+        }
+    }
+
+    /// Whether ``protocol`` is that of an extension header, behind which the kernel's trace does not say what comes: hop-by-hop
+    /// options, routing, fragment, authentication, destination options.
+    public var hasExtension: Bool {
+        if case .v6 = address { [0, 43, 44, 51, 60].contains(`protocol`) } else { false }
+    }
 
     public enum Direction: Hashable, Sendable { case fromDevice, toDevice }
 
@@ -61,11 +77,11 @@ public struct TracedPacket: Hashable, Sendable {
     }
 
     public init(
-        device: IPv4Address, remote: IPv4Address, direction: Direction, isReply: Bool, protocol: UInt8,
+        address: IPAddress, remote: IPAddress, direction: Direction, isReply: Bool, protocol: UInt8,
         devicePort: UInt16?, remotePort: UInt16?, isError: Bool, octets: Int, fate: Fate, judgedBy: Judge,
         policy: PolicyMark?
     ) {
-        self.device = device
+        self.address = address
         self.remote = remote
         self.direction = direction
         self.isReply = isReply

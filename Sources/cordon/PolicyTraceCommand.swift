@@ -74,12 +74,14 @@ private final class TraceView: Sendable {
     private static func text(of packet: JSONValue) -> String {
         let time = packet["time"].cell.split(separator: "T").last.map(String.init) ?? "-"
         let place = { (address: String, port: String) in
-            packet[address].cell + (packet[port].integer.map { ":\($0)" } ?? "")
+            let text = packet[address].cell
+            guard let number = packet[port].integer else { return text }
+            return text.contains(":") ? "[\(text)]:\(number)" : "\(text):\(number)"
         }
         let version = packet["version"].integer.map { " v\($0)" } ?? ""
         let rule = packet["policy"].string.map { "\($0)\(version)/\(packet["rule"].string ?? "(default)")" } ?? "-"
         let columns: [(text: String, width: Int)] = [
-            (time, 13), (packet["direction"].cell, 11), (protocolName(packet["protocol"]), 4),
+            (time, 13), (packet["direction"].cell, 11), (protocolName(packet["protocol"]), 5),
             (place("source", "source_port"), 21), ("->", 2), (place("destination", "destination_port"), 21),
             (packet["verdict"].cell, 5), (rule, 24), (packet["route"].cell, 8),
         ]
@@ -96,6 +98,7 @@ private final class TraceView: Sendable {
         case 1: "icmp"
         case 6: "tcp"
         case 17: "udp"
+        case 58: "icmp6"
         default: number.cell
         }
     }

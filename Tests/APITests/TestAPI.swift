@@ -190,9 +190,9 @@ struct WillingKernel: DataPlane {
 
 /// Nothing passes by.
 private struct QuietTracing: PacketTracing {
-    func trace(_ devices: Set<IPv4Address>) {}
+    func trace(_ devices: Set<IPAddress>) {}
     func tracedPackets() -> [TracedPacket] { [] }
-    func tracedCounts() -> [IPv4Address: UInt64] { [:] }
+    func tracedCounts() -> [IPAddress: UInt64] { [:] }
 }
 
 private struct SilentNAS: SessionDisconnecting, SessionChanging {

@@ -6,16 +6,16 @@ import Synchronization
 final class RecordingTracing: PacketTracing {
     struct State {
         /// What is traced, after each change.
-        var traced: [Set<IPv4Address>] = []
+        var traced: [Set<IPAddress>] = []
         var packets: [TracedPacket] = []
-        var counts: [IPv4Address: UInt64] = [:]
+        var counts: [IPAddress: UInt64] = [:]
         var failure: DataPlaneError?
     }
 
     private let state = Mutex(State())
 
     var now: State { state.withLock { $0 } }
-    var devices: Set<IPv4Address> { now.traced.last ?? [] }
+    var devices: Set<IPAddress> { now.traced.last ?? [] }
     func change(_ body: (inout sending State) -> Void) { state.withLock { body(&$0) } }
 
     /// The packet comes by. Like the kernel, this notes it when its device is traced, and counts it.
@@ -28,7 +28,7 @@ final class RecordingTracing: PacketTracing {
         }
     }
 
-    func trace(_ devices: Set<IPv4Address>) throws(DataPlaneError) {
+    func trace(_ devices: Set<IPAddress>) throws(DataPlaneError) {
         try state.withLock { state throws(DataPlaneError) in
             if let failure = state.failure { throw failure }
             guard state.traced.last != devices else { return }
@@ -45,5 +45,5 @@ final class RecordingTracing: PacketTracing {
         }
     }
 
-    func tracedCounts() -> [IPv4Address: UInt64] { now.counts }
+    func tracedCounts() -> [IPAddress: UInt64] { now.counts }
 }

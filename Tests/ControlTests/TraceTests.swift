@@ -42,13 +42,14 @@ import Testing
         by judge: TracedPacket.Judge = .nobody, policy: PolicyMark? = nil
     ) throws -> TracedPacket {
         TracedPacket(
-            device: device, remote: try IPv4Address(parsing: remote), direction: answers ? .toDevice : .fromDevice,
+            address: .v4(device), remote: .v4(try IPv4Address(parsing: remote)),
+            direction: answers ? .toDevice : .fromDevice,
             isReply: answers, protocol: number, devicePort: port.map { _ in 40_000 }, remotePort: port,
             isError: isError, octets: 60, fate: fate, judgedBy: judge, policy: policy)
     }
 
     /// What a trace tells, while `body` runs: which begins when devices are traced, and ends the trace by returning.
-    private func told(
+    func told(
         _ question: TraceQuestion, by principal: Principal = .system, in bench: Bench,
         _ body: @escaping @Sendable (Telling) async throws -> Void
     ) async throws -> Telling {
@@ -99,7 +100,7 @@ import Testing
             #expect(telling.end == "as many packets as were asked for")
             let packets = telling.packets
             #expect(packets.count == 6)
-            #expect(packets.allSatisfy { $0.packet.device == devices[0] && $0.difference == nil })
+            #expect(packets.allSatisfy { $0.packet.device == .v4(devices[0]) && $0.difference == nil })
             #expect(packets.map(\.by) == [.rule, .flow, .answer, .rule, .rule, .gateway])
             #expect(packets.map(\.isAllowed) == [true, true, true, false, false, false])
             #expect(
@@ -115,7 +116,7 @@ import Testing
                 ])
             // Nothing is left in the kernel, and that somebody looked is written down.
             try await eventually { bench.tracing.devices.isEmpty }
-            #expect(bench.tracing.now.traced == [[], [devices[0]], []])
+            #expect(bench.tracing.now.traced == [[], [.v4(devices[0])], []])
             let audit = try await bench.control.auditRecords(before: nil, limit: 1, by: .system)
             let imsi = try Bench.imsi(0)
             #expect(audit.first?.action == "sim.trace" && audit.first?.target == "\(imsi)")
@@ -248,7 +249,7 @@ import Testing
             let telling = try await told(question, in: bench) { telling in
                 for _ in 0..<20 { bench.tracing.pass(try packet(device, .passed(.internet), by: .flow)) }
                 // And those that the kernel has not even noted.
-                bench.tracing.change { $0.counts[device, default: 0] += 100 }
+                bench.tracing.change { $0.counts[.v4(device), default: 0] += 100 }
                 try await telling.wait { $0.end != nil }
             }
             #expect(telling.end == "its time is over")
@@ -279,7 +280,7 @@ import Testing
                     Issue.record("not accepted")
                     return
                 }
-                try await telling.wait { $0.lastStatus?.addresses == [address] }
+                try await telling.wait { $0.lastStatus?.addresses == [.v4(address)] }
                 bench.tracing.pass(
                     try packet(address, .dropped(by: "blocked"), by: .policy(rule: 0), policy: .blockAll))
                 try await Task.sleep(for: .seconds(20))

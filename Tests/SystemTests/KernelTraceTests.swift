@@ -38,7 +38,7 @@ extension KernelTests {
             let device = try KernelUDP(in: rig.devices, address("100.64.0.1"), port: 5000)
             let other = try KernelUDP(in: rig.devices, address("100.64.0.2"), port: 5000)
             let server = try KernelUDP(in: rig.internet, KernelRig.server, port: 4000)
-            try rig.kernel.trace([address("100.64.0.1")])
+            try rig.kernel.trace([.v4(address("100.64.0.1"))])
             other.send([1], to: KernelRig.server, port: 4000)
             other.send([1], to: KernelRig.server, port: 4001)
             #expect(server.receive() != nil)
@@ -56,7 +56,7 @@ extension KernelTests {
                     judge: TracedPacket.Judge
                 ) in
                 TracedPacket(
-                    device: address("100.64.0.1"), remote: KernelRig.server, direction: direction,
+                    address: .v4(address("100.64.0.1")), remote: .v4(KernelRig.server), direction: direction,
                     isReply: direction == .toDevice, protocol: 17, devicePort: 5000, remotePort: port, isError: false,
                     octets: 28 + octets, fate: fate, judgedBy: judge, policy: one)
             }
@@ -67,7 +67,7 @@ extension KernelTests {
                     packet(.fromDevice, 4000, 3, .passed(.internet), .flow),
                     packet(.fromDevice, 4001, 1, .dropped(by: "blocked"), .policy(rule: 1)),
                 ])
-            #expect(try rig.kernel.tracedCounts() == [address("100.64.0.1"): 4])
+            #expect(try rig.kernel.tracedCounts() == [.v4(address("100.64.0.1")): 4])
         }
 
         @Test func `what is not the policy's doing is told by what counted it`() throws {
@@ -77,7 +77,7 @@ extension KernelTests {
             try rig.nft("add table inet host")
             try rig.nft("'add chain inet host forward { type filter hook forward priority 10; }'")
             try rig.nft("add rule inet host forward ip daddr 192.0.2.50 drop")
-            try rig.kernel.trace([address("100.64.0.1")])
+            try rig.kernel.trace([.v4(address("100.64.0.1"))])
             for (index, destination) in ["100.64.0.30", "198.18.0.9", "198.18.0.1", "192.0.2.50", "192.0.2.10"]
                 .enumerated()
             {
@@ -103,7 +103,7 @@ extension KernelTests {
             }
             try rig.kernel.install(
                 [one: Ruleset(layers: [entries], verdicts: Array(repeating: .internet, count: 40))], removing: [])
-            try rig.kernel.trace([address("100.64.0.1")])
+            try rig.kernel.trace([.v4(address("100.64.0.1"))])
             let device = try KernelUDP(in: rig.devices, address("100.64.0.1"), port: 5000)
             device.send([1], to: KernelRig.server, port: 4002)
             device.send([1], to: KernelRig.server, port: 4003)
@@ -112,22 +112,80 @@ extension KernelTests {
             #expect(out.map(\.judgedBy) == [.policy(rule: nil), .policy(rule: 40)])
         }
 
+        @Test func `packets of a device's prefix are told as those of its address are`() throws {
+            let rig = try KernelRig(withIPv6: true)
+            #expect(try rig.kernel.prepareHost() == [])
+            let entries = [prefix("192.0.2.0/24")].map {
+                Ruleset.Entry(destination: $0, protocols: 17...17, ports: 4000...4000, rule: 0)
+            }
+            let entries6 = [prefix6("2001:db8:ffff::/48")].map {
+                Ruleset.Entry6(destination: $0, protocols: 17...17, ports: 4000...4000, rule: 0)
+            }
+            var state = rig.state(
+                [one: Ruleset(layers: [entries], layers6: [entries6], actions: [.init(.internet)])],
+                [kernelDevice(1, one)])
+            state.devices6 = [1, 2].map { DeviceEntry6(prefix: prefix6("2001:db8:64:\($0)::/64"), policy: one) }
+            _ = try rig.kernel.reconcile(to: state)
+            let (prefix, server) = (prefix6("2001:db8:64:1::/64"), IPAddress.v6(address6("2001:db8:ffff::99")))
+            try rig.kernel.trace([.v4(address("100.64.0.1")), .v6(prefix.address)])
+            let (devices, internet) = (
+                try KernelRawSender(in: rig.devices), try KernelRawSender(in: rig.internet)
+            )
+            let send = {
+                (sender: KernelRawSender, source: IPAddress, destination: IPAddress, ports: (UInt16, UInt16)) in
+                sender.send(
+                    KernelPacket(
+                        from: source, to: destination, protocol: 17, sourcePort: ports.0, destinationPort: ports.1,
+                        sequence: 1))
+                usleep(20_000)
+            }
+            let own = IPAddress.v6(address6("2001:db8:64:1::77"))
+            send(devices, own, server, (5000, 4000))
+            send(internet, server, own, (4000, 5000))
+            send(devices, own, server, (5000, 4000))
+            send(devices, own, server, (5000, 4001))
+            // Another device's.
+            send(devices, .v6(address6("2001:db8:64:2::77")), server, (5000, 4000))
+            send(devices, .v4(address("100.64.0.1")), .v4(address("192.0.2.99")), (5000, 4000))
+            let told = try packets(rig).filter { !$0.isError }
+            #expect(told.map(\.address) == [own, own, own, own, .v4(address("100.64.0.1"))])
+            #expect(told.map(\.remotePort) == [4000, 4000, 4000, 4001, 4000])
+            #expect(told.map(\.octets) == [56, 56, 56, 56, 36])
+            #expect(
+                told.map(\.fate) == [
+                    .passed(.internet), .passed(nil), .passed(.internet), .dropped(by: "blocked"), .passed(.internet),
+                ])
+            #expect(
+                told.map(\.judgedBy) == [
+                    .policy(rule: 0), .nobody, .flow, .policy(rule: 1), .policy(rule: 0),
+                ])
+            #expect(told.allSatisfy { $0.policy == one && $0.protocol == 17 && $0.devicePort == 5000 })
+            let counts = try rig.kernel.tracedCounts()
+            #expect(
+                counts[.v6(prefix.address)] == 4 && (counts[.v4(address("100.64.0.1"))] ?? 0) >= 1 && counts.count == 2)
+            #expect(try rig.kernel.verify() == nil)
+            try rig.kernel.trace([.v4(address("100.64.0.1"))])
+            send(devices, own, server, (5000, 4000))
+            #expect(try packets(rig).isEmpty)
+            #expect(try rig.kernel.tracedCounts().count == 1)
+        }
+
         @Test func `nothing is left of it at the end, and an earlier process's is removed`() throws {
             let rig = try openRig()
             try rig.nft("add table inet cordon_trace")
             try rig.kernel.trace([])
             #expect(try tables(rig) == ["table inet cordon"])
             try rig.nft("add table inet cordon_trace")
-            try rig.kernel.trace([address("100.64.0.1")])
-            try rig.kernel.trace([address("100.64.0.1"), address("100.64.0.2")])
+            try rig.kernel.trace([.v4(address("100.64.0.1"))])
+            try rig.kernel.trace([.v4(address("100.64.0.1")), .v4(address("100.64.0.2"))])
             #expect(try rig.kernel.tracedCounts().count == 2)
-            try rig.kernel.trace([address("100.64.0.2")])
-            #expect(try rig.kernel.tracedCounts() == [address("100.64.0.2"): 0])
+            try rig.kernel.trace([.v4(address("100.64.0.2"))])
+            #expect(try rig.kernel.tracedCounts() == [.v4(address("100.64.0.2")): 0])
             // Somebody else removes it.
             try rig.nft("delete table inet cordon_trace")
             #expect(try rig.kernel.tracedCounts() == [:])
-            try rig.kernel.trace([address("100.64.0.2")])
-            #expect(try rig.kernel.tracedCounts() == [address("100.64.0.2"): 0])
+            try rig.kernel.trace([.v4(address("100.64.0.2"))])
+            #expect(try rig.kernel.tracedCounts() == [.v4(address("100.64.0.2")): 0])
             try rig.kernel.trace([])
             #expect(try tables(rig) == ["table inet cordon"])
             #expect(try rig.kernel.tracedPackets() == [])
@@ -137,7 +195,7 @@ extension KernelTests {
             let rig = try openRig()
             #expect(try rig.kernel.verify() == nil)
             for _ in 0..<3 {
-                try rig.kernel.trace([address("100.64.0.1")])
+                try rig.kernel.trace([.v4(address("100.64.0.1"))])
                 #expect(try rig.kernel.verify() == nil)
                 try rig.kernel.apply([.set(kernelDevice(3, one))])
                 try rig.kernel.trace([])
@@ -145,7 +203,7 @@ extension KernelTests {
                 #expect(try rig.kernel.verify() == nil)
             }
             // One that is foreign is still found and mended while somebody traces.
-            try rig.kernel.trace([address("100.64.0.1")])
+            try rig.kernel.trace([.v4(address("100.64.0.1"))])
             try rig.nft("flush chain inet cordon blocked")
             #expect(try rig.kernel.verify() != nil)
             try rig.kernel.trace([])
@@ -155,7 +213,7 @@ extension KernelTests {
         @Test func `a flood is counted whole and noted in part`() throws {
             let rig = try openRig()
             let sender = try KernelRawSender(in: rig.devices)
-            try rig.kernel.trace([address("100.64.0.1")])
+            try rig.kernel.trace([.v4(address("100.64.0.1"))])
             let began = ContinuousClock.now
             for number in 0..<20_000 {
                 sender.send(
@@ -166,7 +224,7 @@ extension KernelTests {
             let seconds = Int((ContinuousClock.now - began).components.seconds) + 1
             let noted = try packets(rig)
             #expect((100...100 * (seconds + 1)).contains(noted.count), "\(noted.count) in \(seconds) s")
-            #expect(try rig.kernel.tracedCounts() == [address("100.64.0.1"): 20_000])
+            #expect(try rig.kernel.tracedCounts() == [.v4(address("100.64.0.1")): 20_000])
             #expect(noted.allSatisfy { $0.fate == .dropped(by: "blocked") })
         }
     }
