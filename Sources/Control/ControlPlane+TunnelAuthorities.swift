@@ -42,6 +42,9 @@ extension ControlPlane {
                 for certificate in bundle?.certificates ?? [] {
                     _ = try store.insertTenantAuthority(certificate: certificate.der, key: nil, of: owner.id, at: now)
                 }
+                if bundle != nil {
+                    for vpn in try store.vpns(of: owner.id) { try store.forgetPeerCertificate(of: vpn.id) }
+                }
                 try store.appendAudit(
                     actor: principal.name, action: "vpn.set-authorities", target: "\(tenant)",
                     detail: "\(bundle?.certificates.count ?? 0)", at: now)

@@ -57,6 +57,7 @@ extension ControlPlane {
         guard after.authentication != before.authentication else { return nil }
         for key in try store.vpnKeys(of: vpn.id) { try store.deleteVPNKey(key.id) }
         for one in try store.vpnCertificates(of: vpn.id) { try store.deleteVPNCertificate(one.id) }
+        try store.forgetPeerCertificate(of: vpn.id)
         return try makeSecrets(of: vpn, after, owner, request, store, at: time)
     }
 
@@ -68,15 +69,22 @@ extension ControlPlane {
         // Who has brought an authority has the peer's certificate from it.
         let hasOwn = try store.tenantAuthorities(of: owner.id).contains { $0.key == nil }
         guard !hasOwn, let peer = Self.peerIdentity(of: tunnel, vpn.name) else {
+            try store.forgetPeerCertificate(of: vpn.id)
             return TunnelMade(authority: authority.certificate)
+        }
+        let note = { (certificate: Certificate) in
+            try store.setPeerCertificate(
+                PeerCertificate(vpn: vpn.id, expiresAt: certificate.notAfter, toldDays: nil))
         }
         let holder = CertificateAuthority.Holder(peer)
         if let request {
             // The peer has the key.
-            return TunnelMade(
-                certificate: try authority.issue(to: holder, for: request, at: time), authority: authority.certificate)
+            let certificate = try authority.issue(to: holder, for: request, at: time)
+            try note(certificate)
+            return TunnelMade(certificate: certificate, authority: authority.certificate)
         }
         let credential = try authority.issue(to: holder, key: PrivateKey.Kind(tunnel.profile), at: time)
+        try note(credential.certificate)
         return TunnelMade(
             certificate: credential.certificate, privateKey: credential.key, authority: authority.certificate)
     }
@@ -202,5 +210,36 @@ extension ControlPlane {
                 try await self.bringTunnel(old.vpn)
             }
         }
+    }
+
+    /// Tells tenants of peers' certificates that end soon: what has issued them does not reach the peer, a person does.
+    package func warnOfPeerCertificates() async throws {
+        let now = self.now()
+        let latest = (PeerCertificate.warnings.max() ?? 0) * 86_400_000
+        let isDue = try await store.read { store in
+            try store.peerCertificates(before: Timestamp(milliseconds: now.milliseconds + latest))
+                .contains { $0.warning(at: now) != nil }
+        }
+        guard isDue else { return }
+        try await store.write { store in
+            for one in try store.peerCertificates(before: Timestamp(milliseconds: now.milliseconds + latest)) {
+                guard let days = one.warning(at: now), let vpn = try store.vpn(one.vpn) else { continue }
+                try store.setPeerCertificate(
+                    PeerCertificate(vpn: one.vpn, expiresAt: one.expiresAt, toldDays: days))
+                try store.appendEvent(.expiring(one, of: vpn, at: now))
+            }
+        }
+    }
+}
+
+extension Event.News {
+    fileprivate static func expiring(_ certificate: PeerCertificate, of vpn: VPN, at time: Timestamp) -> Self {
+        let verb = certificate.expiresAt > time ? "ends" : "has ended"
+        return Self(
+            .vpnCertificateExpiring, of: vpn.tenant, about: Event.Subject(.vpn, vpn.name), at: time,
+            words:
+                "VPN \(vpn.name): the certificate of its peer \(verb) at \(certificate.expiresAt), and the tunnel with it; "
+                + "cordon vpn rotate-key \(vpn.name) gives a new one, and the old one is good until its own end",
+            details: [Event.Detail("expires_at", "\(certificate.expiresAt)")])
     }
 }

@@ -214,6 +214,10 @@ struct TunnelKeeper: Service {
         do { try await control.renewCertificates() } catch {
             control.logger.error("certificates of the gateway are not renewed", metadata: ["error": "\(error)"])
         }
+        do { try await control.warnOfPeerCertificates() } catch {
+            control.logger.error(
+                "tenants are not told of certificates that end", metadata: ["error": "\(error)"])
+        }
     }
 
     private func count(at time: Timestamp) {

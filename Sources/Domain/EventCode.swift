@@ -82,6 +82,8 @@ extension Event {
         case vpnDown = "vpn-down"
         /// It does not come up, or does only part of its work, and why is known, or is another reason than before.
         case vpnFailed = "vpn-failed"
+        /// The certificate that was issued to its peer ends soon.
+        case vpnCertificateExpiring = "vpn-certificate-expiring"
 
         // Policies.
         case policyApplied = "policy-applied"
@@ -121,7 +123,7 @@ extension Event {
                 .violation
             case .quarantineEntered, .quarantineLeft: .quarantine
             case .limitWarned, .limitReached: .limit
-            case .vpnUp, .vpnDown, .vpnFailed: .vpn
+            case .vpnUp, .vpnDown, .vpnFailed, .vpnCertificateExpiring: .vpn
             case .policyApplied, .policyDeleted, .policyAssigned, .sessionPolicySet, .sessionPolicyCleared: .policy
             case .suspended, .resumed, .terminated, .testBegun, .activated: .sim
             case .reattachStorm, .reattachStormOver: .storm

@@ -28,3 +28,29 @@ public struct VPNCertificate: Hashable, Sendable {
         self.retiresAt = retiresAt
     }
 }
+
+/// The last certificate that was issued to a VPN's peer, which nobody but a person can put there.
+public struct PeerCertificate: Hashable, Sendable {
+    public let vpn: VPN.ID
+    /// As the certificate says (notAfter, RFC 5280 §4.1.2.5).
+    public let expiresAt: Timestamp
+    /// So many days before its end, or less, somebody was told; `nil`: nobody yet.
+    public let toldDays: Int64?
+
+    /// Days before the end at which somebody is told.
+    public static let warnings: [Int64] = [30, 7, 1]
+    private static let day: Int64 = 86_400_000
+
+    public init(vpn: VPN.ID, expiresAt: Timestamp, toldDays: Int64?) {
+        self.vpn = vpn
+        self.expiresAt = expiresAt
+        self.toldDays = toldDays
+    }
+
+    /// Which of ``warnings`` is due; `nil`: none that was not told.
+    public func warning(at time: Timestamp) -> Int64? {
+        let left = expiresAt.milliseconds - time.milliseconds
+        guard let due = Self.warnings.last(where: { left <= $0 * Self.day }) else { return nil }
+        return due < toldDays ?? .max ? due : nil
+    }
+}

@@ -37,6 +37,15 @@ extension SQLiteReading {
         try rows("\(Self.certificateColumns) WHERE retires_at <= ? ORDER BY vpn, id DESC", [time.sql], certificate)
     }
 
+    func peerCertificates(before time: Timestamp) throws(StoreError) -> [PeerCertificate] {
+        try rows(
+            "SELECT vpn, expires_at, told_days FROM peer_certificates WHERE expires_at <= ? ORDER BY vpn", [time.sql]
+        ) { columns throws(StoreError) in
+            PeerCertificate(
+                vpn: try columns.id(0), expiresAt: try columns.time(1), toldDays: columns.optionalInteger(2))
+        }
+    }
+
     private func authority(_ columns: Columns) throws(StoreError) -> TenantAuthority {
         let (id, tenant): (TenantAuthority.ID, Tenant.ID) = (try columns.id(0), try columns.id(1))
         var key: Secret?
@@ -124,6 +133,17 @@ extension SQLiteTransaction {
 
     func deleteVPNCertificate(_ id: VPNCertificate.ID) throws(StoreError) {
         try change("DELETE FROM vpn_certificates WHERE id = ?", [id.sql], missing: Self.noCertificate)
+    }
+
+    func setPeerCertificate(_ certificate: PeerCertificate) throws(StoreError) {
+        try execute(
+            "INSERT OR REPLACE INTO peer_certificates (vpn, expires_at, told_days) VALUES (?, ?, ?)",
+            [certificate.vpn.sql, certificate.expiresAt.sql, certificate.toldDays.sql]
+        ) { $0.isForeignKey ? .notFound(Self.noTunnel) : nil }
+    }
+
+    func forgetPeerCertificate(of vpn: VPN.ID) throws(StoreError) {
+        try execute("DELETE FROM peer_certificates WHERE vpn = ?", [vpn.sql])
     }
 
     private static var noAuthority: String { "there is no such authority of this tenant" }

@@ -92,4 +92,13 @@ extension SQLiteSchema {
         CREATE INDEX vpn_certificates_authority ON vpn_certificates (authority);
         CREATE INDEX vpn_certificates_retired ON vpn_certificates (retires_at) WHERE retires_at IS NOT NULL;
         """
+
+    static let peerCertificates = """
+        CREATE TABLE peer_certificates (
+            vpn INTEGER PRIMARY KEY REFERENCES tunnels (vpn) ON DELETE CASCADE,
+            expires_at INTEGER NOT NULL,
+            told_days INTEGER
+        ) STRICT;
+        CREATE INDEX peer_certificates_end ON peer_certificates (expires_at);
+        """
 }

@@ -44,6 +44,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611291648-event-parts") { db in try db.execute(sql: eventParts) }
         migrator.registerMigration("202611291650-limits") { db in try db.execute(sql: limits) }
         migrator.registerMigration("202611291900-prefixes") { db in try db.execute(sql: prefixes) }
+        migrator.registerMigration("202611292330-peer-certificates") { db in try db.execute(sql: peerCertificates) }
         return migrator
     }
 

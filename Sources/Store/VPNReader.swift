@@ -32,4 +32,7 @@ public protocol VPNReader {
     func allVPNCertificates() throws(StoreError) -> [VPNCertificate]
     /// Those that retire at `time` or did before.
     func retiredVPNCertificates(before time: Timestamp) throws(StoreError) -> [VPNCertificate]
+
+    /// Those that end at `time` or did before, by VPN.
+    func peerCertificates(before time: Timestamp) throws(StoreError) -> [PeerCertificate]
 }

@@ -34,4 +34,8 @@ public protocol VPNTransaction: VPNReader {
     ) throws(StoreError) -> VPNCertificate
     func retireVPNCertificate(_ id: VPNCertificate.ID, at time: Timestamp) throws(StoreError)
     func deleteVPNCertificate(_ id: VPNCertificate.ID) throws(StoreError)
+
+    /// Takes the place of what is known of the VPN's peer. Throws `.notFound` when there is no such tunnel.
+    func setPeerCertificate(_ certificate: PeerCertificate) throws(StoreError)
+    func forgetPeerCertificate(of vpn: VPN.ID) throws(StoreError)
 }

@@ -296,6 +296,46 @@ import VICI
         }
     }
 
+    @Test func `that a peer's certificate ends is told in time, and a new one is another`() async throws {
+        let (daemon, clock) = (ScriptedDaemon(), LeapingClock())
+        try await Bench.run(now: { clock.now }, tunnels: try daemon.support()) { bench in
+            let (control, acme, hq) = (bench.control, try Cases.name("acme"), try Cases.name("hq"))
+            let tenant = try await bench.tenant("acme")
+            let made = try await control.createTunnel(
+                hq, of: acme, try Cases.tunnel(authentication: .certificate), by: .system)
+            let end = try #require(made.certificate).notAfter
+            let told = {
+                try await bench.store.read { store in
+                    try store.events(
+                        EventFilter(.tenant(tenant.id), codes: [.vpnCertificateExpiring]), after: 0, limit: 100
+                    ).events
+                }
+            }
+            let day = 86_400
+            // Days before its end, and how often it was told by then.
+            for (left, count) in [(31, 0), (30, 1), (20, 1), (7, 2), (1, 3), (-1, 3)] {
+                clock.advance(
+                    seconds: Int((end.milliseconds - clock.now.milliseconds) / 1000) - left * day)
+                try await control.warnOfPeerCertificates()
+                try await control.warnOfPeerCertificates()
+                #expect(try await told().count == count, "\(left)")
+            }
+            let first = try #require(try await told().first)
+            #expect(first.words.contains("ends at \(end)") && first.words.contains("cordon vpn rotate-key hq"))
+
+            let next = try await control.rotateKey(of: hq, of: acme, overlap: .zero, by: .system)
+            let later = try #require(next.certificate).notAfter
+            clock.advance(seconds: Int((later.milliseconds - clock.now.milliseconds) / 1000) - 29 * day)
+            try await control.warnOfPeerCertificates()
+            #expect(try await told().count == 4)
+            // One that is gone has nothing that ends.
+            try await control.deleteVPN(hq, of: acme, by: .system)
+            clock.advance(seconds: 30 * day)
+            try await control.warnOfPeerCertificates()
+            #expect(try await told().count == 4)
+        }
+    }
+
     @Test func `a tenant's new block is in its tunnels' selectors, and not in another's`() async throws {
         let daemon = ScriptedDaemon()
         // Two devices to a block.

@@ -87,6 +87,31 @@ struct VPNSecretContract {
     }
 
     @Test(arguments: StoreUnderTest.allCases)
+    func `of a peer's certificates the last one is known, as long as its VPN is there`(_ kind: StoreUnderTest)
+        async throws
+    {
+        try await kind.withTransaction { store in
+            let ends = try Ends(store)
+            let end = noon.plus(seconds: 60)
+            let first = PeerCertificate(vpn: ends.hq.id, expiresAt: noon, toldDays: 7)
+            try store.setPeerCertificate(first)
+            #expect(try store.peerCertificates(before: noon) == [first])
+            let next = PeerCertificate(vpn: ends.hq.id, expiresAt: end, toldDays: nil)
+            try store.setPeerCertificate(next)
+            let theirs = PeerCertificate(vpn: ends.theirs.id, expiresAt: noon, toldDays: nil)
+            try store.setPeerCertificate(theirs)
+            #expect(try store.peerCertificates(before: Timestamp(milliseconds: end.milliseconds - 1)) == [theirs])
+            #expect(try store.peerCertificates(before: end) == [next, theirs])
+            try store.forgetPeerCertificate(of: ends.theirs.id)
+            #expect(try store.peerCertificates(before: end) == [next])
+            let unknown = PeerCertificate(vpn: VPN.ID(999), expiresAt: end, toldDays: nil)
+            #expect(refusal { try store.setPeerCertificate(unknown) }?.code == .notFound)
+            try store.deleteVPN(ends.hq.id)
+            #expect(try store.peerCertificates(before: end).isEmpty)
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.allCases)
     func `a certificate comes back, is of its tenant's authority, and keeps that there`(_ kind: StoreUnderTest)
         async throws
     {
