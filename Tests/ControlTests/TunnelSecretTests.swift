@@ -311,26 +311,29 @@ import VICI
                     ).events
                 }
             }
-            let day = 86_400
+            let advance = { (end: Timestamp, days: Int64) in
+                // A second more than that many days before, at most.
+                clock.advance(seconds: (end.milliseconds - clock.now.milliseconds) / 1000 - days * 86_400 + 1)
+            }
             // Days before its end, and how often it was told by then.
-            for (left, count) in [(31, 0), (30, 1), (20, 1), (7, 2), (1, 3), (-1, 3)] {
-                clock.advance(
-                    seconds: Int((end.milliseconds - clock.now.milliseconds) / 1000) - left * day)
+            let cases: [(days: Int64, count: Int)] = [(31, 0), (30, 1), (20, 1), (7, 2), (1, 3), (-1, 3)]
+            for one in cases {
+                advance(end, one.days)
                 try await control.warnOfPeerCertificates()
                 try await control.warnOfPeerCertificates()
-                #expect(try await told().count == count, "\(left)")
+                #expect(try await told().count == one.count, "\(one.days)")
             }
             let first = try #require(try await told().first)
-            #expect(first.words.contains("ends at \(end)") && first.words.contains("cordon vpn rotate-key hq"))
+            #expect(first.news.words.contains("ends at \(end)") && first.news.words.contains("cordon vpn rotate-key hq"))
 
             let next = try await control.rotateKey(of: hq, of: acme, overlap: .zero, by: .system)
             let later = try #require(next.certificate).notAfter
-            clock.advance(seconds: Int((later.milliseconds - clock.now.milliseconds) / 1000) - 29 * day)
+            advance(later, 29)
             try await control.warnOfPeerCertificates()
             #expect(try await told().count == 4)
             // One that is gone has nothing that ends.
             try await control.deleteVPN(hq, of: acme, by: .system)
-            clock.advance(seconds: 30 * day)
+            advance(later, -1)
             try await control.warnOfPeerCertificates()
             #expect(try await told().count == 4)
         }
