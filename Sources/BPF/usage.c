@@ -2,10 +2,10 @@
 // makes Sources/LinuxNet/UsageInstructions.swift of it.
 //
 // Called by rules of the chains `usage_*` and `rated_*` (nftables' `match`, xt_bpf): `up` and `down` for packets between
-// devices and everything else, `rated_up` and `rated_down` for those of rules that have rates, `between` for those from
-// device to device, `gateway_up` and `gateway_down` for what the gateway itself takes and sends. They return whether the
-// packet passes. A packet begins with its IP header. `change` and `set_quota` are called by the loader, with elements that
-// change in one step (BPF_PROG_TEST_RUN). Only helpers that Linux 6.1 has.
+// devices and everything else, `rated_up` and `rated_down` for those of rules that have rates or counters of their own,
+// `between` for those from device to device, `gateway_up` and `gateway_down` for what the gateway itself takes and sends.
+// They return whether the packet passes. A packet begins with its IP header. `change` and `set_quota` are called by the
+// loader, with elements that change in one step (BPF_PROG_TEST_RUN). Only helpers that Linux 6.1 has.
 
 #include <linux/bpf.h>
 
@@ -27,6 +27,7 @@ extern struct map limits;  // a limit's number: struct limit
 extern struct map quotas;  // a quota's number: struct quota
 extern struct map rates;   // the number of a flow's way: struct rate
 extern struct map dues;    // struct due_key: struct due
+extern struct map rules;   // the number of a rule: struct rule
 extern struct map notices; // a queue of struct notice
 extern struct map totals;  // zero: struct total
 
@@ -88,9 +89,16 @@ struct quota {
     __u32 reserved;
 };
 
-// Of a rule.
+// Of a rule, in one version of its policy.
 struct rate {
     struct pace up, down;
+    __u64 rule; // whose octets are counted, whatever the version; zero: they are not
+};
+
+// What the devices of a policy have had by one of its rules.
+struct rule {
+    __u64 born; // as a device's
+    struct counts counts;
 };
 
 struct due_key {
@@ -195,8 +203,7 @@ inlined struct counts *counts_of(struct device *device, __u64 key, __u32 way) {
     return known ? &known->counts : 0;
 }
 
-inlined void count(struct device *device, __u64 key, __u32 way, int is_down, struct packet packet) {
-    struct counts *counts = way == INTERNET ? &device->internet : counts_of(device, key, way);
+inlined void add_packet(struct counts *counts, int is_down, struct packet packet) {
     if (!counts) {
         uncounted(packet);
     } else if (is_down) {
@@ -206,6 +213,22 @@ inlined void count(struct device *device, __u64 key, __u32 way, int is_down, str
         add(counts->octets_up, packet.octets);
         add(counts->packets_up, packet.packets);
     }
+}
+
+inlined void count(struct device *device, __u64 key, __u32 way, int is_down, struct packet packet) {
+    add_packet(way == INTERNET ? &device->internet : counts_of(device, key, way), is_down, packet);
+}
+
+inlined void count_rule(const struct rate *rate, int is_down, struct packet packet) {
+    __u64 which = rate->rule;
+    if (!which) return;
+    struct rule *rule = map_lookup(&rules, &which);
+    if (!rule) {
+        struct rule new = {.born = number()};
+        map_update(&rules, &which, &new, BPF_NOEXIST);
+        rule = map_lookup(&rules, &which);
+    }
+    add_packet(rule ? &rule->counts : 0, is_down, packet);
 }
 
 // Adds to what is owed when it is not more than the burst ahead. A packet passes whole when what passed before is.
@@ -233,9 +256,9 @@ inlined int is_conforming(const struct pace *pace, struct owed *owed, __u64 octe
 }
 
 // The rule's rate for this device. Nothing is known of one that has not sent for long: it owes nothing.
-inlined int is_within_rule(struct device *device, __u32 number, int is_down, __u64 octets) {
-    struct rate *rate = map_lookup(&rates, &number);
-    if (!rate) return 1;
+inlined int is_within_rule(
+    struct device *device, const struct rate *rate, __u32 number, int is_down, __u64 octets) {
+    if (!(is_down ? rate->down.cost : rate->up.cost)) return 1;
     struct due_key key = {.born = device->born, .number = number};
     struct due *due = map_lookup(&dues, &key);
     if (!due) {
@@ -323,13 +346,16 @@ inlined int one_device(struct __sk_buff *skb, int is_down, __u32 way, __u32 rate
     if (key_at(skb, is_down, &key)) return 0;
     struct packet packet = measured(skb);
     struct device *device = found(&key);
-    if (!device) {
+    // None where the rule has lost what it had since the flow got the number.
+    struct rate *rate = rated ? map_lookup(&rates, &rated) : 0;
+    if (device) {
+        if (rate && !is_within_rule(device, rate, rated, is_down, packet.octets)) return 0;
+        if (!is_admitted(device, is_down, packet.octets)) return 0;
+        count(device, key, way, is_down, packet);
+    } else {
         uncounted(packet);
-        return 1;
     }
-    if (rated && !is_within_rule(device, rated, is_down, packet.octets)) return 0;
-    if (!is_admitted(device, is_down, packet.octets)) return 0;
-    count(device, key, way, is_down, packet);
+    if (rate) count_rule(rate, is_down, packet);
     return 1;
 }
 
@@ -343,7 +369,7 @@ inlined __u32 way_down(const struct __sk_buff *skb) {
 program(up) { return one_device(skb, 0, skb->mark, 0); }
 program(down) { return one_device(skb, 1, way_down(skb), 0); }
 
-// Flows of rules that have rates: the number is where their priority in queues would be.
+// Flows of rules that have rates or counters: the number is where their priority in queues would be.
 program(rated_up) { return one_device(skb, 0, skb->mark, skb->priority); }
 program(rated_down) { return one_device(skb, 1, way_down(skb), skb->priority); }
 

@@ -319,7 +319,7 @@ extension PolicyScope {
     /// A tracked flow's first packet.
     fileprivate func packet(_ tracked: TrackedFlow) -> PacketQuery {
         var direction = PacketQuery.Direction.fromDevice
-        if tracked.isToDevice, case .access(let number) = tracked.way,
+        if tracked.isToDevice, case .access(let number) = tracked.way?.route,
             let name = vpns.first(where: { $0.value == number })?.key
         {
             direction = .toDevice(source: tracked.flow.source, via: name)

@@ -31,6 +31,18 @@ extension Kernel {
         return gone
     }
 
+    public func ruleUsage() throws(DataPlaneError) -> [RuleUsageReading] {
+        guard let programs = try usagePrograms() else { return [] }
+        // Before what they say: one that is in use no more then is counted for no more.
+        let inUse = core.withLock { $0.chains.leads.countedRules }
+        return try programs.ruleUsage(inUse: inUse)
+    }
+
+    public func forgetRuleUsage(_ readings: [RuleUsageReading]) throws(DataPlaneError) -> [RuleUsageReading] {
+        guard !readings.isEmpty else { return [] }
+        return try core.withLock { core throws(DataPlaneError) in try core.forgetRuleUsage(readings) }
+    }
+
     public func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError) {
         try core.withLock { core throws(DataPlaneError) in try core.setLimits(changes) }
     }

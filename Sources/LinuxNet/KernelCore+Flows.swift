@@ -87,18 +87,24 @@ extension KernelCore {
         switch way.route {
         // NAT 1 knows a flow from its first packet on, or never.
         case .internet:
-            return isIPv4 && !flow.entry.isTranslated || earlier == .timeServer ? .cut : .kept
-        case .timeServer: return earlier == .timeServer ? .kept : .cut
-        case .vpns, .limited: return flow.entry.isTranslated ? .cut : .kept
+            if isIPv4 && !flow.entry.isTranslated || earlier == .timeServer { return .cut }
+        case .timeServer: if earlier != .timeServer { return .cut }
+        case .vpns, .limited: if flow.entry.isTranslated { return .cut }
         case .group, .access:
             guard !flow.entry.isTranslated else { return .cut }
-            guard let old = flow.tracked.way else { return .kept }
-            guard old == way else { return .cut }
-            guard let index = chains.rulesets[policy]?.ways.firstIndex(of: way),
-                let number = chains.number(of: policy), flow.entry.number != number
-            else { return .kept }
-            return .marked(number &+ UInt32(index))
+            guard let earlier else { return .kept }
+            return earlier == way.route ? renumbered(flow, policy, way) : .cut
         }
+        // Answers are counted and limited by the number; for others, what the device sends next gives it.
+        return way.rate == nil ? .kept : renumbered(flow, policy, way)
+    }
+
+    /// With the present version's number, when it has another.
+    private func renumbered(_ flow: SweptFlow, _ policy: PolicyMark, _ way: Ruleset.Way) -> Fate {
+        guard let index = chains.rulesets[policy]?.ways.firstIndex(of: way),
+            let number = chains.number(of: policy), flow.entry.number != number
+        else { return .kept }
+        return .marked(number &+ UInt32(index))
     }
 
     /// After a sweep, with the flows that it has left.

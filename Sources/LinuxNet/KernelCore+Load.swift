@@ -115,6 +115,7 @@ extension KernelCore {
             _ = chains.change(vpns: contents.vpns)
             let change = chains.change(to: contents.rulesets, removing: [])
             chains.stopAdopting()
+            chains.keepRates(leads.leads.rates.keys)
             try add(change.additions, link) { body throws(DataPlaneError) in
                 try body()
                 commits += 1

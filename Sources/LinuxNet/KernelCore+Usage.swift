@@ -125,6 +125,17 @@ extension KernelCore {
         return gone
     }
 
+    /// What counts of rules that nothing leads to any more.
+    func forgetRuleUsage(_ readings: [RuleUsageReading]) throws(DataPlaneError) -> [RuleUsageReading] {
+        let programs = try loadedUsage()
+        let inUse = chains.leads.countedRules
+        var gone: [RuleUsageReading] = []
+        for reading in readings where !reading.isInUse && !inUse.contains(reading.rule) {
+            if try programs.forget(reading) { gone.append(reading) }
+        }
+        return gone
+    }
+
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError) {
         guard !changes.isEmpty else { return }
         let programs = try loadedUsage()

@@ -40,7 +40,7 @@ struct Leads: Hashable {
     var limits: [[UInt8]: String] = [:]
     /// Numbers of flows that go to the time server.
     var toTimeServer: Set<[UInt8]> = []
-    /// Numbers of flows of rules that have rates; which rates is not the table's to know.
+    /// Numbers of flows of rules that have rates or counters; which ones is not the table's to know.
     var rates: [[UInt8]: Ruleset.RuleRate?] = [:]
 
     static let ratesName = "rated"
@@ -53,6 +53,9 @@ struct Leads: Hashable {
     static let decisionsName = "in_force"
 
     var isEmpty: Bool { self == Leads() }
+
+    /// The rules of which flows may be counted.
+    var countedRules: Set<CountedRule.ID> { Set(rates.values.compactMap { $0?.counted }) }
 
     /// Those that `other` has not, or has otherwise.
     func subtracting(_ other: Self) -> Self {

@@ -22,7 +22,7 @@ struct PolicyChains {
     private(set) var leads = Leads()
     /// Decisions of earlier versions that hold until the flows which have their numbers are judged anew.
     /// The last come last.
-    private(set) var retired: [PolicyMark: [[PolicyPair: UInt32]]] = [:]
+    private(set) var retired: [PolicyMark: [Retired]] = [:]
     /// So many versions: without flows there is no sweep, and nothing to keep.
     private static let maximumRetired = 4
 
@@ -46,6 +46,15 @@ struct PolicyChains {
                 adoptable[mark] = (number, form)
             }
         }
+    }
+
+    /// Of a version: what else flows with its numbers would lose.
+    struct Retired {
+        var decisions: [PolicyPair: UInt32] = [:]
+        /// So that answers are counted and limited on. `nil`: as an earlier process has set it.
+        var rates: [[UInt8]: Ruleset.RuleRate?] = [:]
+
+        var isEmpty: Bool { decisions.isEmpty && rates.isEmpty }
     }
 
     /// What the chain writes on flows: the number of its first way; `nil` for a number that no chain can have.
@@ -112,6 +121,16 @@ struct PolicyChains {
         }
         leads.apply(change)
         return change
+    }
+
+    /// What an earlier process has left of chains that are no more: it counts and limits answers until all flows have been
+    /// judged anew.
+    mutating func keepRates(_ numbers: some Sequence<[UInt8]>) {
+        var version = Retired()
+        for number in numbers where leads.rates[number] == nil { version.rates[number] = .some(nil) }
+        guard !version.isEmpty else { return }
+        retired[.blockAll] = [version]
+        leads.rates.merge(version.rates) { $1 }
     }
 
     /// Flows have been judged by the present version: what those before it have decided holds no more.
@@ -221,16 +240,19 @@ struct PolicyChains {
     /// given it the present version's, or cut it. So those that are still allowed lose nothing.
     private mutating func retire(_ mark: PolicyMark) {
         guard let old = rulesets[mark], let serial = serials[mark], let number = Self.number(serial) else { return }
-        var pairs: [PolicyPair: UInt32] = [:]
+        var version = Retired()
         for (index, way) in old.ways.enumerated() {
-            switch way {
+            let way = (number: number &+ UInt32(index), way: way)
+            if let rate = way.way.rate { version.rates[way.number.nativeOctets] = rate }
+            switch way.way.route {
             case .internet, .timeServer, .vpns, .limited: continue
             case .group, .access:
-                pairs[PolicyPair(policy: mark.rawValue, way: number &+ UInt32(index))] = routeMark(of: way) { vpns[$0] }
+                version.decisions[PolicyPair(policy: mark.rawValue, way: way.number)] =
+                    routeMark(of: way.way) { vpns[$0] }
             }
         }
-        guard !pairs.isEmpty else { return }
-        retired[mark] = (retired[mark] ?? []).suffix(Self.maximumRetired - 1) + [pairs]
+        guard !version.isEmpty else { return }
+        retired[mark] = (retired[mark] ?? []).suffix(Self.maximumRetired - 1) + [version]
     }
 
     // MARK: VPNs
@@ -314,7 +336,10 @@ struct PolicyChains {
             if let changed = difference[number] { changed } else { vpns[number] }
         }
         var leads = Leads()
-        for pairs in retired[mark] ?? [] { leads.decisions.merge(pairs) { $1 } }
+        for version in retired[mark] ?? [] {
+            leads.decisions.merge(version.decisions) { $1 }
+            leads.rates.merge(version.rates) { $1 }
+        }
         guard let ruleset = rulesets[mark], let serial = serials[mark], let number = Self.number(serial) else {
             return leads
         }

@@ -167,13 +167,12 @@ struct ChainForm: Hashable {
     }
 
     init<Prefix: KernelPrefix>(_ ruleset: Ruleset, _ vpn: VPNNumber, _ entries: [Ruleset.AccessEntry<Prefix>]) {
-        let way = ruleset.ways.firstIndex(of: .access(vpn))
         let source = RuleExpression.source(Prefix.family, to: NFT_REG_1.rawValue)
         rules = entries.map { entry in
             var rule = entry.source.comparisons(source)
             if let group = entry.group { rule += Ruleset.Box<Prefix>.Destination.group(group).comparisons }
             rule += entry.shape.comparisons
-            return rule + Self.decision(ruleset, way: entry.isAllowed ? way : nil)
+            return rule + Self.decision(ruleset, way: entry.isAllowed ? ruleset.way(of: entry.rule) : nil)
         }
     }
 

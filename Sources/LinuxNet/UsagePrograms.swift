@@ -24,7 +24,7 @@ enum UsageProgram: String, CaseIterable {
 
 /// Its maps, by the names that it has for them.
 enum UsageMap: String, CaseIterable {
-    case devices, ways, limits, quotas, rates, dues, notices, totals
+    case devices, ways, limits, quotas, rates, dues, notices, totals, rules
 
     /// Octets of keys and values.
     var size: (key: UInt32, value: UInt32) {
@@ -33,10 +33,11 @@ enum UsageMap: String, CaseIterable {
         case .ways: (16, 48)
         case .limits: (4, 144)
         case .quotas: (4, 40)
-        case .rates: (4, 32)
+        case .rates: (4, 40)
         case .dues: (16, 32)
         case .notices: (0, 16)
         case .totals: (4, 24)
+        case .rules: (8, 40)
         }
     }
 
@@ -47,7 +48,7 @@ enum UsageMap: String, CaseIterable {
             case .devices, .limits, .quotas: (BPF_MAP_TYPE_HASH, capacity)
             // A device goes two ways at least where it asks our resolver, and has had earlier sessions.
             case .ways: (BPF_MAP_TYPE_HASH, 2 * capacity)
-            case .rates: (BPF_MAP_TYPE_HASH, min(capacity, 1 << 16))
+            case .rates, .rules: (BPF_MAP_TYPE_HASH, min(capacity, 1 << 16))
             // The oldest go where more devices use rules that have rates.
             case .dues: (BPF_MAP_TYPE_LRU_HASH, max(capacity / 8, 1024))
             case .notices: (BPF_MAP_TYPE_QUEUE, min(capacity, 1 << 16))
@@ -59,6 +60,7 @@ enum UsageMap: String, CaseIterable {
     }
 
     fileprivate var kernelName: String { "cordon_\(rawValue)" }
+    fileprivate var isOfRules: Bool { self == .rates || self == .dues || self == .rules }
 }
 
 /// The loaded programs with their maps. They go on counting and limiting without the process, as long as rules call them.
@@ -79,8 +81,14 @@ final class UsagePrograms: Sendable {
             let shape = map.shape(capacity)
             maps[map] = earlier.flatMap { BPFMap(map.kernelName, shape, ofProgram: $0) }
         }
-        // Those that belong together: a program names all that it has.
-        let isNew = maps.count < UsageMap.allCases.count
+        // Those that belong together. What rules have can be made anew beside what devices have had: rates are set at each
+        // start, and an earlier process that counted for no rules has nothing there.
+        let isNew = UsageMap.allCases.contains { maps[$0] == nil && !$0.isOfRules }
+        if !isNew {
+            for map in UsageMap.allCases where maps[map] == nil {
+                maps[map] = try BPFMap(map.kernelName, map.shape(capacity))
+            }
+        }
         if isNew { for map in UsageMap.allCases { maps[map] = try BPFMap(map.kernelName, map.shape(capacity)) } }
         if isNew {
             try maps[.totals]?.set(UInt32(0).nativeOctets, start.nativeOctets + [UInt8](repeating: 0, count: 16))
@@ -219,6 +227,36 @@ final class UsagePrograms: Sendable {
         }
     }
 
+    // MARK: Rules
+
+    /// What rules' counters say.
+    /// - Parameter inUse: the rules of which flows may still be counted.
+    func ruleUsage(inUse: Set<CountedRule.ID>) throws(DataPlaneError) -> [RuleUsageReading] {
+        var readings: [RuleUsageReading] = []
+        var place: UInt32?
+        repeat {
+            place = try read(.rules, from: place) { key, value in
+                guard let rule = key.native(Int64.self, at: 0).map({ CountedRule.ID($0) }),
+                    let counter = value.native(UInt64.self, at: 0), let counts = value.counts(at: 8)
+                else { return }
+                readings.append(
+                    RuleUsageReading(rule: rule, counter: counter, counts: counts, isInUse: inUse.contains(rule)))
+            }
+        } while place != nil
+        return readings
+    }
+
+    /// The same as of devices.
+    func forget(_ reading: RuleUsageReading) throws(DataPlaneError) -> Bool {
+        let (rules, key) = (try loaded(.rules), UInt64(bitPattern: reading.rule.rawValue).nativeOctets)
+        guard let value = try rules.find(key, size: Int(UsageMap.rules.size.value)) else { return true }
+        let isSame = value.withUnsafeBytes {
+            $0.native(UInt64.self, at: 0) == reading.counter && $0.counts(at: 8) == reading.counts
+        }
+        if isSame { try rules.remove(key) }
+        return isSame
+    }
+
     // MARK: Limits
 
     /// What a device owes at a rate stays as long as the rate does.
@@ -230,13 +268,14 @@ final class UsagePrograms: Sendable {
         if wanted != known { try map.set(key, wanted) }
     }
 
-    /// The rates of rules, by the numbers of their flows; one that is there never changes.
+    /// The rates and counters of rules, by the numbers of their flows; one that is there never changes.
     /// - Parameter isAll: whether others are to go.
     func set(rates: [[UInt8]: Ruleset.RuleRate?], isAll: Bool) throws(DataPlaneError) {
         let map = try loaded(.rates)
         for (number, rate) in rates {
             guard let rate else { continue }
-            try map.set(number, rate.up.pace + rate.down.pace)
+            let rule = UInt64(bitPattern: rate.counted?.rawValue ?? 0)
+            try map.set(number, rate.up.pace + rate.down.pace + rule.nativeOctets)
         }
         guard isAll else { return }
         for key in try keys(of: .rates) where rates[key] == nil { try map.remove(key) }

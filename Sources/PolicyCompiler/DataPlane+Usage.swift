@@ -22,6 +22,24 @@ public struct UsageReading: Hashable, Sendable {
     }
 }
 
+/// What the counter of a rule says: of the flows of all devices that the rule lets pass, whatever the version of its policy.
+public struct RuleUsageReading: Hashable, Sendable {
+    public let rule: CountedRule.ID
+    /// With `rule` the counter's name, which no other ever has.
+    public let counter: UInt64
+    /// Since the counter began.
+    public let counts: UsageCounts
+    /// Whether packets could still be counted there when it was read.
+    public let isInUse: Bool
+
+    public init(rule: CountedRule.ID, counter: UInt64, counts: UsageCounts, isInUse: Bool) {
+        self.rule = rule
+        self.counter = counter
+        self.counts = counts
+        self.isInUse = isInUse
+    }
+}
+
 /// Some of all readings.
 public struct UsagePart: Hashable, Sendable {
     public let readings: [UsageReading]

@@ -96,6 +96,15 @@ public protocol DataPlane: Sendable {
     /// - Returns: those that are gone now.
     func forgetUsage(_ readings: [UsageReading]) throws(DataPlaneError) -> [UsageReading]
 
+    /// What the rules have had whose usage is counted (``Ruleset/RuleRate/counted``), in no order: some milliseconds for
+    /// 65,536 of them, which no change waits for. A counter stays when its rule is gone, until it is forgotten.
+    func ruleUsage() throws(DataPlaneError) -> [RuleUsageReading]
+
+    /// Forgets counters of rules that no ruleset has any more, that were read after it was so, and that still say what was
+    /// read.
+    /// - Returns: those that are gone now.
+    func forgetRuleUsage(_ readings: [RuleUsageReading]) throws(DataPlaneError) -> [RuleUsageReading]
+
     /// Sets limits, whatever devices have them, in force for the next packet. `nil` removes one: its devices are limited no
     /// more.
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError)

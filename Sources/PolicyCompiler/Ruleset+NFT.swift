@@ -88,13 +88,12 @@ private struct RulesetText {
     func chain<Prefix: NFTPrefix>(
         _ name: String, _ vpn: VPNNumber, _ entries: [Ruleset.AccessEntry<Prefix>]
     ) -> String {
-        let way = ruleset.ways.firstIndex(of: .access(vpn))
-        return chain(
+        chain(
             name,
             entries.map { entry in
                 let source = entry.source == .any ? "" : "\(Prefix.word) saddr \(entry.source) "
                 let group = entry.group.map { Ruleset.Box<Prefix>.Destination.group($0).match } ?? ""
-                return source + group + entry.shape.match + decision(entry.isAllowed ? way : nil)
+                return source + group + entry.shape.match + decision(entry.isAllowed ? ruleset.way(of: entry.rule) : nil)
             })
     }
 

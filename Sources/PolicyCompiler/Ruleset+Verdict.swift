@@ -47,20 +47,21 @@ extension Ruleset {
     ) -> Way? {
         guard let access = access.first(where: { $0.vpn == vpn }) else { return nil }
         let packet = PacketShape(protocol: `protocol`, port: port)
-        let isAllowed =
+        let rule =
             switch source {
-            case .v4(let address): Self.isAllowed(access.entries, address, group, packet)
-            case .v6(let address): Self.isAllowed(access.entries6, address, group, packet)
+            case .v4(let address): Self.rule(access.entries, address, group, packet)
+            case .v6(let address): Self.rule(access.entries6, address, group, packet)
             }
-        return isAllowed ? .access(vpn) : nil
+        return rule.flatMap { actions[$0].way }
     }
 
-    private static func isAllowed<Prefix>(
+    /// The number of the rule that lets it pass.
+    private static func rule<Prefix>(
         _ entries: [AccessEntry<Prefix>], _ source: Prefix.Address, _ group: GroupNumber?, _ packet: PacketShape
-    ) -> Bool {
+    ) -> Int? {
         entries.first {
             $0.source.contains(source) && ($0.group == nil || $0.group == group) && packet.isIn($0.shape)
-        }?.isAllowed ?? false
+        }.flatMap { $0.isAllowed ? $0.rule : nil }
     }
 
     /// The way of a flow by this ruleset, which is that of its device; `nil` when it is denied.
@@ -68,7 +69,7 @@ extension Ruleset {
     public func way(of flow: TrackedFlow, names: [DomainName] = []) -> Way? {
         let (flow, group, way) = (flow.flow, flow.group, flow.isToDevice ? flow.way : nil)
         let port = flow.destinationPort
-        guard case .access(let vpn) = way else {
+        guard case .access(let vpn) = way?.route else {
             return self.way(
                 to: flow.destination, protocol: flow.protocol, port: port, group: group, names: names)
         }

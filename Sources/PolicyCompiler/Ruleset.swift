@@ -66,7 +66,7 @@ public struct Ruleset: Hashable, Sendable {
         case group(GroupNumber)
         /// From a VPN to a device. Its answers go back there.
         case access(VPNNumber)
-        /// The way of a rule with a rate of its own: to the internet, the time server or VPNs.
+        /// The way of a rule with a rate or a counter of its own: to the internet, the time server or VPNs, or from a VPN.
         indirect case limited(Way, RuleRate)
 
         /// Where the packets go, whatever their rate.
@@ -74,17 +74,20 @@ public struct Ruleset: Hashable, Sendable {
         public var rate: RuleRate? { if case .limited(_, let rate) = self { rate } else { nil } }
     }
 
-    /// What each device may send and receive by the flows of one rule.
+    /// What each device may send and receive by the flows of one rule, and where they are counted.
     public struct RuleRate: Hashable, Sendable {
         /// The rule's number. Rules with the same rate do not share it.
         public let rule: Int
         public let up: RateLimit?
         public let down: RateLimit?
+        /// Where what all devices send and receive is counted; `nil`: it is not.
+        public let counted: CountedRule.ID?
 
-        public init(rule: Int, up: RateLimit?, down: RateLimit?) {
+        public init(rule: Int, up: RateLimit?, down: RateLimit?, counted: CountedRule.ID? = nil) {
             self.rule = rule
             self.up = up
             self.down = down
+            self.counted = counted
         }
     }
 
@@ -176,7 +179,7 @@ public struct Ruleset: Hashable, Sendable {
     /// those to other devices.
     public var needsSweep: Bool {
         ways.contains { way in
-            switch way {
+            switch way.route {
             case .internet, .timeServer, .vpns, .limited: false
             case .group, .access: true
             }
