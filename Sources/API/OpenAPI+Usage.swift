@@ -18,6 +18,16 @@ extension OpenAPI {
                     headers: ["Link"])
             ]),
         Operation(
+            method: .get, path: "/v1/tenants/{tenant}/usage/rules", id: "listRuleUsage",
+            summary: "What the rules of a tenant's policies let pass that have usage: true, an item for each.",
+            tag: "usage",
+            parameters: [
+                .query("policy", "Only of this policy; it may be deleted since.", .reference("Name"))
+            ] + times + [step, format],
+            answers: [
+                Answer(status: 200, description: "Done.", content: [.object("RuleUsage"), .text("text/csv")])
+            ]),
+        Operation(
             method: .get, path: "/v1/usage/records", id: "listUsageRecords",
             summary:
                 "What sessions had between two readings, each record once and in a lasting order; 410 when records after the number were removed before they were read. For a tenant's token its own.",
@@ -38,6 +48,9 @@ extension OpenAPI {
 
     private static let format = Parameter.query(
         "format", "Instead of what Accept asks for.", ["enum": ["json", "csv"]])
+    private static let step = Parameter.query(
+        "step", "What one item is about, in UTC.",
+        ["enum": ["5m", "hour", "day", "month", "total"], "default": "day"])
     private static let times = [
         Parameter.query(
             "from", "The month's beginning unless given; the day's for steps shorter than a day.",
@@ -49,10 +62,7 @@ extension OpenAPI {
         Operation(
             method: .get, path: path, id: id, summary: summary, tag: "usage",
             parameters: times + [
-                .query(
-                    "step", "What one item is about, in UTC.",
-                    ["enum": ["5m", "hour", "day", "month", "total"], "default": "day"]),
-                .query("by_way", "An item for each way.", ["type": "boolean", "default": false]), format,
+                step, .query("by_way", "An item for each way.", ["type": "boolean", "default": false]), format,
             ],
             answers: [
                 Answer(status: 200, description: "Done.", content: [.object("Usage"), .text("text/csv")])
@@ -99,6 +109,38 @@ extension OpenAPI {
                     "from": {"$ref": "#/components/schemas/Time"},
                     "to": {"$ref": "#/components/schemas/Time"},
                     "way": {"$ref": "#/components/schemas/UsageWay"},
+                    "octets_up": {"$ref": "#/components/schemas/Count"},
+                    "octets_down": {"$ref": "#/components/schemas/Count"},
+                    "packets_up": {"$ref": "#/components/schemas/Count"},
+                    "packets_down": {"$ref": "#/components/schemas/Count"}
+                  }
+                }
+              }
+            }
+          },
+          "RuleUsage": {
+            "type": "object",
+            "required": ["from", "to", "step", "is_complete", "total", "items"],
+            "properties": {
+              "from": {"$ref": "#/components/schemas/Time"},
+              "to": {"$ref": "#/components/schemas/Time"},
+              "step": {"enum": ["5m", "hour", "day", "month", "total"]},
+              "is_complete": {"description": "As of the sums of one SIM.", "type": "boolean"},
+              "read_at": {"description": "Up to when usage has been read.", "$ref": "#/components/schemas/Time"},
+              "total": {"description": "Of the items.", "$ref": "#/components/schemas/UsageCounts"},
+              "items": {
+                "description": "Steps without usage are left out.",
+                "type": "array",
+                "items": {
+                  "type": "object",
+                  "required": [
+                    "from", "to", "policy", "rule", "octets_up", "octets_down", "packets_up", "packets_down"
+                  ],
+                  "properties": {
+                    "from": {"$ref": "#/components/schemas/Time"},
+                    "to": {"$ref": "#/components/schemas/Time"},
+                    "policy": {"description": "As it was called then.", "$ref": "#/components/schemas/Name"},
+                    "rule": {"description": "The same.", "$ref": "#/components/schemas/Name"},
                     "octets_up": {"$ref": "#/components/schemas/Count"},
                     "octets_down": {"$ref": "#/components/schemas/Count"},
                     "packets_up": {"$ref": "#/components/schemas/Count"},

@@ -25,6 +25,15 @@ extension RouteTable {
             guard isCSV else { return .json(answer) }
             return .csv(answer.csv, next: answer.nextCursor.map { ("cursor", $0) }, of: call.request)
         }
+        get("/v1/tenants/{tenant}/usage/rules") { call in
+            let query = try call.query("policy", "from", "to", "step", "format")
+            let isCSV = try PortBlockAnswer.isCSV(format: query.text("format"), accept: call.request.headers[.accept])
+            let report = try await call.control.ruleUsage(
+                of: try call.path("tenant"), policy: try query.value("policy"), from: try query.value("from"),
+                to: try query.value("to"), step: try query.value("step") ?? .day, by: call.principal)
+            let answer = RuleUsageAnswer(report)
+            return isCSV ? .csv(answer.csv, next: nil, of: call.request) : .json(answer)
+        }
         get("/v1/usage/records") { call in
             let query = try call.query("tenant", "after", "limit", "format")
             let isCSV = try PortBlockAnswer.isCSV(format: query.text("format"), accept: call.request.headers[.accept])
@@ -133,6 +142,50 @@ struct UsageAnswer: Encodable {
     var csv: String {
         items.reduce(into: "from,to,way,\(UsageCountsAnswer.header)\r\n") { text, item in
             text += "\(item.from),\(item.to),\(item.way ?? ""),\(item.octetsUp),\(item.octetsDown),"
+            text += "\(item.packetsUp),\(item.packetsDown)\r\n"
+        }
+    }
+}
+
+struct RuleUsageAnswer: Encodable {
+    let from: String
+    let to: String
+    let step: String
+    let isComplete: Bool
+    /// Absent before the first reading.
+    let readAt: String?
+    let total: UsageCountsAnswer
+    let items: [Item]
+
+    struct Item: Encodable {
+        let from: String
+        let to: String
+        let policy: String
+        let rule: String
+        let octetsUp: UInt64
+        let octetsDown: UInt64
+        let packetsUp: UInt64
+        let packetsDown: UInt64
+    }
+
+    init(_ report: ControlPlane.RuleUsageReport) {
+        from = "\(report.from)"
+        to = "\(report.to)"
+        step = report.step.rawValue
+        isComplete = report.isComplete
+        readAt = report.readAt.map { "\($0)" }
+        total = UsageCountsAnswer(report.total)
+        items = report.items.map { item in
+            Item(
+                from: "\(item.from)", to: "\(item.to)", policy: "\(item.policy)", rule: "\(item.rule)",
+                octetsUp: item.counts.octetsUp, octetsDown: item.counts.octetsDown,
+                packetsUp: item.counts.packetsUp, packetsDown: item.counts.packetsDown)
+        }
+    }
+
+    var csv: String {
+        items.reduce(into: "from,to,policy,rule,\(UsageCountsAnswer.header)\r\n") { text, item in
+            text += "\(item.from),\(item.to),\(item.policy),\(item.rule),\(item.octetsUp),\(item.octetsDown),"
             text += "\(item.packetsUp),\(item.packetsDown)\r\n"
         }
     }

@@ -166,7 +166,8 @@ extension ControlPlane {
         guard !policies.isEmpty else { return [] }
         let scopes = PolicyScopes(
             common: commonScope(services), lists: try store.allLists(), groups: try store.allGroups(),
-            vpns: try store.allVPNs(), blocklists: try store.allBlocklists())
+            vpns: try store.allVPNs(), blocklists: try store.allBlocklists(),
+            countedRules: try store.countedRules(of: nil))
         return policies.compactMap { policy in
             tenants[policy.tenant].map {
                 (policy, PolicyPlace(tenant: $0, policy: policy.name), scopes[policy.tenant])

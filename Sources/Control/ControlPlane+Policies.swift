@@ -67,10 +67,10 @@ extension ControlPlane {
         let early = try await compiled(document, named: file, for: tenant, by: principal)
         let (policy, compiled, mark, sessions, isSwept) = try await change {
             let isCurrent = early.changesOfScope == self.book.changesOfScope(of: early.tenant)
-            let compiled =
+            let prepared =
                 isCurrent ? early : try await self.compiled(document, named: file, for: tenant, by: principal)
-            let (policy, mark) = try await self.enact(
-                document, compiled, comment: comment, to: tenant, expecting: expecting, action: action, by: principal)
+            let (policy, mark, compiled) = try await self.enact(
+                document, prepared, comment: comment, to: tenant, expecting: expecting, action: action, by: principal)
             let needsSweep = self.book.snapshot()[mark]?.needsSweep ?? false
             self.names.setOwner(policy.tenant, of: mark)
             self.book.set(compiled.inForce, for: mark)
@@ -90,7 +90,7 @@ extension ControlPlane {
     private func enact(
         _ document: String, _ compiled: CompiledForTenant, comment: String, to tenant: Name, expecting: Expectation,
         action: String, by principal: Principal
-    ) async throws -> (Policy, PolicyMark) {
+    ) async throws -> (Policy, PolicyMark, CompiledForTenant) {
         let name = compiled.policy.name
         let now = now()
         return try await enact { store in
@@ -109,7 +109,9 @@ extension ControlPlane {
             let detail = before.map { "version \($0.version) to \(policy.version)" } ?? "version \(policy.version)"
             try store.appendAudit(
                 actor: principal.name, action: action, target: "\(tenant)/\(name)", detail: detail, at: now)
-            return ((policy, mark), [mark: compiled.inForce.ruleset])
+            let compiled = compiled.counting(
+                try store.countRules(compiled.policy.rulesWithUsage, of: name, of: owner.id, at: now))
+            return ((policy, mark, compiled), [mark: compiled.inForce.ruleset])
         }
     }
 
@@ -279,6 +281,15 @@ extension ControlPlane {
         let policy: ValidatedPolicy
         let inForce: CompiledPolicy
         let changesOfScope: Int
+
+        /// The same with the numbers by which rules are counted.
+        func counting(_ rules: [Name: CountedRule.ID]) -> Self {
+            guard rules != policy.countedRules else { return self }
+            let policy = policy.counting(rules)
+            return Self(
+                tenant: tenant, policy: policy, inForce: CompiledPolicy(policy, open: inForce.open),
+                changesOfScope: changesOfScope)
+        }
     }
 
     private func compiled(

@@ -85,12 +85,18 @@ extension ControlPlane {
     ) async throws(ControlError) -> UsageReport {
         let range = try usageRange(from: from, to: to, step: step)
         return try await read { store in
-            var summary = UsageSummary(store: store, subject: try store.usageSubject(question, principal))
+            let subject = try store.usageSubject(question, principal)
+            var summary = UsageSums<UsageRoute>(store) { piece in
+                try store.usage(of: subject, piece.level, buckets: piece.buckets).map {
+                    ($0.start, $0.route, $0.counts)
+                }
+            }
             try summary.read(range, step)
             return UsageReport(
                 from: UsageLevel.fiveMinutes.start(of: range.lowerBound),
                 to: UsageLevel.fiveMinutes.start(of: range.upperBound), step: step, isComplete: summary.isComplete,
-                readAt: try store.lastUsageRound(), items: try summary.items(byWay: byWay), total: summary.total)
+                readAt: try store.lastUsageRound(), items: try Self.items(of: summary, byWay: byWay, store),
+                total: summary.total)
         }
     }
 
@@ -164,8 +170,26 @@ extension ControlPlane {
         try await read { store in try store.countedUsage(of: try store.visibleSession(id, to: principal)) }
     }
 
+    private static func items(
+        of sums: UsageSums<UsageRoute>, byWay: Bool, _ store: any StoreReader
+    ) throws -> [UsageReport.Item] {
+        var names = UsageNames(store: store)
+        return try sums.lines.flatMap { line in
+            guard byWay else {
+                return [
+                    UsageReport.Item(
+                        from: line.from, to: line.to, way: nil,
+                        counts: line.counts.values.reduce(UsageCounts(), +))
+                ]
+            }
+            return try line.counts.sorted { $0.key < $1.key }.map { route, counts in
+                UsageReport.Item(from: line.from, to: line.to, way: try names.way(route), counts: counts)
+            }
+        }
+    }
+
     /// In buckets of five minutes, on whole steps. What is asked for of the future is left out.
-    private func usageRange(
+    func usageRange(
         from: Timestamp?, to: Timestamp?, step: UsageStep
     ) throws(ControlError) -> Range<Int64> {
         let (fives, days) = (UsageLevel.fiveMinutes, UsageLevel.day)
@@ -192,7 +216,7 @@ extension ControlPlane {
 
 extension ControlPlane.UsageStep {
     /// The sums that make one line each; `nil`: several sums do.
-    fileprivate var level: UsageLevel? {
+    var level: UsageLevel? {
         switch self {
         case .fiveMinutes: .fiveMinutes
         case .hour: .hour
@@ -202,72 +226,6 @@ extension ControlPlane.UsageStep {
     }
 
     fileprivate var isShort: Bool { self == .fiveMinutes || self == .hour }
-}
-
-/// An answer being put together.
-private struct UsageSummary {
-    let store: any StoreReader
-    let subject: UsageSubject
-    private(set) var isComplete = true
-    private(set) var total = UsageCounts()
-    private var lines: [(from: Timestamp, to: Timestamp, counts: [UsageRoute: UsageCounts])] = []
-
-    init(store: any StoreReader, subject: UsageSubject) {
-        self.store = store
-        self.subject = subject
-    }
-
-    mutating func read(_ range: Range<Int64>, _ step: ControlPlane.UsageStep) throws {
-        let fives = UsageLevel.fiveMinutes
-        if let level = step.level {
-            let size = level.milliseconds / fives.milliseconds
-            let piece = UsagePiece(level: level, buckets: range.lowerBound / size..<range.upperBound / size)
-            for bucket in try buckets(piece) {
-                let end = Timestamp(milliseconds: bucket.start.milliseconds + level.milliseconds)
-                if lines.last?.from != bucket.start { lines.append((bucket.start, end, [:])) }
-                lines[lines.count - 1].counts[bucket.route] = bucket.counts
-            }
-            return
-        }
-        var start = range.lowerBound
-        while start < range.upperBound {
-            let begin = fives.start(of: start)
-            let next = step == .month ? fives.bucket(of: begin.startOfNextMonth) : range.upperBound
-            let end = min(max(next, start + 1), range.upperBound)
-            var counts: [UsageRoute: UsageCounts] = [:]
-            for piece in UsagePiece.covering(start..<end) {
-                for bucket in try buckets(piece) {
-                    counts[bucket.route] = (counts[bucket.route] ?? UsageCounts()) + bucket.counts
-                }
-            }
-            if !counts.isEmpty { lines.append((begin, fives.start(of: end), counts)) }
-            start = end
-        }
-    }
-
-    private mutating func buckets(_ piece: UsagePiece) throws -> [UsageBucket] {
-        isComplete = try isComplete && store.isKept(piece)
-        let buckets = try store.usage(of: subject, piece.level, buckets: piece.buckets)
-        total = buckets.reduce(total) { $0 + $1.counts }
-        return buckets
-    }
-
-    func items(byWay: Bool) throws -> [ControlPlane.UsageReport.Item] {
-        var names = UsageNames(store: store)
-        return try lines.flatMap { line in
-            guard byWay else {
-                return [
-                    ControlPlane.UsageReport.Item(
-                        from: line.from, to: line.to, way: nil,
-                        counts: line.counts.values.reduce(UsageCounts(), +))
-                ]
-            }
-            return try line.counts.sorted { $0.key < $1.key }.map { route, counts in
-                ControlPlane.UsageReport.Item(
-                    from: line.from, to: line.to, way: try names.way(route), counts: counts)
-            }
-        }
-    }
 }
 
 /// The names behind numbers, each read once.
@@ -323,7 +281,7 @@ extension StoreReader {
     }
 
     /// Whether nothing of it has been forgotten.
-    fileprivate func isKept(_ piece: UsagePiece) throws -> Bool {
+    func isKept(_ piece: UsagePiece) throws -> Bool {
         guard let forgotten = try forgottenUsage(piece.level) else { return true }
         return piece.level.start(of: piece.buckets.lowerBound) >= forgotten
     }
@@ -336,7 +294,7 @@ extension Timestamp {
         (try? Timestamp(parsing: "\(description.prefix(7))-01T00:00:00Z")) ?? self
     }
 
-    fileprivate var startOfNextMonth: Timestamp {
+    var startOfNextMonth: Timestamp {
         // No month is longer, and none shorter than what is over of it.
         Timestamp(milliseconds: startOfMonth.milliseconds + 32 * UsageLevel.day.milliseconds).startOfMonth
     }

@@ -111,6 +111,10 @@ struct ObservedDataPlane: DataPlane {
     func forgetUsage(_ readings: [UsageReading]) throws(DataPlaneError) -> [UsageReading] {
         try base.forgetUsage(readings)
     }
+    func ruleUsage() throws(DataPlaneError) -> [RuleUsageReading] { try base.ruleUsage() }
+    func forgetRuleUsage(_ readings: [RuleUsageReading]) throws(DataPlaneError) -> [RuleUsageReading] {
+        try base.forgetRuleUsage(readings)
+    }
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError) { try base.setLimits(changes) }
     func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError) { try base.setQuotas(changes) }
     func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {

@@ -29,7 +29,9 @@ extension OnboardingTransaction {
             guard let mark = stored.mark else {
                 throw ControlError(.exhausted, "no policy number is left; delete policies that are not used")
             }
-            result.policies[mark] = compiled(policy)
+            result.policies[mark] = compiled(
+                policy.counting(
+                    try store.countRules(policy.rulesWithUsage, of: part.name, of: owner.id, at: now)))
             try store.tell(applied: stored, before: before, by: principal.name, at: now)
             note(
                 before == nil ? .create : .change, .policy, part.name, "version \(stored.version): \(size)",

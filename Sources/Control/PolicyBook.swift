@@ -82,6 +82,10 @@ final class PolicyBook: Sendable {
     }
 
     func snapshot() -> [PolicyMark: Ruleset] { pages.withLock { $0.rulesets } }
+    /// The rules that are counted.
+    func countedRules() -> Set<CountedRule.ID> {
+        Set(snapshot().values.flatMap { $0.ways.compactMap { $0.rate?.counted } })
+    }
     func scheduled() -> [PolicyMark: CompiledPolicy] { pages.withLock { $0.scheduled } }
     func references() -> [PolicyMark: References] { pages.withLock { $0.references } }
     var edition: Edition { pages.withLock { $0.edition } }

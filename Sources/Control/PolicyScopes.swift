@@ -8,10 +8,17 @@ struct PolicyScopes: Sendable {
     private let lists: [Tenant.ID: [Name: [ListItem]]]
     private let groups: [Tenant.ID: [Name: GroupNumber]]
     private let vpns: [Tenant.ID: [Name: VPNNumber]]
+    private let countedRules: [Tenant.ID: [Name: [Name: CountedRule.ID]]]
     /// Those under `nil` are for all.
     private let blocklists: [Tenant.ID?: Set<Name>]
 
-    init(common: PolicyScope, lists: [SharedList], groups: [SIMGroup], vpns: [VPN], blocklists: [Blocklist]) {
+    init(
+        common: PolicyScope, lists: [SharedList], groups: [SIMGroup], vpns: [VPN], blocklists: [Blocklist],
+        countedRules: [CountedRule]
+    ) {
+        self.countedRules = countedRules.reduce(into: [:]) {
+            $0[$1.tenant, default: [:]][$1.policy, default: [:]][$1.rule] = $1.id
+        }
         self.blocklists = blocklists.reduce(into: [:]) { $0[$1.owner, default: []].insert($1.name) }
         self.common = common
         self.groups = groups.reduce(into: [:]) {
@@ -26,6 +33,7 @@ struct PolicyScopes: Sendable {
         scope.lists = lists[tenant] ?? [:]
         scope.groups = groups[tenant] ?? [:]
         scope.vpns = vpns[tenant] ?? [:]
+        scope.countedRules = countedRules[tenant] ?? [:]
         scope.blocklists = (blocklists[nil] ?? []).union(blocklists[tenant] ?? [])
         return scope
     }
@@ -37,7 +45,8 @@ extension ControlPlane {
         var scope = PolicyScopes(
             common: commonScope(try store.services()), lists: try store.lists(of: tenant),
             groups: try store.groups(of: tenant), vpns: try store.vpns(of: tenant),
-            blocklists: try store.blocklists(of: nil) + store.blocklists(of: tenant))[tenant]
+            blocklists: try store.blocklists(of: nil) + store.blocklists(of: tenant),
+            countedRules: try store.countedRules(of: tenant))[tenant]
         // What is in force already stays so where that is not.
         scope.isLimiting = dataPlane.enforcedLimits.contains(.bandwidth)
         return scope
@@ -47,7 +56,8 @@ extension ControlPlane {
     func scopes(_ store: any StoreReader) throws -> PolicyScopes {
         PolicyScopes(
             common: commonScope(try store.services()), lists: try store.allLists(), groups: try store.allGroups(),
-            vpns: try store.allVPNs(), blocklists: try store.allBlocklists())
+            vpns: try store.allVPNs(), blocklists: try store.allBlocklists(),
+            countedRules: try store.countedRules(of: nil))
     }
 
     /// What documents of any tenant may name.

@@ -118,6 +118,8 @@ extension Duration {
 package struct UsageRounds: Sendable {
     /// What each counter said, summed up: 24 octets for each. Counters only grow, so one with another sum says more.
     fileprivate var said: [Name: UInt64] = [:]
+    /// The same of rules, each as it was read.
+    var saidOfRules: [CountedRule.ID: RuleUsageReading] = [:]
     fileprivate var untilWhole = 0
     /// Readings that are sorted and stored together, of some 150 octets each.
     fileprivate let share: Int
@@ -150,7 +152,7 @@ private struct UsageShare {
 
 extension ControlPlane {
     /// Readings that are stored in one transaction: some 20 ms of the store's writer.
-    private static let usageAtOnce = 500
+    static let usageAtOnce = 500
     /// Rows that are removed in one.
     private static let forgottenAtOnce = 5000
     /// After this, what is not in the kernel any more is not coming back.
@@ -202,6 +204,7 @@ extension ControlPlane {
             rounds.said = rounds.said.filter { seen.contains($0.key) }
             try await deleteOrphans(beside: seen, at: round.time)
         }
+        try await readRuleUsage(&rounds, &round, isWhole: isWhole)
         let (last, ended, differences) = (round.time, round.ended, differences)
         let next = try await store.write { store in
             try store.setLastUsageRound(last)
@@ -314,6 +317,11 @@ extension ControlPlane {
         for level in UsageLevel.allCases {
             guard let time = settings.days[level].map(before) else { continue }
             try await removeUsage { store in try store.forgetUsage(level, before: time, limit: limit) }
+            try await removeUsage { store in try store.forgetRuleUsage(level, before: time, limit: limit) }
+        }
+        if let time = settings.days[.day].map(before) {
+            let used = book.countedRules()
+            try await store.write { store in try store.deleteCountedRules(before: time, except: used) }
         }
         let time = before(settings.recordDays)
         try await removeUsage { store in

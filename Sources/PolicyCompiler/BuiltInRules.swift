@@ -70,6 +70,7 @@ public struct ResolverGuard: Sendable {
         guard let name = try? Name(parsing: name), !ipv4.isEmpty || !ipv6.isEmpty else { return nil }
         return ValidatedPolicy.Rule(
             name: name, direction: .fromDevice, to: written, ipv4: ipv4, ipv6: ipv6, hosts: [], groups: [],
-            matches: matches, services: [], action: .block, bandwidth: nil, schedule: nil, log: false)
+            matches: matches, services: [], action: .block, bandwidth: nil, schedule: nil, log: false,
+            isUsageCounted: false)
     }
 }

@@ -19,7 +19,7 @@ public func compile(_ policy: ValidatedPolicy, isOpen: (Schedule) -> Bool = { _ 
         hostSets: hostSets, hosts: hosts,
         access: access(rules, of: policy),
         actions: policy.rules.enumerated().map {
-            limited(action($0.element, of: policy), $0.element, number: $0.offset)
+            limited(action($0.element, of: policy), $0.element, number: $0.offset, of: policy)
         },
         default: policy.mode == .monitor ? .monitored : Ruleset.Action(nil))
 }
@@ -107,12 +107,18 @@ private func action(_ rule: ValidatedPolicy.Rule, of policy: ValidatedPolicy) ->
     }
 }
 
-/// With the rule's rate.
-private func limited(_ action: Ruleset.Action, _ rule: ValidatedPolicy.Rule, number: Int) -> Ruleset.Action {
-    guard let bandwidth = rule.bandwidth, let way = action.way else { return action }
-    let rate = { (rate: BitRate?) in rate.map { RateLimit($0, burst: bandwidth.burst ?? 0) } }
+/// With the rule's rate and counter.
+private func limited(
+    _ action: Ruleset.Action, _ rule: ValidatedPolicy.Rule, number: Int, of policy: ValidatedPolicy
+) -> Ruleset.Action {
+    guard rule.bandwidth != nil || rule.isUsageCounted, let way = action.way else { return action }
+    let rate = { (rate: BitRate?) in rate.map { RateLimit($0, burst: rule.bandwidth?.burst ?? 0) } }
     return Ruleset.Action(
-        .limited(way, Ruleset.RuleRate(rule: number, up: rate(bandwidth.up), down: rate(bandwidth.down))),
+        .limited(
+            way,
+            Ruleset.RuleRate(
+                rule: number, up: rate(rule.bandwidth?.up), down: rate(rule.bandwidth?.down),
+                counted: policy.countedRules[rule.name])),
         isObserved: action.isObserved)
 }
 

@@ -109,6 +109,7 @@ extension ValidatedPolicy.Rule {
         if let burst = bandwidth?.burst { text += ", burst \(DataVolume(octets: burst))" }
         if let schedule { text += ", \(schedule)" }
         if log { text += ", logged" }
+        if isUsageCounted { text += ", counted" }
         return text
     }
 

@@ -5,8 +5,7 @@ enum PolicyKeys {
     static let dns = ["default", "allow", "deny", "blocklists", "answer"]
     static let rule = [
         "name", "direction", "via", "from", "to", "protocol", "ports", "services", "route", "action", "bandwidth",
-        "schedule",
-        "log",
+        "schedule", "log", "usage",
     ]
     static let bandwidth = ["up", "down", "burst"]
     static let schedule = ["days", "from", "to", "zone"]

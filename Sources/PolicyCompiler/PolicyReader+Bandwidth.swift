@@ -34,4 +34,29 @@ extension PolicyReader {
         guard diagnostics.count == before else { return nil }
         return .some(Bandwidth(up: up, down: down, burst: burst?.octets))
     }
+
+    /// Whether the rule's flows are counted.
+    /// - Parameters:
+    ///   - action: `nil` when that could not be read.
+    ///   - kind: the same.
+    mutating func usage(_ node: SourceNode, of action: RuleAction?, _ kind: RuleKind?, field: FieldPath) -> Bool? {
+        guard let word = choice(node, field: field, kind: "a choice", of: Switch.self) else { return nil }
+        guard word == .on else { return false }
+        let before = diagnostics.count
+        if action == .block {
+            report(
+                node.place, field, "what a rule blocks is not counted as usage: leave usage out (cordon policy hits)")
+        } else if kind == .betweenDevices {
+            report(
+                node.place, field,
+                "usage is of rules with a route, or with direction: to-device: leave it out; what goes between devices "
+                    + "is in the usage of each of the two, as group")
+        }
+        if !scope.isLimiting {
+            report(
+                node.place, field,
+                "this gateway's data plane does not count usage, as its log says at its start: leave usage out")
+        }
+        return diagnostics.count == before ? true : nil
+    }
 }

@@ -35,9 +35,11 @@ extension PolicyReader {
             entries["bandwidth"].map { self.bandwidth($0, of: action, field: field["bandwidth"]) } ?? .some(nil)
         let schedule = entries["schedule"].map { self.schedule($0, field: field["schedule"]) } ?? .some(nil)
         let log = entries["log"].map { choice($0, field: field["log"], kind: "a choice", of: Switch.self) }
-        guard let name, let direction, let destinations, let matches, let action, let bandwidth, let schedule else {
-            return (nil, name)
-        }
+        let usage =
+            entries["usage"].map { self.usage($0, of: action, kind, field: field["usage"]) } ?? .some(false)
+        guard let name, let direction, let destinations, let matches, let action, let bandwidth, let schedule,
+            let usage
+        else { return (nil, name) }
         guard action != .route([.timeServer]) || Self.isTime(matches.matches) else {
             let place = entries["route"]?.place ?? node.place
             report(
@@ -49,7 +51,7 @@ extension PolicyReader {
             name: name.0, direction: direction, to: destinations.written, ipv4: destinations.ipv4,
             ipv6: destinations.ipv6, hosts: destinations.hosts, groups: destinations.groups, matches: matches.matches,
             services: matches.services, action: action, bandwidth: bandwidth, schedule: schedule,
-            log: log == .on)
+            log: log == .on, isUsageCounted: usage)
         return (rule, name)
     }
 
@@ -64,7 +66,7 @@ extension PolicyReader {
         case toDevice = "to-device"
     }
 
-    private enum Switch: String, CaseIterable {
+    enum Switch: String, CaseIterable {
         case on = "true"
         case off = "false"
     }

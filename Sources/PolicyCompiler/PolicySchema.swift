@@ -188,7 +188,12 @@ public enum PolicySchema {
                     }
                   }
                 },
-                "log": {"description": "Whether matches are logged.", "type": "boolean", "default": false}
+                "log": {"description": "Whether matches are logged.", "type": "boolean", "default": false},
+                "usage": {
+                  "description": "Whether the octets of flows that the rule lets pass are counted; with a route, or from VPNs.",
+                  "type": "boolean",
+                  "default": false
+                }
               }
             }
           }

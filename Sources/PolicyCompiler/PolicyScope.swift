@@ -14,8 +14,10 @@ public struct PolicyScope: Sendable {
     public var blocklists: Set<Name>
     /// Whether the operator has a time server for devices.
     public var hasTimeServer = false
-    /// Whether the data plane limits the rates of rules.
+    /// Whether the data plane limits the rates of rules, and counts what they let pass.
     public var isLimiting = true
+    /// Where the tenant's rules are counted, by policy and rule. What is not here is counted nowhere yet.
+    public var countedRules: [Name: [Name: CountedRule.ID]] = [:]
     /// `nil` where the gateway has no resolver for devices.
     public var resolverGuard: ResolverGuard?
     /// Whether this is a name of the IANA time zone database. Asked only for text of at most 64 letters, digits, `_`,

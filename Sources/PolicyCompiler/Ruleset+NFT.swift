@@ -93,7 +93,8 @@ private struct RulesetText {
             entries.map { entry in
                 let source = entry.source == .any ? "" : "\(Prefix.word) saddr \(entry.source) "
                 let group = entry.group.map { Ruleset.Box<Prefix>.Destination.group($0).match } ?? ""
-                return source + group + entry.shape.match + decision(entry.isAllowed ? ruleset.way(of: entry.rule) : nil)
+                return source + group + entry.shape.match
+                    + decision(entry.isAllowed ? ruleset.way(of: entry.rule) : nil)
             })
     }
 

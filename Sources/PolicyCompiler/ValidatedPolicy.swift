@@ -13,6 +13,8 @@ public struct ValidatedPolicy: Hashable, Sendable {
     /// The groups and VPNs that its rules name, with their numbers.
     public let groups: [Name: GroupNumber]
     public let vpns: [Name: VPNNumber]
+    /// Where rules are counted whose usage is. Those that are not here are not counted yet.
+    public private(set) var countedRules: [Name: CountedRule.ID]
     /// What is allowed but looks like a mistake, or does less than it seems to.
     public let warnings: [Diagnostic]
 
@@ -48,6 +50,8 @@ public struct ValidatedPolicy: Hashable, Sendable {
         /// `nil`: it always holds.
         public let schedule: Schedule?
         public let log: Bool
+        /// Whether what flows of this rule have is counted, for all devices together.
+        public let isUsageCounted: Bool
     }
 
     /// Which way the packets go that a rule judges.
@@ -95,12 +99,26 @@ public struct ValidatedPolicy: Hashable, Sendable {
         let ways = Set(rules.flatMap(\.vpns))
         groups = scope.groups.filter { named.contains($0.key) }
         vpns = scope.vpns.filter { ways.contains($0.key) }
+        let counted = Set(rules.filter(\.isUsageCounted).map(\.name))
+        countedRules = (scope.countedRules[name] ?? [:]).filter { counted.contains($0.key) }
         self.name = name
         self.mode = mode
         self.dns = dns
         self.rules = rules
         self.sharedLists = sharedLists
         self.warnings = warnings
+    }
+}
+
+extension ValidatedPolicy {
+    /// The names of the rules whose usage is counted, in the document's order.
+    public var rulesWithUsage: [Name] { rules.filter(\.isUsageCounted).map(\.name) }
+
+    /// The same policy with these counters.
+    public func counting(_ rules: [Name: CountedRule.ID]) -> Self {
+        var policy = self
+        policy.countedRules = rules
+        return policy
     }
 }
 

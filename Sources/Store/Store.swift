@@ -22,7 +22,7 @@ public protocol Store: Sendable {
 /// Reads of one consistent state. Lists are ordered by their key and read in pages: `after` is the last key of the
 /// page before, `nil` for the first.
 public protocol StoreReader: VPNReader, AccessPointReader, EventReader, SessionPolicyReader, SessionPartsReader,
-    BulkReader, VolumeReader, UsageReader, PrefixReader
+    BulkReader, VolumeReader, UsageReader, RuleUsageReader, PrefixReader
 {
     func tenant(named name: Name) throws(StoreError) -> Tenant?
     func tenant(_ id: Tenant.ID) throws(StoreError) -> Tenant?
@@ -142,7 +142,7 @@ public protocol StoreReader: VPNReader, AccessPointReader, EventReader, SessionP
 /// A transaction under way. Everything a reader sees, it sees with the changes made so far.
 public protocol StoreTransaction: StoreReader, VPNTransaction, AccessPointTransaction, EventTransaction,
     SessionPolicyTransaction, SessionPartsTransaction, BulkTransaction, VolumeTransaction, UsageTransaction,
-    PrefixTransaction
+    RuleUsageTransaction, PrefixTransaction
 {
     /// Runs `body` in a savepoint: when it throws, its changes are undone and the transaction goes on.
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value

@@ -4,7 +4,7 @@ struct UsageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "usage", abstract: "What devices have sent and received.",
         discussion: "Octets of IP packets that passed. Times are RFC 3339; days and months are those of UTC.",
-        subcommands: [Show.self, SIMs.self, Export.self, Records.self])
+        subcommands: [Show.self, SIMs.self, Rules.self, Export.self, Records.self])
 
     /// Of when.
     struct Times: ParsableArguments {
@@ -91,21 +91,68 @@ struct UsageCommand: AsyncParsableCommand {
         }
     }
 
+    struct Rules: APICommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists what the rules of a tenant's policies let pass.",
+            discussion: "Of the rules that have usage: true in their policy, from when it was applied on.")
+        @Option(help: "The tenant's name.") var tenant: String
+        @Option(help: "Only of this policy, which may be deleted since.") var policy: String?
+        @Option(help: "5m, hour, day, month or total.") var step = "day"
+        @OptionGroup var times: Times
+        @OptionGroup var output: OutputOptions
+
+        static let columns = ["from", "to", "policy", "rule"] + counts
+
+        func run(_ api: APIClient) async throws {
+            let answer = try await api.get(
+                "tenants", tenant, "usage", "rules", query: [("policy", policy), ("step", step)] + times.query)
+            api.show(answer) { usage in
+                var table = Table("FROM", "TO", "POLICY", "RULE", "UP", "DOWN", "PACKETS UP", "PACKETS DOWN")
+                let total = usage["total"]
+                table.print(
+                    usage.items.map { item in Self.columns.map { item[$0].cell } }
+                        + [["total", "", "", ""] + counts.map { total[$0].cell }])
+                if let time = usage["read_at"].string { print("read up to \(time)") }
+            }
+            UsageCommand.warn(answer.value, api)
+        }
+    }
+
     struct Export: APICommand {
         static let configuration = CommandConfiguration(
             abstract: "Prints usage as comma-separated values, the names of the columns first.",
-            discussion: "With --sims a line for each of the tenant's SIMs; else the lines that `usage show` shows.")
+            discussion: """
+                With --sims a line for each of the tenant's SIMs, with --rules the lines of `usage rules`; else those that \
+                `usage show` shows.
+                """)
         @OptionGroup var choice: Choice
         @OptionGroup var times: Times
         @Flag(help: "A line for each SIM.") var sims = false
+        @Flag(help: "Lines for each rule whose usage is counted.") var rules = false
+        @Option(help: "With --rules: only of this policy.") var policy: String?
         @OptionGroup var output: OutputOptions
 
         func validate() throws {
             if output.json { throw ValidationError("usage export prints comma-separated values: leave --json out") }
             if sims, choice.tenant == nil { throw ValidationError("give the --tenant of the SIMs") }
+            if rules {
+                if sims || choice.byWay { throw ValidationError("give one of --sims, --rules and --by-way") }
+                if choice.tenant == nil { throw ValidationError("give the --tenant of the rules") }
+                if choice.group != nil { throw ValidationError("rules are counted for all of a policy's devices: leave --group out") }
+            } else if policy != nil {
+                throw ValidationError("--policy goes with --rules")
+            }
         }
 
         func run(_ api: APIClient) async throws {
+            if rules {
+                let answer = try await api.get(
+                    "tenants", choice.tenant ?? "", "usage", "rules",
+                    query: [("policy", policy), ("step", choice.step)] + times.query)
+                print(Rules.columns.joined(separator: ","))
+                UsageCommand.printCSV(answer.value.items, Rules.columns)
+                return UsageCommand.warn(answer.value, api)
+            }
             guard sims else {
                 let columns = ["from", "to", "way"] + counts
                 let answer = try await api.get(path: choice.path, query: choice.query + times.query)

@@ -146,6 +146,7 @@ struct WillingKernel: DataPlane {
     var flows: [Flow] = []
     var noted: [Observation] = []
     var counted: [UsageReading] = []
+    var rulesCounted: [RuleUsageReading] = []
 
     func reconcile(to state: EnforcementState) -> ReconcileReport {
         ReconcileReport(devicesAdded: state.devices.count, devicesRemoved: 0, devicesKept: 0)
@@ -181,6 +182,8 @@ struct WillingKernel: DataPlane {
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
     func usage(after cursor: UsageCursor?) -> UsagePart { UsagePart(readings: counted, next: nil) }
     func forgetUsage(_ readings: [UsageReading]) -> [UsageReading] { [] }
+    func ruleUsage() -> [RuleUsageReading] { rulesCounted }
+    func forgetRuleUsage(_ readings: [RuleUsageReading]) -> [RuleUsageReading] { [] }
     var enforcedLimits: Set<SessionPolicy.Section> { [.dataLimit, .bandwidth] }
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) {}
     func setQuotas(_ changes: [QuotaNumber: Quota?]) {}

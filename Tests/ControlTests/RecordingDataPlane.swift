@@ -35,6 +35,8 @@ final class RecordingDataPlane: DataPlane {
         var quotaReadings: [QuotaNumber: QuotaReading] = [:]
         var quotaNotices: [QuotaNotice] = []
         var usage: [UsageReading] = []
+        /// The counters of rules.
+        var ruleUsage: [CountedRule.ID: (counter: UInt64, counts: UsageCounts)] = [:]
         /// Whether it enforces limits.
         var isLimiting = false
         /// What the programs of the kernel hold.
