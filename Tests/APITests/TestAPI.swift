@@ -7,6 +7,7 @@ import Logging
 import PolicyCompiler
 import ServiceLifecycle
 import Store
+import Synchronization
 import Testing
 
 import API
@@ -146,13 +147,13 @@ struct WillingKernel: DataPlane {
     var flows: [Flow] = []
     var noted: [Observation] = []
     var counted: [UsageReading] = []
-    var rulesCounted: [RuleUsageReading] = []
+    private let counting = CountingRules()
 
     func reconcile(to state: EnforcementState) -> ReconcileReport {
         ReconcileReport(devicesAdded: state.devices.count, devicesRemoved: 0, devicesKept: 0)
     }
     func apply(_ changes: [DeviceChange]) {}
-    func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) {}
+    func install(_ rulesets: [PolicyMark: Ruleset], removing removed: Set<PolicyMark>) { counting.note(rulesets) }
     func setNames(_ changes: [NamedAddress]) {}
     func setNamesAtOnce(_ changes: [NamedAddress]) -> Bool { true }
     func setNAS(_ addresses: Set<IPv4Address>) {}
@@ -182,13 +183,33 @@ struct WillingKernel: DataPlane {
     func counters() -> [DataPlaneCounter] { [DataPlaneCounter(name: "spoofed", packets: 3, octets: 180)] }
     func usage(after cursor: UsageCursor?) -> UsagePart { UsagePart(readings: counted, next: nil) }
     func forgetUsage(_ readings: [UsageReading]) -> [UsageReading] { [] }
-    func ruleUsage() -> [RuleUsageReading] { rulesCounted }
+    func ruleUsage() -> [RuleUsageReading] { counting.readings }
     func forgetRuleUsage(_ readings: [RuleUsageReading]) -> [RuleUsageReading] { [] }
     var enforcedLimits: Set<SessionPolicy.Section> { [.dataLimit, .bandwidth] }
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) {}
     func setQuotas(_ changes: [QuotaNumber: Quota?]) {}
     func quotas(_ numbers: Set<QuotaNumber>) -> [QuotaNumber: QuotaReading] { [:] }
     func takeQuotaNotices() -> [QuotaNotice] { [] }
+}
+
+/// Each rule that is counted has had a thousand octets up, the second of its policy two thousand, and so on.
+private final class CountingRules: Sendable {
+    private let rules = Mutex<[CountedRule.ID: Int]>([:])
+
+    func note(_ rulesets: [PolicyMark: Ruleset]) {
+        for rate in rulesets.values.flatMap({ $0.ways.compactMap(\.rate) }) {
+            if let counted = rate.counted { rules.withLock { $0[counted] = rate.rule } }
+        }
+    }
+
+    var readings: [RuleUsageReading] {
+        rules.withLock { $0 }.map { number, rule in
+            RuleUsageReading(
+                rule: number, counter: 1,
+                counts: UsageCounts(octetsUp: 1000 * UInt64(rule + 1), packetsUp: 2, octetsDown: 17, packetsDown: 1),
+                isInUse: true)
+        }
+    }
 }
 
 /// Nothing passes by.

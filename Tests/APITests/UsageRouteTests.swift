@@ -105,6 +105,67 @@ import API
         }
     }
 
+    private func withRules(_ body: @escaping @Sendable (TestAPI) async throws -> Void) async throws {
+        try await TestAPI.run { api async throws in
+            for tenant in ["acme", "globex"] {
+                #expect(try await api.post("/v1/tenants", #"{"name": "\#(tenant)"}"#).status == 201)
+                let document = """
+                    policy: meters
+                    rules:
+                      - {name: telemetry, to: [192.0.2.1], route: internet, usage: true}
+                      - {name: firmware, to: [192.0.2.2], route: internet, usage: true}
+                      - {name: web, to: [192.0.2.3], route: internet}
+                    """
+                let answer = try await api.apply(document, to: tenant)
+                #expect(answer.status == 200 || answer.status == 201, "\(answer.text)")
+            }
+            var rounds = UsageRounds()
+            _ = try await api.control.readUsage(&rounds)
+            try await body(api)
+        }
+    }
+
+    @Test func `rules that are counted have what they let pass, as JSON and as CSV`() async throws {
+        try await withRules { api async throws in
+            let path = "/v1/tenants/acme/usage/rules"
+            let days = try await api.send(.get, path)
+            #expect(days.status == 200 && days.items.compactMap { $0["rule"] as? String } == ["firmware", "telemetry"])
+            #expect(days.items.compactMap { $0["octets_up"] as? Int } == [2000, 1000])
+            #expect((days.json["total"] as? [String: Any])?["octets_down"] as? Int == 34)
+            #expect(days.json["is_complete"] as? Bool == true)
+            for query in [
+                "?policy=meters&step=total", "?step=month", "?step=hour", "?step=5m&from=2027-01-15T07:55:00Z",
+            ] {
+                #expect(try await api.send(.get, path + query).items.count == 2, "\(query)")
+            }
+            let csv = try await api.send(.get, "\(path)?format=csv")
+            #expect(csv.headers[.contentType] == "text/csv; charset=utf-8")
+            #expect(
+                csv.text.split(separator: "\r\n") == [
+                    "from,to,policy,rule,octets_up,octets_down,packets_up,packets_down",
+                    "2027-01-15T00:00:00.000Z,2027-01-16T00:00:00.000Z,meters,firmware,2000,17,2,1",
+                    "2027-01-15T00:00:00.000Z,2027-01-16T00:00:00.000Z,meters,telemetry,1000,17,2,1",
+                ])
+            #expect(try await api.send(.get, "\(path)?policy=cameras").status == 404)
+            #expect(try await api.send(.get, "\(path)?by_way=true").status == 400)
+            // What was counted stays when the policy goes.
+            #expect(try await api.send(.delete, "/v1/tenants/acme/policies/meters").status == 204)
+            #expect(try await api.send(.get, "\(path)?policy=meters").items.count == 2)
+        }
+    }
+
+    @Test func `a tenant sees the usage of its own rules only`() async throws {
+        try await withRules { api async throws in
+            let token = try await api.tenantToken("globex")
+            for query in ["", "?policy=meters", "?format=csv"] {
+                let path = "/v1/tenants/acme/usage/rules\(query)"
+                #expect(try await api.send(.get, path, token: token).status == 404)
+            }
+            let own = try await api.send(.get, "/v1/tenants/globex/usage/rules?step=total", token: token)
+            #expect(own.items.count == 2 && (own.json["total"] as? [String: Any])?["octets_up"] as? Int == 3000)
+        }
+    }
+
     @Test func `records are read from where a reader was`() async throws {
         try await withUsage { api async throws in
             let first = try await api.send(.get, "/v1/usage/records?limit=2")

@@ -14,9 +14,8 @@ extension RecordingDataPlane.State {
 
     var rulesInUse: Set<CountedRule.ID> { Set(countedRules.values.flatMap(\.values)) }
 
-    /// A packet of a flow of the rule.
-    /// - Returns: whether the rule is counted.
-    mutating func count(_ octets: UInt64, isDown: Bool, policy: PolicyMark, rule: Int, born: UInt64) -> Bool {
+    fileprivate mutating func count(_ octets: UInt64, isDown: Bool, policy: PolicyMark, rule: Int, born: UInt64) -> Bool
+    {
         guard let number = countedRules[policy]?[rule] else { return false }
         var counter = ruleUsage[number] ?? (born, UsageCounts())
         counter.counts =
@@ -29,6 +28,15 @@ extension RecordingDataPlane.State {
 }
 
 extension RecordingDataPlane {
+    /// A packet of a flow of the rule.
+    /// - Parameter born: the number of its counter, when that is new.
+    /// - Returns: whether the rule is counted.
+    func count(_ octets: UInt64, isDown: Bool, policy: PolicyMark, rule: Int, born: UInt64) -> Bool {
+        var isCounted = false
+        change { isCounted = $0.count(octets, isDown: isDown, policy: policy, rule: rule, born: born) }
+        return isCounted
+    }
+
     func ruleUsage() throws(DataPlaneError) -> [RuleUsageReading] {
         let state = now
         return state.ruleUsage.map {

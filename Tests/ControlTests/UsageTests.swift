@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct UsageTests {
     /// A store whose process is killed at a write: before it is done, or after it is and before anybody knows.
-    private final class DyingStore: Store {
+    final class DyingStore: Store {
         struct Death: Error {}
 
         private struct Plan {

@@ -136,6 +136,22 @@ extension DiagnosticCase {
                     + "out, or limit the SIM (cordon session-policy set)",
             ]),
         .init(
+            name: "usage",
+            text: """
+                policy: p
+                rules:
+                  - {name: a, to: any, route: internet, usage: yes}
+                  - {name: b, to: any, action: block, usage: true}
+                  - {name: c, to: ["group:meters"], action: allow, usage: true}
+                  - {name: d, to: any, action: block, usage: false}
+                """,
+            messages: [
+                "3:48: rules[0].usage: \"yes\" is not a choice: write true or false",
+                "4:46: rules[1].usage: what a rule blocks is not counted as usage: leave usage out (cordon policy hits)",
+                "5:59: rules[2].usage: usage is of rules with a route, or with direction: to-device: leave it out; what "
+                    + "goes between devices is in the usage of each of the two, as group",
+            ]),
+        .init(
             name: "schedule",
             text: """
                 policy: p

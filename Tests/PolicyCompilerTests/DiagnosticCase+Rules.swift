@@ -232,10 +232,11 @@ extension DiagnosticCase {
                 """,
             messages: [
                 "6:5: rules[0].port: unknown key \"port\" (did you mean \"ports\"?): known here are name, "
-                    + "direction, via, from, to, protocol, ports, services, route, action, bandwidth, schedule, log",
+                    + "direction, via, from, to, protocol, ports, services, route, action, bandwidth, schedule, "
+                    + "log, usage",
                 "7:5: rules[0].dirction: unknown key \"dirction\" (did you mean \"direction\"?): known here "
                     + "are name, direction, via, from, to, protocol, ports, services, route, action, bandwidth, "
-                    + "schedule, log",
+                    + "schedule, log, usage",
             ]),
     ]
 }

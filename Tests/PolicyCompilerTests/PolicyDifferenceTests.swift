@@ -49,6 +49,14 @@ import Testing
         #expect(change?.after == "to 192.0.2.1, tcp 443 8000-8100: internet, mon-fri 01:00-05:00 UTC")
     }
 
+    @Test func `whether usage is counted is part of a rule`() throws {
+        let change = PolicyDifference(
+            from: try policy([Self.a]), to: try policy([Self.a + ", usage: true"])
+        ).rules.first
+        #expect(change?.kind == .changed && change?.after == "to 192.0.2.1, tcp 443 8000-8100: internet, counted")
+        #expect(PolicyDifference(from: try policy([Self.a]), to: try policy([Self.a + ", usage: false"])).isEmpty)
+    }
+
     @Test func `settings beside the rules are compared too`() throws {
         let difference = PolicyDifference(
             from: try policy([Self.a]), to: try policy([Self.a], head: "mode: monitor\ndns: {default: allow}\n"))

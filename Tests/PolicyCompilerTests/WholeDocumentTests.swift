@@ -24,6 +24,7 @@ import Testing
             to: [list:head-office]
             services: [mqtts, coaps]
             route: [vpn:hq, vpn:backup]
+            usage: true
           - name: firmware
             to: ["*.fw.vendor.example"]
             services: [https]
@@ -37,6 +38,7 @@ import Testing
             protocol: tcp
             ports: [22]
             action: allow
+            usage: true
           - name: neighbours
             to: [group:gateways]
             protocol: udp
@@ -55,12 +57,12 @@ import Testing
                  "blocklists": ["malware"], "answer": "192.0.2.80"},
          "rules": [
           {"name": "telemetry", "to": ["list:head-office"], "services": ["mqtts", "coaps"],
-           "route": ["vpn:hq", "vpn:backup"]},
+           "route": ["vpn:hq", "vpn:backup"], "usage": true},
           {"name": "firmware", "to": ["*.fw.vendor.example"], "services": ["https"], "route": "internet",
            "bandwidth": {"up": "64kbit/s", "down": "2Mbit/s", "burst": "64KB"},
            "schedule": {"days": ["mon-fri"], "from": "01:00", "to": "05:00", "zone": "Europe/Zurich"}},
           {"name": "remote-access", "direction": "to-device", "via": "vpn:hq", "from": ["10.0.0.0/28"],
-           "protocol": "tcp", "ports": [22], "action": "allow"},
+           "protocol": "tcp", "ports": [22], "action": "allow", "usage": true},
           {"name": "neighbours", "to": ["group:gateways"], "protocol": "udp", "ports": [5683], "action": "allow"},
           {"name": "everything-else", "to": ["any"], "action": "block", "log": true}]}
         """#
@@ -88,6 +90,7 @@ import Testing
             ])
         #expect(try telemetry.action == .route([.vpn(Name(parsing: "hq")), .vpn(Name(parsing: "backup"))]))
         #expect(telemetry.schedule == nil && !telemetry.log)
+        #expect(policy.rulesWithUsage.map(\.description) == ["telemetry", "remote-access"])
 
         let rates = Bandwidth(
             up: BitRate(bitsPerSecond: 64_000), down: BitRate(bitsPerSecond: 2_000_000), burst: 64_000)

@@ -19,9 +19,10 @@ import Testing
                 if !rule.ipv6.isEmpty { kinds.insert("ipv6") }
                 if rule.schedule != nil { kinds.insert("schedule") }
                 if rule.bandwidth != nil { kinds.insert("bandwidth") }
+                if rule.isUsageCounted { kinds.insert("usage") }
             }
         }
-        #expect(rules > 8000 && kinds.count == 6, "\(rules) rules, \(kinds)")
+        #expect(rules > 8000 && kinds.count == 7, "\(rules) rules, \(kinds)")
     }
 
     @Test func `JSON and YAML of one document are one policy`() throws {

@@ -28,6 +28,7 @@ public struct RandomDocument: Sendable {
         public var bandwidth: Bandwidth?
         public var schedule: Schedule?
         public var log = ""
+        public var usage = ""
 
         /// The other outcome is the internet.
         public var isBlocking: Bool {
@@ -121,6 +122,7 @@ extension RandomDocument.Rule {
         if let bandwidth { members.all.append(("bandwidth", .mapping(bandwidth.members))) }
         if let schedule { members.all.append(("schedule", .mapping(schedule.members))) }
         if !log.isEmpty { members.all.append(("log", .literal(log))) }
+        if !usage.isEmpty { members.all.append(("usage", .literal(usage))) }
         return members.all
     }
 }

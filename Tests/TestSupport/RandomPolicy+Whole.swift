@@ -131,6 +131,8 @@ extension RandomPolicy {
         traffic(of: &rule, using: &random)
         if random.oneIn(4) { rule.schedule = schedule(using: &random) }
         rule.log = random.pick("", "", "true", "false")
+        let isBetween = rule.direction != "to-device" && rule.outcome == .action("allow")
+        rule.usage = rule.isBlocking || isBetween ? random.pick("", "false") : random.pick("", "", "true", "false")
         return rule
     }
 
