@@ -48,7 +48,9 @@ enum UsageMap: String, CaseIterable {
             case .devices, .limits, .quotas: (BPF_MAP_TYPE_HASH, capacity)
             // A device goes two ways at least where it asks our resolver, and has had earlier sessions.
             case .ways: (BPF_MAP_TYPE_HASH, 2 * capacity)
-            case .rates, .rules: (BPF_MAP_TYPE_HASH, min(capacity, 1 << 16))
+            case .rates: (BPF_MAP_TYPE_HASH, min(capacity, 1 << 16))
+            // Those too that are not read yet since their rules are gone.
+            case .rules: (BPF_MAP_TYPE_HASH, 2 * min(capacity, 1 << 16))
             // The oldest go where more devices use rules that have rates.
             case .dues: (BPF_MAP_TYPE_LRU_HASH, max(capacity / 8, 1024))
             case .notices: (BPF_MAP_TYPE_QUEUE, min(capacity, 1 << 16))

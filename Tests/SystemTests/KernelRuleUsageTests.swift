@@ -78,6 +78,9 @@ extension KernelTests {
                 return true
             }
 
+            /// Octets of a datagram that the server has got.
+            func received(milliseconds: Int) -> Int? { servers[4000]?.receive(milliseconds: milliseconds)?.bytes.count }
+
             func both(_ octets: Int) -> Bool {
                 up(octets) && down(octets + 100) && up(octets + 7, port: 4001) && down(octets + 9, port: 4001)
             }
@@ -165,9 +168,9 @@ extension KernelTests {
             state.limits = [limit: DeviceLimit(quotas: [quota])]
             state.quotas = [quota: Quota(period: 1, limit: 1000)]
             _ = try rig.kernel.reconcile(to: state)
-            let echo = try UsageEcho(rig)
-            #expect(echo.exchange(device: 1, up: 372, down: 372))
-            #expect(!echo.exchange(device: 1, up: 372, down: 372, milliseconds: 50))
+            let talk = try Talk(rig)
+            #expect(talk.up(372) && talk.down(372))
+            #expect(!talk.up(372))
             #expect(
                 try counts(rig.kernel) == UsageCounts(octetsUp: 400, packetsUp: 1, octetsDown: 400, packetsDown: 1))
             // 300 octets at once, and a thousand a second.
@@ -175,11 +178,10 @@ extension KernelTests {
                 layers: [[Ruleset.Entry(destination: .any, protocols: 17...17, ports: 4000...4000, rule: 0)]],
                 actions: [Self.way(.internet, rule: 0, up: rateLimit(8000))])
             _ = try rig.kernel.reconcile(to: rig.state([one: slow], [device(1)]))
-            let server = try KernelUDP(in: rig.internet, KernelRig.server, port: 4000)
             let sender = try KernelUDP(in: rig.devices, address("100.64.0.1"), port: 5001)
             for _ in 0..<50 { sender.send([UInt8](repeating: 1, count: 972), to: KernelRig.server, port: 4000) }
             var received: UInt64 = 0
-            while server.receive(milliseconds: 200) != nil { received += 1 }
+            while talk.received(milliseconds: 200) != nil { received += 1 }
             #expect(received > 0 && received < 50)
             #expect(try counts(rig.kernel)?.octetsUp == 400 + received * 1000)
         }
