@@ -138,7 +138,9 @@ struct UsageCommand: AsyncParsableCommand {
             if rules {
                 if sims || choice.byWay { throw ValidationError("give one of --sims, --rules and --by-way") }
                 if choice.tenant == nil { throw ValidationError("give the --tenant of the rules") }
-                if choice.group != nil { throw ValidationError("rules are counted for all of a policy's devices: leave --group out") }
+                if choice.group != nil {
+                    throw ValidationError("rules are counted for all of a policy's devices: leave --group out")
+                }
             } else if policy != nil {
                 throw ValidationError("--policy goes with --rules")
             }

@@ -270,6 +270,9 @@ extension KernelTests {
                 [UsageLoad.Flow(device: 1, port: 5002, kind: .udp(rate: 1_000_000, size: 500))], in: rig)
             #expect(try #require(again.run(seconds: 2).values.first?.octets) > 240_000)
             try next.install([one: .allowing("0.0.0.0/0")], removing: [])
+            // Until flows are judged anew.
+            #expect(try rig.nft("list set inet cordon rated").contains("0x"))
+            _ = try next.deleteFlows(.ofPolicies([one])) { _ in .way(.internet) }
             #expect(try !rig.nft("list set inet cordon rated").contains("0x"))
             #expect(try next.verify() == nil)
         }
