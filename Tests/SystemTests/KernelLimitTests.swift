@@ -272,7 +272,7 @@ extension KernelTests {
             try next.install([one: .allowing("0.0.0.0/0")], removing: [])
             // Until flows are judged anew.
             #expect(try rig.nft("list set inet cordon rated").contains("0x"))
-            _ = try next.deleteFlows(.ofPolicies([one])) { _ in .way(.internet) }
+            _ = try next.deleteFlows(.all) { _ in .way(.internet) }
             #expect(try !rig.nft("list set inet cordon rated").contains("0x"))
             #expect(try next.verify() == nil)
         }
