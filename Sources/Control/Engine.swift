@@ -130,7 +130,7 @@ final class Engine: Service {
                 requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners,
                 judging: SessionJudging(book: sessionPolicies, limits: limits, wallClock: wallClock, now: now),
                 simsInTest: simsInTest.withLock { $0 }, refusals: refusals, now: now)
-            let result = try await store.write { transaction in try work.run(in: transaction) }
+            let result = try await run(work)
             outcomes = result.outcomes
             refusals.note(outcomes.compactMap(\.refusal), told: result.told, at: now)
         } catch {
@@ -184,6 +184,15 @@ final class Engine: Service {
         }
         metrics.batchSize.record(fresh.count)
         metrics.batchTime.record(duration: ContinuousClock.now - started)
+    }
+
+    /// All requests together; when one of them is at fault, which is rare, once more, each to itself.
+    private func run(_ work: BatchTransaction) async throws -> BatchTransaction.Result {
+        do {
+            return try await store.write { transaction in try work.run(in: transaction, isAlone: false) }
+        } catch let error as StoreError where error.code != .unavailable {
+            return try await store.write { transaction in try work.run(in: transaction, isAlone: true) }
+        }
     }
 
     private static func rejections(

@@ -1,6 +1,22 @@
 import Domain
 import GRDB
 
+/// Statements of the path of an admission, put together once.
+private enum StandingSQL {
+    private static let columns = """
+        first_imei, first_imei_at, last_imei, last_imei_at, imei_changes, location, visited_network, located_at, crossings, \
+        fence_since, quarantine_since, quarantine_until, quarantine_reason, quarantine_by, tolerated_until, approved_at, \
+        approved_by, hook_approved, hook_answered_at
+        """
+    static let find = "SELECT \(columns) FROM sim_standings WHERE sim = ?"
+    /// Not OR REPLACE, which SQLite writes a journal of its own for.
+    static let put = """
+        INSERT INTO sim_standings (sim, \(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (sim) DO UPDATE SET \(columns.split(separator: ", ").map { "\($0) = excluded.\($0)" }
+            .joined(separator: ", "))
+        """
+}
+
 extension SQLiteReading {
     private static var sessionPolicyColumns: String {
         "SELECT id, tenant, group_id, sim, is_ceiling, document, author, applied_at FROM session_policies"
@@ -19,13 +35,7 @@ extension SQLiteReading {
     // MARK: Standing
 
     func standing(of sim: SIM.ID) throws(StoreError) -> SIMStanding {
-        try row(
-            """
-            SELECT first_imei, first_imei_at, last_imei, last_imei_at, imei_changes, location, visited_network, located_at,
-                crossings, fence_since, quarantine_since, quarantine_until, quarantine_reason, quarantine_by,
-                tolerated_until, approved_at, approved_by, hook_approved, hook_answered_at
-            FROM sim_standings WHERE sim = ?
-            """, [sim.sql], SIMStanding.init(columns:)) ?? SIMStanding()
+        try row(StandingSQL.find, [sim.sql], SIMStanding.init(columns:)) ?? SIMStanding()
     }
 
     func heldSIMs() throws(StoreError) -> [SIM.ID] {
@@ -134,13 +144,7 @@ extension SQLiteTransaction {
 
     func putStanding(_ standing: SIMStanding, of sim: SIM.ID) throws(StoreError) {
         try execute(
-            """
-            INSERT OR REPLACE INTO sim_standings (sim, first_imei, first_imei_at, last_imei, last_imei_at, imei_changes,
-                location, visited_network, located_at, crossings, fence_since, quarantine_since, quarantine_until,
-                quarantine_reason, quarantine_by, tolerated_until, approved_at, approved_by, hook_approved,
-                hook_answered_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
+            StandingSQL.put,
             [
                 sim.sql, (standing.firstIMEI?.value).sql, (standing.firstIMEI?.at).sql, (standing.lastIMEI?.value).sql,
                 (standing.lastIMEI?.at).sql, standing.imeiChanges.sql, (standing.location?.value.location).sql,
