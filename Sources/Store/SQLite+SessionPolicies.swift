@@ -17,6 +17,13 @@ private enum StandingSQL {
         """
 }
 
+private enum FenceSQL {
+    static let all = "SELECT place, first_seen FROM fence_places WHERE sim = ?"
+    static let one = "\(all) AND place = ?"
+    static let count = "SELECT count(*) FROM fence_places WHERE sim = ?"
+    static let add = "INSERT OR IGNORE INTO fence_places (sim, place, first_seen) VALUES (?, ?, ?)"
+}
+
 extension SQLiteReading {
     private static var sessionPolicyColumns: String {
         "SELECT id, tenant, group_id, sim, is_ceiling, document, author, applied_at FROM session_policies"
@@ -46,15 +53,14 @@ extension SQLiteReading {
 
     func fence(of sim: SIM.ID, among places: [FencePlace]?) throws(StoreError) -> [FencePlace: Timestamp] {
         var fence: [FencePlace: Timestamp] = [:]
-        let select = "SELECT place, first_seen FROM fence_places WHERE sim = ?"
         let note = { (columns: Columns) throws(StoreError) in
             fence[FencePlace(stored: try columns.text(0))] = try columns.time(1)
         }
         guard let places else {
-            try run(select, [sim.sql], note)
+            try run(FenceSQL.all, [sim.sql], note)
             return fence
         }
-        for place in places { try run("\(select) AND place = ?", [sim.sql, place.text.sql], note) }
+        for place in places { try run(FenceSQL.one, [sim.sql, place.text.sql], note) }
         return fence
     }
 
@@ -159,15 +165,10 @@ extension SQLiteTransaction {
 
     func addFencePlaces(_ places: [FencePlace], of sim: SIM.ID, at time: Timestamp) throws(StoreError) {
         guard !places.isEmpty else { return }
-        let count = try row("SELECT count(*) FROM fence_places WHERE sim = ?", [sim.sql]) {
-            columns throws(StoreError) in
-            try columns.integer(0)
-        }
+        let count = try row(FenceSQL.count, [sim.sql]) { columns throws(StoreError) in try columns.integer(0) }
         let room = LocationLock.Fence.maximumPlaces - Int(count ?? 0)
         for place in places.prefix(max(0, room)) {
-            try execute(
-                "INSERT OR IGNORE INTO fence_places (sim, place, first_seen) VALUES (?, ?, ?)",
-                [sim.sql, place.text.sql, time.sql])
+            try execute(FenceSQL.add, [sim.sql, place.text.sql, time.sql])
         }
     }
 
