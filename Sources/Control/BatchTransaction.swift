@@ -46,31 +46,23 @@ struct BatchTransaction: Sendable {
         let told: [RefusalBook.First]
     }
 
-    func run(in transaction: any StoreTransaction) throws -> Result {
-        let outcomes = try outcomes(in: transaction)
+    /// - Parameter isAlone: each request is judged to itself, so that one that is at fault takes its own changes back and no
+    ///   other's. Without it, an error is all requests': the transaction has to be undone, and done again with it. A
+    ///   savepoint costs more than the requests do that share it, since SQLite keeps a copy of each page beside it.
+    func run(in transaction: any StoreTransaction, isAlone: Bool) throws -> Result {
+        let outcomes =
+            try isAlone
+            ? requests.map { try judgeAlone($0, transaction) } : requests.map { try judge($0, transaction) }
         let told = refusals.first(among: outcomes.compactMap(\.refusal))
         try transaction.tell(told, at: now)
         return Result(outcomes: outcomes, told: told)
     }
 
-    private func outcomes(in transaction: any StoreTransaction) throws -> [Outcome] {
+    private func judgeAlone(_ request: Request.Question, _ transaction: any StoreTransaction) throws -> Outcome {
         do {
-            return try transaction.savepoint {
-                var outcomes: [Outcome] = []
-                outcomes.reserveCapacity(requests.count)
-                for request in requests { outcomes.append(try judge(request, transaction)) }
-                return outcomes
-            }
+            return try transaction.savepoint { try judge(request, transaction) }
         } catch let error as StoreError where error.code != .unavailable {
-            // One of them is at fault, which is rare: all of them once more, each to itself, so that only that one takes
-            // its changes back. A savepoint for each costs two statements.
-            return try requests.map { request in
-                do {
-                    return try transaction.savepoint { try judge(request, transaction) }
-                } catch let error as StoreError where error.code != .unavailable {
-                    return Outcome(answer: .dropped, fault: error)
-                }
-            }
+            return Outcome(answer: .dropped, fault: error)
         }
     }
 

@@ -11,12 +11,12 @@ import Synchronization
 /// Attach and accounting requests that are waiting share one store transaction and one netlink batch, so that the
 /// costs of fsync and of a kernel commit are divided among them under load, and latency stays low without it.
 /// Administrative changes run between batches, alone. No answer leaves before the store has committed and the kernel
-/// has the change.
+/// has the change; while the kernel is given one batch, the store takes the next.
 final class Engine: Service {
     let store: any Store
     let dataPlane: any DataPlane
     let settings: ControlSettings
-    private let tunnels: TunnelBook
+    let tunnels: TunnelBook
     let now: @Sendable () -> Timestamp
     let logger: Logger
     let stops = StopWaiters()
@@ -29,7 +29,7 @@ final class Engine: Service {
     private let queue: Mutex<WorkQueue>
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
-    private let metrics = EngineMetrics()
+    let metrics = EngineMetrics()
     let verdicts: VerdictBook
     let refusals: RefusalBook
     /// In a manufacturing test.
@@ -98,12 +98,7 @@ final class Engine: Service {
     func run() async throws {
         await withGracefulShutdownHandler {
             for await _ in wakeUps {
-                while let next = queue.withLock({ $0.next(limit: settings.batchLimit) }) {
-                    switch next {
-                    case .requests(let batch): await process(batch)
-                    case .exclusive(let job): await job.run()
-                    }
-                }
+                await drain()
             }
         } onGracefulShutdown: {
             self.wakeUp.finish()
@@ -112,112 +107,23 @@ final class Engine: Service {
         for job in queue.withLock({ $0.close() }) { job.refuse() }
     }
 
-    private func process(_ batch: [Request]) async {
-        let started = ContinuousClock.now
-        let (fresh, late) = batch.split { started - $0.received <= settings.maximumWait }
-        if !late.isEmpty {
-            metrics.late.increment(by: late.count)
-            for request in late { request.complete(.dropped) }
-        }
-        heard.withLock { heard in for request in batch { heard[request.nas] = started } }
-        guard !fresh.isEmpty else { return }
-
-        let changesBefore = verdicts.changes
-        let outcomes: [Outcome]
-        do {
-            let now = now()
-            let work = BatchTransaction(
-                requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners,
-                judging: SessionJudging(book: sessionPolicies, limits: limits, wallClock: wallClock, now: now),
-                simsInTest: simsInTest.withLock { $0 }, refusals: refusals, now: now)
-            let result = try await store.write { transaction in try work.run(in: transaction) }
-            outcomes = result.outcomes
-            refusals.note(outcomes.compactMap(\.refusal), told: result.told, at: now)
-        } catch {
-            metrics.storeFailures.increment()
-            logger.error(
-                "no request could be stored; requests stay unanswered until the store takes them",
-                metadata: ["error": "\(error)", "requests": "\(fresh.count)"])
-            for request in fresh { request.complete(.dropped) }
-            return
-        }
-
-        verdicts.remember(Self.rejections(fresh, outcomes), since: changesBefore, at: started)
-        var enforced = true
-        let changes = Self.lastChangePerDevice(outcomes.flatMap(\.changes))
-        do {
-            try limits.enforce(outcomes.flatMap(\.limits) + outcomes.flatMap(\.judged).compactMap(\.limits)) {
-                if !changes.isEmpty { try dataPlane.apply(changes) }
-            }
-        } catch {
-            enforced = false
-            metrics.kernelFailures.increment()
-            logger.error(
-                "the kernel did not take a batch; it will be repaired and the NAS will ask again",
-                metadata: ["error": "\(error)", "devices": "\(changes.count)"])
-        }
-        for (request, outcome) in zip(fresh, outcomes) {
-            metrics.count(outcome)
-            // An answer that lets a device in needs the kernel; a stop is true once it is stored.
-            let isAnswerable = enforced || outcome.changes.allSatisfy(\.isRemoval)
-            request.complete(isAnswerable ? outcome.answer : .dropped)
-            // Its tenant may have been given a block for it.
-            if let (address, tenant) = outcome.lease { tunnels.note(address, of: tenant) }
-            if let fault = outcome.fault {
-                logger.error("a request could not be decided", metadata: ["error": "\(fault)"])
-            }
-            if outcome.lacksNAT {
-                logger.warning(
-                    "NAT 1 has no port block left: a device has no way to the internet; add public addresses to nat.public",
-                    metadata: ["capacity": "\(settings.natPlan.capacity)"])
-            }
-            if outcome.lacksPrefixes {
-                logger.warning("no pool of IPv6 prefixes has a block left: a device has IPv4 alone; add a pool")
+    /// Does what is waiting. While one batch is given to the kernel and answered, the next is stored: each is of another
+    /// part of the machine, and batches stay in their order in both. An administrative change has neither beside it.
+    private func drain() async {
+        await withTaskGroup(of: Void.self) { enforcing in
+            while let next = queue.withLock({ $0.next(limit: settings.batchLimit) }) {
+                switch next {
+                case .requests(let batch):
+                    let stored = await store(batch)
+                    await enforcing.waitForAll()
+                    guard let stored else { continue }
+                    limits.expect(stored.limits)
+                    enforcing.addTask { self.enforce(stored) }
+                case .exclusive(let job):
+                    await enforcing.waitForAll()
+                    await job.run()
+                }
             }
         }
-        followUp.note(outcomes.flatMap(\.judged))
-        if outcomes.contains(where: \.leavesLoss) { hasLosses.store(true, ordering: .releasing) }
-        let ended = outcomes.flatMap(\.ended)
-        if !ended.isEmpty {
-            stops.confirm(ended)
-            usage.noteEnds(ended)
-        }
-        metrics.batchSize.record(fresh.count)
-        metrics.batchTime.record(duration: ContinuousClock.now - started)
-    }
-
-    private static func rejections(
-        _ requests: [Request], _ outcomes: [Outcome]
-    ) -> [(request: AttachRequest, reason: AttachRejection)] {
-        zip(requests, outcomes).compactMap { request, outcome in
-            guard case .attach(let attach) = request.question, case .attach(.reject(let reason)) = outcome.answer
-            else { return nil }
-            return (attach, reason)
-        }
-    }
-
-    /// The last change of each device, in the order of first appearance.
-    private static func lastChangePerDevice(_ changes: [DeviceChange]) -> [DeviceChange] {
-        var places: [IPAddress: Int] = [:]
-        var result: [DeviceChange] = []
-        for change in changes {
-            if let place = places[change.address] {
-                result[place] = change
-            } else {
-                places[change.address] = result.count
-                result.append(change)
-            }
-        }
-        return result
-    }
-}
-
-extension Array {
-    fileprivate func split(_ isFirst: (Element) -> Bool) -> (first: [Element], second: [Element]) {
-        var (first, second): ([Element], [Element]) = ([], [])
-        for element in self {
-            if isFirst(element) { first.append(element) } else { second.append(element) }
-        }
-        return (first, second)
     }
 }

@@ -15,14 +15,22 @@ final class LimitBook: Sendable {
         var quota: Quota?
     }
 
+    /// So that the table of many is small, and grows by little. Guarded by the mutex that has the pages.
+    private final class Slot: @unchecked Sendable {
+        var volume: Volume
+        init(_ volume: Volume) { self.volume = volume }
+    }
+
     private struct Pages {
-        var volumes: [QuotaNumber: Volume] = [:]
+        private(set) var slots: [QuotaNumber: Slot] = [:]
         var numbers: [VolumeAccount.Key: QuotaNumber] = [:]
         /// In the order in which they came; those that are gone stay until they are as many as are left.
         var order: [QuotaNumber] = []
         /// Periods that end, by when.
         var ends: [Timestamp: Set<QuotaNumber>] = [:]
         var limits: [SIM.ID: DeviceLimit] = [:]
+        /// Stored, and about to be given to the data plane.
+        var expected: [SIM.ID: DeviceLimit?] = [:]
         /// Whose sessions are to be judged again, because a volume is used, or is no more.
         var unjudged: Set<VolumeAccount.Key> = []
         /// The data plane has not taken a change: all is to be given to it again.
@@ -32,22 +40,26 @@ final class LimitBook: Sendable {
 
         mutating func set(_ volume: Volume) {
             let number = volume.account.number
-            if let known = volumes[number] {
-                if let end = known.account.span.end, end != volume.account.span.end { removeEnd(end, of: number) }
+            let end = volume.account.span.end
+            if let slot = slots[number] {
+                if let known = slot.volume.account.span.end, known != end { removeEnd(known, of: number) }
+                slot.volume = volume
             } else {
                 order.append(number)
                 numbers[volume.account.key] = number
+                slots[number] = Slot(volume)
             }
-            if let end = volume.account.span.end { ends[end, default: []].insert(number) }
-            volumes[number] = volume
+            if let end { ends[end, default: []].insert(number) }
         }
 
+        func volume(_ number: QuotaNumber) -> Volume? { slots[number]?.volume }
+
         mutating func remove(_ number: QuotaNumber) {
-            guard let known = volumes.removeValue(forKey: number) else { return }
+            guard let known = slots.removeValue(forKey: number)?.volume else { return }
             numbers[known.account.key] = nil
             if let end = known.account.span.end { removeEnd(end, of: number) }
             // Whoever goes round has another place then: he comes to some of them earlier or a round later.
-            if order.count >= 2 * volumes.count + Self.compactable { order.removeAll { volumes[$0] == nil } }
+            if order.count >= 2 * slots.count + Self.compactable { order.removeAll { slots[$0] == nil } }
         }
 
         private mutating func removeEnd(_ end: Timestamp, of number: QuotaNumber) {
@@ -71,15 +83,27 @@ final class LimitBook: Sendable {
     // MARK: Looking up
 
     func limit(of sim: SIM.ID) -> DeviceLimit? { pages.withLock { $0.limits[sim] } }
-    func volume(_ number: QuotaNumber) -> Volume? { pages.withLock { $0.volumes[number] } }
+
+    /// Whether the SIM has a limit, or is about to have one: for what is stored while a batch is given to the data plane.
+    func isLimited(_ sim: SIM.ID) -> Bool {
+        pages.withLock { pages in (pages.expected[sim] ?? pages.limits[sim]) != nil }
+    }
+
+    /// What is given to the data plane next; it takes the place of what was before.
+    func expect(_ resolved: [Resolved]) {
+        let expected = Dictionary(resolved.map { ($0.sim, $0.limit) }) { _, last in last }
+        pages.withLock { $0.expected = expected }
+    }
+
+    func volume(_ number: QuotaNumber) -> Volume? { pages.withLock { $0.volume(number) } }
     func volumes(_ numbers: some Sequence<QuotaNumber>) -> [Volume] {
-        pages.withLock { pages in numbers.compactMap { pages.volumes[$0] } }
+        pages.withLock { pages in numbers.compactMap(pages.volume) }
     }
 
     /// The account, when its volume is used.
     func usedVolume(_ key: VolumeAccount.Key) -> VolumeAccount? {
         pages.withLock { pages in
-            guard let account = pages.numbers[key].flatMap({ pages.volumes[$0] })?.account else { return nil }
+            guard let account = pages.numbers[key].flatMap(pages.volume)?.account else { return nil }
             return account.reachedAt == nil ? nil : account
         }
     }
@@ -90,7 +114,7 @@ final class LimitBook: Sendable {
             let total = pages.order.count
             guard place < total else { return ([], 0, total) }
             let end = min(place + count, total)
-            return (pages.order[place..<end].compactMap { pages.volumes[$0] }, end == total ? 0 : end, total)
+            return (pages.order[place..<end].compactMap(pages.volume), end == total ? 0 : end, total)
         }
     }
 
@@ -100,7 +124,7 @@ final class LimitBook: Sendable {
             var (used, unused): ([QuotaNumber], [QuotaNumber]) = ([], [])
             for (end, numbers) in pages.ends where end <= time {
                 for number in numbers {
-                    if pages.volumes[number]?.account.reachedAt != nil {
+                    if pages.volume(number)?.account.reachedAt != nil {
                         used.append(number)
                     } else if unused.count < limit {
                         unused.append(number)
@@ -113,7 +137,7 @@ final class LimitBook: Sendable {
 
     /// Volumes whose period begins later: the clock was set back.
     func begun(after time: Timestamp) -> [QuotaNumber] {
-        pages.withLock { pages in pages.volumes.filter { $0.value.account.span.start > time }.map(\.key) }
+        pages.withLock { pages in pages.slots.filter { $0.value.volume.account.span.start > time }.map(\.key) }
     }
 
     /// The period that a time is in, worked out once for all volumes.
@@ -206,7 +230,7 @@ final class LimitBook: Sendable {
     private func note(_ settled: [LimitJudging.Settled]) {
         pages.withLock { pages in
             for one in settled {
-                let wasUsed = pages.volumes[one.account.number]?.account.reachedAt != nil
+                let wasUsed = pages.volume(one.account.number)?.account.reachedAt != nil
                 pages.set(Volume(account: one.account, limit: one.limit, level: one.level, quota: one.quota))
                 // There may be other sessions than the one that this was found for.
                 if wasUsed != (one.account.reachedAt != nil) { pages.unjudged.insert(one.account.key) }
@@ -234,7 +258,7 @@ final class LimitBook: Sendable {
 
     /// The data plane may not have it as it is written here.
     func doubt(_ numbers: some Sequence<QuotaNumber>) {
-        pages.withLock { pages in for number in numbers { pages.volumes[number]?.quota = nil } }
+        pages.withLock { pages in for number in numbers { pages.slots[number]?.volume.quota = nil } }
     }
 
     /// The data plane may have what was not stored: all is found and given to it again.
@@ -249,8 +273,8 @@ final class LimitBook: Sendable {
 
     func note(_ used: [UsedOctets]) {
         pages.withLock { pages in
-            for one in used where pages.volumes[one.quota]?.account.period == one.period {
-                pages.volumes[one.quota]?.account.note(used: one.octets)
+            for one in used where pages.volume(one.quota)?.account.period == one.period {
+                pages.slots[one.quota]?.volume.account.note(used: one.octets)
             }
         }
     }

@@ -31,7 +31,7 @@ struct LimitJudging: Sendable {
         _ who: SessionPolicyBook.Who, _ effective: EffectiveSessionPolicy, _ store: any StoreTransaction,
         finding find: ((VolumeAccount.Key) throws(StoreError) -> VolumeAccount?)? = nil
     ) throws(StoreError) -> LimitBook.Resolved? {
-        guard book.isEnforcing, effective.isLimited || book.limit(of: who.sim) != nil else { return nil }
+        guard book.isEnforcing, effective.isLimited || book.isLimited(who.sim) else { return nil }
         guard let number = LimitNumber(sim: who.sim) else {
             throw StoreError(code: .exhausted, message: "no number is left for one more SIM that is limited")
         }

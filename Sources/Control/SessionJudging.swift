@@ -79,7 +79,8 @@ struct SessionJudging: Sendable {
         if let hook = book.hook { facts.approvalCache = hook.cache }
         let listed = try listed(equipment.imei, effective, sim, store)
         facts.isListed = { name, level in listed.contains(ListName(name: name, isOperators: level <= .tenantCeiling)) }
-        if effective.learnsFence, let seen = facts.standing.location?.value {
+        // Before the first place there is none to be read.
+        if effective.learnsFence, before.fenceSince != nil, let seen = facts.standing.location?.value {
             let place = DevicePlace(seen.location, visitedNetwork: seen.visitedNetwork)
             facts.fence = try store.fence(of: sim.id, among: place.fencePlaces)
         }
@@ -287,7 +288,7 @@ struct SessionJudging: Sendable {
         var consequence = try record(
             judged, of: session.id, at: session.devices, sim, isNew: false, store)
         consequence.limits = limits
-        let wasLimited = self.limits.book.limit(of: sim.id) != nil
+        let wasLimited = self.limits.book.isLimited(sim.id)
         let isLimited = limits.map { $0.limit != nil } ?? wasLimited
         if !SessionRestriction.areEnforcedAlike(consequence.restriction, consequence.previous)
             || isLimited != wasLimited

@@ -75,6 +75,8 @@ public struct SessionPolicyJudge {
     private let policy: EffectiveSessionPolicy
     private let facts: SessionFacts
     private var result: SessionJudgement
+    /// Where the device is, and what of it a fence remembers: worked out once for all locks.
+    private var seen: (place: DevicePlace, fencePlaces: [FencePlace])?
 
     public static func judge(_ policy: EffectiveSessionPolicy, _ facts: SessionFacts) -> SessionJudgement {
         var judge = Self(policy: policy, facts: facts, result: SessionJudgement(standing: facts.standing))
@@ -86,9 +88,11 @@ public struct SessionPolicyJudge {
         noteEquipment()
         for lock in policy.imeiLocks { judge(lock) }
         for lock in policy.locationLocks { judge(lock) }
-        let present = Set(policy.locationLocks.map(\.level))
-        for level in result.standing.crossings.keys where !present.contains(level) {
-            result.standing.crossings[level] = nil
+        if !result.standing.crossings.isEmpty {
+            let present = Set(policy.locationLocks.map(\.level))
+            for level in result.standing.crossings.keys where !present.contains(level) {
+                result.standing.crossings[level] = nil
+            }
         }
         for hours in policy.hours { judge(hours) }
         for rule in policy.approvals { judge(rule) }
@@ -223,7 +227,7 @@ public struct SessionPolicyJudge {
         let end = seen.at + lock.maximumAge
         guard facts.now <= end else { return .unknown("the last report of where the device is came at \(seen.at)") }
         look(at: Timestamp(milliseconds: end.milliseconds + 1))
-        let place = DevicePlace(seen.value.location, visitedNetwork: seen.value.visitedNetwork)
+        let (place, fencePlaces) = place(seen.value)
         var unknown: String?
         if let deny = lock.deny {
             switch deny.contain(place) {
@@ -240,7 +244,7 @@ public struct SessionPolicyJudge {
             }
         }
         if let fence = lock.fence {
-            switch side(of: fence, place) {
+            switch side(of: fence, place, fencePlaces) {
             case .inside: break
             case .outside(let reason, let detail): return .outside(reason, detail)
             case .unknown(let why): unknown = why
@@ -249,13 +253,23 @@ public struct SessionPolicyJudge {
         return unknown.map(Side.unknown) ?? .inside
     }
 
-    private mutating func side(of fence: LocationLock.Fence, _ place: DevicePlace) -> Side {
-        guard !place.fencePlaces.isEmpty else { return .unknown("\(place) names neither a cell nor a tracking area") }
+    private mutating func place(_ location: SIMStanding.Location) -> (DevicePlace, [FencePlace]) {
+        if let seen { return seen }
+        let place = DevicePlace(location.location, visitedNetwork: location.visitedNetwork)
+        let found = (place, policy.learnsFence ? place.fencePlaces : [])
+        seen = found
+        return found
+    }
+
+    private mutating func side(
+        of fence: LocationLock.Fence, _ place: DevicePlace, _ fencePlaces: [FencePlace]
+    ) -> Side {
+        guard !fencePlaces.isEmpty else { return .unknown("\(place) names neither a cell nor a tracking area") }
         let since = result.standing.fenceSince ?? facts.now
         result.standing.fenceSince = since
         let end = Timestamp(milliseconds: since.milliseconds + Int64(fence.days) * 86_400_000)
         if facts.now < end {
-            for place in place.fencePlaces where facts.fence[place] == nil && !result.learned.contains(place) {
+            for place in fencePlaces where facts.fence[place] == nil && !result.learned.contains(place) {
                 result.learned.append(place)
             }
             return .inside

@@ -119,14 +119,17 @@ extension SQLiteTransaction {
 
     /// `nil` also when there is no such SIM of the tenant.
     private func takeUnusedAddress(for sim: SIM.ID, of tenant: Tenant.ID) throws(StoreError) -> IPv4Address? {
-        try row(
+        // Two statements, since one with a sub-query that changes and returns costs more than both.
+        let free = try row(
             """
-            UPDATE blocks SET next = next + 1
-            WHERE first = (SELECT first FROM blocks WHERE tenant = ? AND next < last ORDER BY first LIMIT 1)
+            SELECT first, next FROM blocks WHERE tenant = ? AND next < last
                 AND EXISTS (SELECT 1 FROM sims WHERE id = ? AND tenant = ?)
-            RETURNING next - 1
+            ORDER BY first LIMIT 1
             """, [tenant.sql, sim.sql, tenant.sql]
-        ) { columns throws(StoreError) in try columns.address(0) }
+        ) { columns throws(StoreError) in (block: try columns.integer(0), address: try columns.address(1)) }
+        guard let free else { return nil }
+        try execute("UPDATE blocks SET next = next + 1 WHERE first = ?", [free.block.sql])
+        return free.address
     }
 
     /// Gives the tenant a block of the first pool with room: one never used, else the one freed longest ago.

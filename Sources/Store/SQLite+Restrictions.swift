@@ -68,8 +68,12 @@ extension SQLiteTransaction {
             try execute("DELETE FROM session_judgements WHERE session = ?", [session.sql])
             return
         }
+        // Not OR REPLACE, which SQLite writes a journal of its own for.
         try execute(
-            "INSERT OR REPLACE INTO session_judgements (session, judge_at) VALUES (?, ?)", [session.sql, time.sql])
+            """
+            INSERT INTO session_judgements (session, judge_at) VALUES (?, ?)
+            ON CONFLICT (session) DO UPDATE SET judge_at = excluded.judge_at
+            """, [session.sql, time.sql])
     }
 
     func setIsToReject(_ isToReject: Bool, _ session: Session.ID) throws(StoreError) {

@@ -1,6 +1,29 @@
 import Domain
 import GRDB
 
+/// Statements of the path of an admission, put together once.
+private enum StandingSQL {
+    private static let columns = """
+        first_imei, first_imei_at, last_imei, last_imei_at, imei_changes, location, visited_network, located_at, crossings, \
+        fence_since, quarantine_since, quarantine_until, quarantine_reason, quarantine_by, tolerated_until, approved_at, \
+        approved_by, hook_approved, hook_answered_at
+        """
+    static let find = "SELECT \(columns) FROM sim_standings WHERE sim = ?"
+    /// Not OR REPLACE, which SQLite writes a journal of its own for.
+    static let put = """
+        INSERT INTO sim_standings (sim, \(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (sim) DO UPDATE SET \(columns.split(separator: ", ").map { "\($0) = excluded.\($0)" }
+            .joined(separator: ", "))
+        """
+}
+
+private enum FenceSQL {
+    static let all = "SELECT place, first_seen FROM fence_places WHERE sim = ?"
+    static let one = "\(all) AND place = ?"
+    static let count = "SELECT count(*) FROM fence_places WHERE sim = ?"
+    static let add = "INSERT OR IGNORE INTO fence_places (sim, place, first_seen) VALUES (?, ?, ?)"
+}
+
 extension SQLiteReading {
     private static var sessionPolicyColumns: String {
         "SELECT id, tenant, group_id, sim, is_ceiling, document, author, applied_at FROM session_policies"
@@ -19,13 +42,7 @@ extension SQLiteReading {
     // MARK: Standing
 
     func standing(of sim: SIM.ID) throws(StoreError) -> SIMStanding {
-        try row(
-            """
-            SELECT first_imei, first_imei_at, last_imei, last_imei_at, imei_changes, location, visited_network, located_at,
-                crossings, fence_since, quarantine_since, quarantine_until, quarantine_reason, quarantine_by,
-                tolerated_until, approved_at, approved_by, hook_approved, hook_answered_at
-            FROM sim_standings WHERE sim = ?
-            """, [sim.sql], SIMStanding.init(columns:)) ?? SIMStanding()
+        try row(StandingSQL.find, [sim.sql], SIMStanding.init(columns:)) ?? SIMStanding()
     }
 
     func heldSIMs() throws(StoreError) -> [SIM.ID] {
@@ -36,15 +53,14 @@ extension SQLiteReading {
 
     func fence(of sim: SIM.ID, among places: [FencePlace]?) throws(StoreError) -> [FencePlace: Timestamp] {
         var fence: [FencePlace: Timestamp] = [:]
-        let select = "SELECT place, first_seen FROM fence_places WHERE sim = ?"
         let note = { (columns: Columns) throws(StoreError) in
             fence[FencePlace(stored: try columns.text(0))] = try columns.time(1)
         }
         guard let places else {
-            try run(select, [sim.sql], note)
+            try run(FenceSQL.all, [sim.sql], note)
             return fence
         }
-        for place in places { try run("\(select) AND place = ?", [sim.sql, place.text.sql], note) }
+        for place in places { try run(FenceSQL.one, [sim.sql, place.text.sql], note) }
         return fence
     }
 
@@ -134,13 +150,7 @@ extension SQLiteTransaction {
 
     func putStanding(_ standing: SIMStanding, of sim: SIM.ID) throws(StoreError) {
         try execute(
-            """
-            INSERT OR REPLACE INTO sim_standings (sim, first_imei, first_imei_at, last_imei, last_imei_at, imei_changes,
-                location, visited_network, located_at, crossings, fence_since, quarantine_since, quarantine_until,
-                quarantine_reason, quarantine_by, tolerated_until, approved_at, approved_by, hook_approved,
-                hook_answered_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
+            StandingSQL.put,
             [
                 sim.sql, (standing.firstIMEI?.value).sql, (standing.firstIMEI?.at).sql, (standing.lastIMEI?.value).sql,
                 (standing.lastIMEI?.at).sql, standing.imeiChanges.sql, (standing.location?.value.location).sql,
@@ -155,15 +165,10 @@ extension SQLiteTransaction {
 
     func addFencePlaces(_ places: [FencePlace], of sim: SIM.ID, at time: Timestamp) throws(StoreError) {
         guard !places.isEmpty else { return }
-        let count = try row("SELECT count(*) FROM fence_places WHERE sim = ?", [sim.sql]) {
-            columns throws(StoreError) in
-            try columns.integer(0)
-        }
+        let count = try row(FenceSQL.count, [sim.sql]) { columns throws(StoreError) in try columns.integer(0) }
         let room = LocationLock.Fence.maximumPlaces - Int(count ?? 0)
         for place in places.prefix(max(0, room)) {
-            try execute(
-                "INSERT OR IGNORE INTO fence_places (sim, place, first_seen) VALUES (?, ?, ?)",
-                [sim.sql, place.text.sql, time.sql])
+            try execute(FenceSQL.add, [sim.sql, place.text.sql, time.sql])
         }
     }
 

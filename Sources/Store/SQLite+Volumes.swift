@@ -7,13 +7,15 @@ private enum VolumeSQL {
         SELECT id, source, tenant, group_id, sim, period, periods, began_at, ends_at, volume, extra, used, warned, reached_at
         FROM volumes
         """
-    static let find = """
-        \(columns) WHERE tenant = ? AND coalesce(group_id, 0) = ? AND coalesce(sim, 0) = ? AND source = ?
-        """
+    static let ofSIM = "\(columns) WHERE sim = ? AND source = ? AND tenant = ?"
+    static let ofGroup = "\(columns) WHERE group_id = ? AND source = ? AND tenant = ?"
+    static let ofTenant = "\(columns) WHERE owner_tenant = ? AND source = ?"
+    static let takeNumbers = "UPDATE volume_numbers SET next = next + ? RETURNING next"
     static let all = "\(columns) ORDER BY id"
     static let insert = """
-        INSERT INTO volumes (tenant, group_id, sim, source, period, periods, began_at, ends_at, volume, extra, used, warned)
-        VALUES (?, nullif(?, 0), nullif(?, 0), ?, 1, ?, ?, ?, ?, 0, 0, 0)
+        INSERT INTO volumes (id, tenant, group_id, sim, source, period, periods, began_at, ends_at, volume, extra, used,
+            warned)
+        VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, 0, 0, 0)
         """
     static let put = """
         UPDATE volumes SET period = ?, periods = ?, began_at = ?, ends_at = ?, volume = ?, extra = ?, used = ?, warned = ?,
@@ -24,7 +26,16 @@ private enum VolumeSQL {
 
 extension SQLiteReading {
     func volumeAccount(_ key: VolumeAccount.Key) throws(StoreError) -> VolumeAccount? {
-        try row(VolumeSQL.find, key.columns, VolumeAccount.init(columns:))
+        switch key.owner {
+        case .sim(let sim):
+            try row(
+                VolumeSQL.ofSIM, [sim.sql, key.source.rawValue.sql, key.tenant.sql], VolumeAccount.init(columns:))
+        case .group(let group):
+            try row(
+                VolumeSQL.ofGroup, [group.sql, key.source.rawValue.sql, key.tenant.sql], VolumeAccount.init(columns:))
+        case .tenant:
+            try row(VolumeSQL.ofTenant, [key.tenant.sql, key.source.rawValue.sql], VolumeAccount.init(columns:))
+        }
     }
 
     func volumeAccounts() throws(StoreError) -> [VolumeAccount] {
@@ -36,15 +47,34 @@ extension SQLiteTransaction {
     func insertVolumeAccount(
         _ key: VolumeAccount.Key, _ limit: DataLimit, span: DataPeriod.Span
     ) throws(StoreError) -> VolumeAccount {
-        let id = try insert(
+        let number = try takeVolumeNumber()
+        let (group, sim): (SQLValue, SQLValue) =
+            switch key.owner {
+            case .tenant: (.null, .null)
+            case .group(let group): (group.sql, .null)
+            case .sim(let sim): (.null, sim.sql)
+            }
+        try execute(
             VolumeSQL.insert,
-            key.columns + [limit.periods.description.sql, span.start.sql, span.end.sql, limit.volume.sql]
+            [
+                number.rawValue.sql, key.tenant.sql, group, sim, key.source.rawValue.sql,
+                limit.periods.description.sql, span.start.sql, span.end.sql, limit.volume.sql,
+            ]
         ) { $0.isForeignKey ? .notFound("there is no such tenant, group or SIM") : nil }
-        guard let number = UInt32(exactly: id).flatMap(QuotaNumber.init) else {
-            throw StoreError(code: .exhausted, message: "no number is left for one more volume of data")
-        }
         return VolumeAccount(
             number: number, key: key, period: 1, periods: limit.periods, span: span, volume: limit.volume)
+    }
+
+    /// One that no other volume ever has. Some are taken at once: a transaction that inserts one seldom inserts no other, and
+    /// those that it does not need are lost.
+    private func takeVolumeNumber() throws(StoreError) -> QuotaNumber {
+        let free = try volumeNumbers.take { count throws(StoreError) in
+            try row(VolumeSQL.takeNumbers, [Int64(count).sql]) { columns throws(StoreError) in try columns.integer(0) }
+        }
+        guard let number = free.flatMap({ UInt32(exactly: $0) }).flatMap(QuotaNumber.init) else {
+            throw StoreError(code: .exhausted, message: "no number is left for one more volume of data")
+        }
+        return number
     }
 
     func putVolumeAccount(_ account: VolumeAccount) throws(StoreError) {
@@ -64,17 +94,22 @@ extension SQLiteTransaction {
     }
 }
 
-extension VolumeAccount.Key {
-    /// Tenant, group, SIM (zero for none) and source.
-    fileprivate var columns: [SQLValue] {
-        let (group, sim): (Int64, Int64) =
-            switch owner {
-            case .tenant: (0, 0)
-            case .group(let group): (group.rawValue, 0)
-            case .sim(let sim): (0, sim.rawValue)
-            }
-        return [tenant.sql, group.sql, sim.sql, source.rawValue.sql]
+/// Numbers that a transaction has taken for volumes and not given yet. A transaction is one thread's.
+final class VolumeNumbers {
+    private var free: Range<Int64> = 0..<0
+    private static let atOnce = 16
+
+    /// - Parameter more: takes so many, and returns the one behind them.
+    func take(_ more: (Int) throws(StoreError) -> Int64?) throws(StoreError) -> Int64? {
+        if free.isEmpty {
+            guard let end = try more(Self.atOnce) else { return nil }
+            free = end - Int64(Self.atOnce)..<end
+        }
+        return free.popFirst()
     }
+
+    /// What was taken since is undone with a savepoint.
+    func forget() { free = 0..<0 }
 }
 
 extension VolumeAccount {

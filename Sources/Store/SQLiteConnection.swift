@@ -16,6 +16,7 @@ struct SQLiteReader: SQLiteReading {
 struct SQLiteTransaction: SQLiteReading, StoreTransaction {
     let database: Database
     let sealer: Sealer
+    let volumeNumbers = VolumeNumbers()
 
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value {
         try execute("SAVEPOINT cordon")
@@ -26,6 +27,7 @@ struct SQLiteTransaction: SQLiteReading, StoreTransaction {
             // Names nest: the innermost is meant. Where SQLite has undone the whole transaction already, there is no
             // savepoint to go back to, and every later statement fails with that reason.
             if database.isInsideTransaction {
+                volumeNumbers.forget()
                 try execute("ROLLBACK TO cordon")
                 try execute("RELEASE cordon")
             }

@@ -45,6 +45,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611291650-limits") { db in try db.execute(sql: limits) }
         migrator.registerMigration("202611291900-prefixes") { db in try db.execute(sql: prefixes) }
         migrator.registerMigration("202611292330-peer-certificates") { db in try db.execute(sql: peerCertificates) }
+        migrator.registerMigration("202611292337-volume-numbers") { db in try db.execute(sql: volumeNumbers) }
         migrator.registerMigration("202611292340-rule-usage") { db in try db.execute(sql: ruleUsage) }
         return migrator
     }

@@ -15,6 +15,8 @@ final class RecordingDataPlane: DataPlane {
         var hits: [PolicyMark: [RuleHits]] = [:]
         var observations: [Observation] = []
         var batches = 0
+        /// Waited for before a batch is taken.
+        var gate: (@Sendable () -> Void)?
         /// Every entry that came in a batch, in order.
         var entries: [DeviceEntry] = []
         var refusals = 0
@@ -96,6 +98,7 @@ final class RecordingDataPlane: DataPlane {
     }
 
     func apply(_ changes: [DeviceChange]) throws(DataPlaneError) {
+        now.gate?()
         try state.withLock { state throws(DataPlaneError) in
             try refuseIfTold(&state)
             state.batches += 1

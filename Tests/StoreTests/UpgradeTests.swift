@@ -114,4 +114,70 @@ struct UpgradeTests {
         }
         try await store.close()
     }
+
+    @Test func `volumes keep their numbers and what is used, and no number that was given comes back`() async throws {
+        let directory = try ScratchDirectory()
+        defer { directory.remove() }
+        let (path, fresh) = (directory.file("cordon.db"), directory.file("fresh.db"))
+        try Self.load(try Self.dump("202611290030-names"), into: path)
+        try await SQLiteStore.open(path: path, key: StoreUnderTest.key).close()
+        let queue = try DatabaseQueue(path: path)
+        // The table as it was before, with one of a tenant and one of a group; there has been a third.
+        try await queue.write { database in
+            try database.execute(
+                sql: """
+                    DROP TABLE volumes;
+                    DROP TABLE volume_numbers;
+                    DELETE FROM grdb_migrations WHERE identifier = '202611292337-volume-numbers';
+                    CREATE TABLE volumes (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT,
+                        source TEXT NOT NULL CHECK (source IN ('ceiling', 'tenant-ceiling', 'tenant')),
+                        tenant INTEGER NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+                        group_id INTEGER REFERENCES sim_groups (id) ON DELETE CASCADE,
+                        sim INTEGER REFERENCES sims (id) ON DELETE CASCADE CHECK (sim IS NULL OR group_id IS NULL),
+                        period INTEGER NOT NULL,
+                        periods TEXT NOT NULL,
+                        began_at INTEGER NOT NULL,
+                        ends_at INTEGER,
+                        volume INTEGER NOT NULL,
+                        extra INTEGER NOT NULL,
+                        used INTEGER NOT NULL,
+                        warned INTEGER NOT NULL CHECK (warned BETWEEN 0 AND 100),
+                        reached_at INTEGER
+                    ) STRICT;
+                    CREATE UNIQUE INDEX volumes_owner
+                        ON volumes (tenant, coalesce(group_id, 0), coalesce(sim, 0), source);
+                    CREATE INDEX volumes_group ON volumes (group_id) WHERE group_id IS NOT NULL;
+                    CREATE INDEX volumes_sim ON volumes (sim) WHERE sim IS NOT NULL;
+                    INSERT INTO sim_groups (id, tenant, name) VALUES (70, 1, 'pool');
+                    INSERT INTO volumes (id, source, tenant, group_id, period, periods, began_at, ends_at, volume, extra, used,
+                        warned, reached_at)
+                    VALUES (3, 'ceiling', 1, NULL, 5, 'month 15 UTC', 1000, 2000, 30, 4, 33, 80, NULL),
+                        (4, 'tenant', 1, 70, 1, 'prepaid UTC', 1000, NULL, 50, 0, 50, 0, 1500),
+                        (9, 'tenant', 1, NULL, 1, 'prepaid UTC', 1000, NULL, 50, 0, 0, 0, NULL);
+                    DELETE FROM volumes WHERE id = 9;
+                    """)
+        }
+        try queue.close()
+        let store = try SQLiteStore.open(path: path, key: StoreUnderTest.key)
+        try await store.write { store in
+            let tenant = Tenant.ID(1)
+            let ceiling = VolumeAccount.Key(source: .ceiling, tenant: tenant, owner: .tenant)
+            let pool = VolumeAccount.Key(source: .tenant, tenant: tenant, owner: .group(SIMGroup.ID(70)))
+            let first = try #require(try store.volumeAccount(ceiling))
+            #expect(first.number.rawValue == 3 && first.period == 5 && first.used == 33 && first.limit == 34)
+            #expect(first.span == .init(start: Timestamp(milliseconds: 1000), end: Timestamp(milliseconds: 2000)))
+            let second = try #require(try store.volumeAccount(pool))
+            #expect(second.number.rawValue == 4 && second.reachedAt?.milliseconds == 1500)
+            #expect(try store.volumeAccounts() == [first, second])
+            let limit = DataLimit(
+                volume: 1, period: .prepaid, zone: "UTC", warnAt: [], pool: .tenant, onReached: .block)
+            let third = try store.insertVolumeAccount(
+                .init(source: .tenant, tenant: tenant, owner: .tenant), limit, span: .init(start: noon, end: nil))
+            #expect(third.number.rawValue >= 10)
+        }
+        try await store.close()
+        try await SQLiteStore.open(path: fresh, key: StoreUnderTest.key).close()
+        #expect(try Self.definitions(of: path) == Self.definitions(of: fresh))
+    }
 }

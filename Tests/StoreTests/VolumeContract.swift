@@ -73,4 +73,40 @@ struct VolumeContract {
                 }?.code == .notFound)
         }
     }
+
+    @Test(arguments: StoreUnderTest.allCases)
+    func `numbers are each account's own, also of what is undone and in the next transaction`(
+        _ kind: StoreUnderTest
+    ) async throws {
+        struct Undone: Error {}
+        try await kind.withStore { store in
+            let (first, tenant) = try await store.write { store in
+                let scene = try Scene(store)
+                let tenant = scene.tenant.id
+                var numbers: [QuotaNumber] = []
+                for index in 0..<40 {
+                    let group = try store.insertGroup(name: .test("g\(index)"), of: tenant, policy: nil).id
+                    let key = VolumeAccount.Key(source: .tenant, tenant: tenant, owner: .group(group))
+                    if index % 7 == 3 {
+                        #expect(throws: Undone.self) {
+                            try store.savepoint {
+                                _ = try store.insertVolumeAccount(key, Self.limit, span: Self.span)
+                                throw Undone()
+                            }
+                        }
+                        #expect(try store.volumeAccount(key) == nil)
+                    }
+                    numbers.append(try store.insertVolumeAccount(key, Self.limit, span: Self.span).number)
+                }
+                return (numbers, tenant)
+            }
+            #expect(Set(first).count == 40)
+            let next = try await store.write { store in
+                let key = VolumeAccount.Key(source: .ceiling, tenant: tenant, owner: .tenant)
+                return try store.insertVolumeAccount(key, Self.limit, span: Self.span).number
+            }
+            #expect(first.allSatisfy { $0 < next })
+            #expect(try await store.read { try $0.volumeAccounts() }.map(\.number) == first.sorted() + [next])
+        }
+    }
 }
