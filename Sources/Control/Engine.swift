@@ -1,3 +1,4 @@
+import Dispatch
 import Domain
 import Logging
 import Metrics
@@ -26,6 +27,8 @@ final class Engine: Service {
     let limits: LimitBook
     let wallClock: WallClock
     let followUp = SessionFollowUp()
+    /// Where the kernel is waited for, so that nobody else's thread is.
+    private let enforcement = DispatchQueue(label: "cordon.enforcement")
     private let queue: Mutex<WorkQueue>
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
@@ -97,8 +100,8 @@ final class Engine: Service {
 
     func run() async throws {
         await withGracefulShutdownHandler {
-            for await _ in wakeUps {
-                await drain()
+            await withTaskGroup(of: Void.self) { enforcing in
+                for await _ in wakeUps { await drain(&enforcing) }
             }
         } onGracefulShutdown: {
             self.wakeUp.finish()
@@ -107,22 +110,29 @@ final class Engine: Service {
         for job in queue.withLock({ $0.close() }) { job.refuse() }
     }
 
-    /// Does what is waiting. While one batch is given to the kernel and answered, the next is stored: each is of another
-    /// part of the machine, and batches stay in their order in both. An administrative change has neither beside it.
-    private func drain() async {
-        await withTaskGroup(of: Void.self) { enforcing in
-            while let next = queue.withLock({ $0.next(limit: settings.batchLimit) }) {
-                switch next {
-                case .requests(let batch):
-                    let stored = await store(batch)
-                    await enforcing.waitForAll()
-                    guard let stored else { continue }
-                    limits.expect(stored.limits)
-                    enforcing.addTask { self.enforce(stored) }
-                case .exclusive(let job):
-                    await enforcing.waitForAll()
-                    await job.run()
-                }
+    /// Does what is waiting. While one batch is given to the kernel and answered, the next is stored, when it comes: each is of
+    /// another part of the machine, and batches stay in their order in both. An administrative change has neither beside it.
+    private func drain(_ enforcing: inout TaskGroup<Void>) async {
+        while let next = queue.withLock({ $0.next(limit: settings.batchLimit) }) {
+            switch next {
+            case .requests(let batch):
+                let stored = await store(batch)
+                await enforcing.waitForAll()
+                guard let stored else { continue }
+                limits.expect(stored.limits)
+                enforcing.addTask { await self.enforceAside(stored) }
+            case .exclusive(let job):
+                await enforcing.waitForAll()
+                await job.run()
+            }
+        }
+    }
+
+    private func enforceAside(_ batch: StoredBatch) async {
+        await withCheckedContinuation { continuation in
+            enforcement.async {
+                self.enforce(batch)
+                continuation.resume()
             }
         }
     }

@@ -1,17 +1,14 @@
 import Control
 import Dispatch
 import Domain
-import Foundation
 import PolicyCompiler
 import Store
 import Synchronization
 import Testing
 
-/// While the kernel is given one batch, the store takes the next.
-///
-/// A kernel that waits takes one of the threads on which all tests run: so only one does at a time.
-@Suite(.serialized, .enabled(if: ProcessInfo.processInfo.activeProcessorCount > 1, "a waiting kernel takes a thread"))
-struct BatchOverlapTests {
+/// While the kernel is given one batch, the store takes the next. One at a time: a kernel that waits may take a thread on which
+/// all tests run (`LimitKeeper`).
+@Suite(.serialized) struct BatchOverlapTests {
     private final class Answers: Sendable {
         private let verdicts = Mutex<[AttachVerdict]>([])
         func note(_ verdict: AttachVerdict) { verdicts.withLock { $0.append(verdict) } }

@@ -324,7 +324,8 @@ import VICI
                 #expect(try await told().count == one.count, "\(one.days)")
             }
             let first = try #require(try await told().first)
-            #expect(first.news.words.contains("ends at \(end)") && first.news.words.contains("cordon vpn rotate-key hq"))
+            let words = first.news.words
+            #expect(words.contains("ends at \(end)") && words.contains("cordon vpn rotate-key hq"))
 
             let next = try await control.rotateKey(of: hq, of: acme, overlap: .zero, by: .system)
             let later = try #require(next.certificate).notAfter
