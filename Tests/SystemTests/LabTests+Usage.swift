@@ -10,6 +10,7 @@ extension LabTests {
         }
         struct Item: Decodable {
             let way: String?
+            let rule: String?
             let octets_down: Int
         }
         let total: Counts
@@ -57,5 +58,49 @@ extension LabTests {
             return fields.count == 12 ? Int(fields[9]) : nil
         }.reduce(0, +)
         #expect(sum == after)
+    }
+
+    /// Octets of a rule's flows are there once, through a new version and a restart in a transfer's middle.
+    @Test func `what a rule that asks for it lets pass is in its usage`() async throws {
+        let demonstration = try demonstration()
+        let lab = demonstration.lab
+        let device = demonstration.fleet.globex[37]
+        let apply = { (rest: String) in
+            try await lab.cli.run(
+                ["policy", "apply", "-", "--tenant", "globex"],
+                input: """
+                    policy: counted
+                    rules:
+                      - {name: web, to: [\(LabLayout.web)], protocol: tcp, ports: [443], route: internet, usage: true}
+                    \(rest)
+                    """)
+        }
+        _ = try await apply("")
+        try await lab.cli.run(["group", "create", "counted", "--tenant", "globex", "--policy", "counted"])
+        try await lab.cli.run(["sim", "set-group", device.sim.imsi, "--group", "counted"])
+        let download = try await Download.start(in: lab, by: device)
+        _ = try await apply("  - {name: other, to: [\(LabLayout.sink)], protocol: udp, ports: [5000], route: internet}")
+        try await lab.restartGateway()
+        try await Task.sleep(for: .milliseconds(500))
+        let octets = download.octets
+        try await download.stop()
+        let question = ["--tenant", "globex", "--policy", "counted", "--step", "total"]
+        var (usage, after): (Usage?, Int) = (nil, 0)
+        for _ in 0..<60 {
+            try await Task.sleep(for: .milliseconds(500))
+            usage = try await lab.cli.answers(["usage", "rules", "--json"] + question, as: Usage.self).first
+            if let now = usage?.total.octets_down, now >= octets, now == after { break }
+            after = usage?.total.octets_down ?? 0
+        }
+        // As of devices.
+        #expect(after >= octets && after <= octets * 11 / 10 + 8_000_000, "\(octets) \(after)")
+        #expect(usage?.items.map(\.rule) == ["web"] && usage?.items.first?.octets_down == after)
+        let table = try await lab.cli.run(["usage", "export", "--rules"] + question).split(separator: "\n")
+        #expect(table.count == 2 && table.last?.contains(",counted,web,") == true, "\(table)")
+        try await lab.cli.run(["sim", "set-group", device.sim.imsi, "--group", device.sim.group])
+        try await lab.cli.run(["group", "delete", "counted", "--tenant", "globex"])
+        try await lab.cli.run(["policy", "delete", "counted", "--tenant", "globex"])
+        let kept = try await lab.cli.answers(["usage", "rules", "--json"] + question, as: Usage.self).first
+        #expect(kept?.total.octets_down == after)
     }
 }
