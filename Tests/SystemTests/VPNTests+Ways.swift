@@ -107,7 +107,9 @@ extension VPNTests {
                 of: """
                     timeout \(seconds) ip netns exec \(enterprise.namespace) \
                         socat -b 65536 TCP-LISTEN:8080,bind=\(host),reuseaddr EXEC:cat & \
-                    until ip netns exec \(enterprise.namespace) ss -Hltn 'sport = :8080' | grep -q 8080; do sleep 0.02; done; \
+                    for _ in $(seq 500); do \
+                        ip netns exec \(enterprise.namespace) ss -Hltn 'sport = :8080' | grep -q 8080 && break; sleep 0.02; \
+                    done; \
                     head -c \(octets) /dev/zero | timeout \(seconds) ip netns exec \(rig.lab.layout.name(of: .ran)) \
                         socat -b 65536 -t 5 - TCP:\(host):8080,bind=\(device) | wc -c; wait
                     """)
