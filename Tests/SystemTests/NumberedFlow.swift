@@ -63,7 +63,7 @@ enum NumberedFlow {
             var end: ContinuousClock.Instant?
             while end.map({ ContinuousClock.now < $0 }) ?? true {
                 if isStopping.load(ordering: .relaxed) {
-                    end = end ?? ContinuousClock.now + .milliseconds(500)
+                    end = end ?? ContinuousClock.now + .milliseconds(500 * Patience.factor)
                 } else {
                     sender.send(octets(report.sent), to: address, port: hostPort)
                     report.sent += 1
