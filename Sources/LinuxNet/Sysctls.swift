@@ -45,7 +45,8 @@ struct Sysctls {
         for setting in Self.settings(of: interface.description) { _ = write(setting.path, setting.value) }
         guard isTunnel else { return }
         // A peer's network that devices see at other addresses has these from here on, and no policy of the kernel's has
-        // them. Whose packet may come out of this tunnel is what the programs at its interface compare.
+        // them. What may come out of this tunnel is the table's to say: it compares the source with the way back, and the
+        // device with the tunnel's tenant.
         _ = write("ipv4/conf/\(interface)/disable_policy", 1)
         // The kernel would talk to neighbours that there are not.
         _ = write("ipv6/conf/\(interface)/disable_ipv6", 1)
