@@ -211,35 +211,4 @@ extension ControlPlane {
             }
         }
     }
-
-    /// Tells tenants of peers' certificates that end soon: what has issued them does not reach the peer, a person does.
-    package func warnOfPeerCertificates() async throws {
-        let now = self.now()
-        let latest = (PeerCertificate.warnings.max() ?? 0) * 86_400_000
-        let isDue = try await store.read { store in
-            try store.peerCertificates(before: Timestamp(milliseconds: now.milliseconds + latest))
-                .contains { $0.warning(at: now) != nil }
-        }
-        guard isDue else { return }
-        try await store.write { store in
-            for one in try store.peerCertificates(before: Timestamp(milliseconds: now.milliseconds + latest)) {
-                guard let days = one.warning(at: now), let vpn = try store.vpn(one.vpn) else { continue }
-                try store.setPeerCertificate(
-                    PeerCertificate(vpn: one.vpn, expiresAt: one.expiresAt, toldDays: days))
-                try store.appendEvent(.expiring(one, of: vpn, at: now))
-            }
-        }
-    }
-}
-
-extension Event.News {
-    fileprivate static func expiring(_ certificate: PeerCertificate, of vpn: VPN, at time: Timestamp) -> Self {
-        let verb = certificate.expiresAt > time ? "ends" : "has ended"
-        return Self(
-            .vpnCertificateExpiring, of: vpn.tenant, about: Event.Subject(.vpn, vpn.name), at: time,
-            words:
-                "VPN \(vpn.name): the certificate of its peer \(verb) at \(certificate.expiresAt), and the tunnel with it; "
-                + "cordon vpn rotate-key \(vpn.name) gives a new one, and the old one is good until its own end",
-            details: [Event.Detail("expires_at", "\(certificate.expiresAt)")])
-    }
 }

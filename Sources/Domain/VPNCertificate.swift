@@ -47,6 +47,11 @@ public struct PeerCertificate: Hashable, Sendable {
         self.toldDays = toldDays
     }
 
+    /// What ends later than this is not told yet.
+    public static func firstWarned(at time: Timestamp) -> Timestamp {
+        Timestamp(milliseconds: time.milliseconds + (warnings.max() ?? 0) * day)
+    }
+
     /// Which of ``warnings`` is due; `nil`: none that was not told.
     public func warning(at time: Timestamp) -> Int64? {
         let left = expiresAt.milliseconds - time.milliseconds
