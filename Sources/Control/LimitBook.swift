@@ -4,7 +4,7 @@ import Store
 import Synchronization
 
 /// The limits that the data plane has been given, and how far each volume was used when it was last looked at. Written by
-/// the engine's loop only, but for octets that were stored.
+/// the engine only, by its loop or where that waits for the kernel, but for octets that were stored.
 final class LimitBook: Sendable {
     struct Volume: Sendable {
         /// As it was stored.
@@ -15,8 +15,8 @@ final class LimitBook: Sendable {
         var quota: Quota?
     }
 
-    /// So that the table of many is small, and grows by little. Guarded by the mutex that has the pages.
-    private final class Slot: @unchecked Sendable {
+    /// So that the table of many is small, and grows by little. It does not leave the pages.
+    private final class Slot {
         var volume: Volume
         init(_ volume: Volume) { self.volume = volume }
     }
@@ -96,8 +96,8 @@ final class LimitBook: Sendable {
     }
 
     func volume(_ number: QuotaNumber) -> Volume? { pages.withLock { $0.volume(number) } }
-    func volumes(_ numbers: some Sequence<QuotaNumber>) -> [Volume] {
-        pages.withLock { pages in numbers.compactMap(pages.volume) }
+    func volumes(_ numbers: some Sequence<QuotaNumber> & Sendable) -> [Volume] {
+        pages.withLock { pages in numbers.compactMap { pages.volume($0) } }
     }
 
     /// The account, when its volume is used.
