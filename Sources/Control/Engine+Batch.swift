@@ -15,9 +15,7 @@ extension Engine {
         /// Of ``VerdictBook``, before they were judged.
         let changes: UInt64
 
-        var limits: [LimitBook.Resolved] {
-            outcomes.flatMap(\.limits) + outcomes.flatMap(\.judged).compactMap(\.limits)
-        }
+        let limits: [LimitBook.Resolved]
     }
 
     /// - Returns: `nil` when there is nothing to be done of them any more.
@@ -40,7 +38,10 @@ extension Engine {
                 simsInTest: simsInTest.withLock { $0 }, refusals: refusals, now: now)
             let result = try await run(work)
             refusals.note(result.outcomes.compactMap(\.refusal), told: result.told, at: now)
-            return StoredBatch(requests: fresh, outcomes: result.outcomes, started: started, changes: changesBefore)
+            let outcomes = result.outcomes
+            return StoredBatch(
+                requests: fresh, outcomes: outcomes, started: started, changes: changesBefore,
+                limits: outcomes.flatMap(\.limits) + outcomes.flatMap(\.judged).compactMap(\.limits))
         } catch {
             metrics.storeFailures.increment()
             logger.error(
