@@ -242,13 +242,12 @@ struct PolicyChains {
         guard let old = rulesets[mark], let serial = serials[mark], let number = Self.number(serial) else { return }
         var version = Retired()
         for (index, way) in old.ways.enumerated() {
-            let way = (number: number &+ UInt32(index), way: way)
-            if let rate = way.way.rate { version.rates[way.number.nativeOctets] = rate }
-            switch way.way.route {
+            let number = number &+ UInt32(index)
+            if let rate = way.rate { version.rates[number.nativeOctets] = rate }
+            switch way.route {
             case .internet, .timeServer, .vpns, .limited: continue
             case .group, .access:
-                version.decisions[PolicyPair(policy: mark.rawValue, way: way.number)] =
-                    routeMark(of: way.way) { vpns[$0] }
+                version.decisions[PolicyPair(policy: mark.rawValue, way: number)] = routeMark(of: way) { vpns[$0] }
             }
         }
         guard !version.isEmpty else { return }
