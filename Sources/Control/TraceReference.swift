@@ -19,7 +19,8 @@ struct TraceReference: Sendable {
                 route: packet.fate.isPassed && packet.direction == .fromDevice
                     ? packet.fate.route ?? explanation?.route : nil,
                 wouldBlock: by != .gateway && explanation?.decision.wouldBlock ?? false, reason: reason,
-                difference: difference)
+                // What is behind an extension header the kernel has seen, and its trace does not say.
+                difference: packet.hasExtension ? nil : difference)
         }
         switch packet.fate {
         case .notForwarded:
@@ -39,7 +40,7 @@ struct TraceReference: Sendable {
                 let rule = explanation.map { ": " + Self.words(for: $0) } ?? ""
                 return verdict(
                     .answer, "an answer" + rule,
-                    packet.direction == .toDevice ? blockedAnswer(explanation, packet) : nil)
+                    packet.direction == .toDevice ? blockedAnswer(explanation) : nil)
             }
             if case .policy = packet.judgedBy {
                 return verdict(.rule, words(for: explanation, packet), difference(from: explanation, packet))
@@ -62,8 +63,6 @@ struct TraceReference: Sendable {
     // MARK: Where kernel and reference differ
 
     private func difference(from explanation: Explanation?, _ packet: TracedPacket) -> String? {
-        // What is behind an extension header the kernel has seen, and its trace does not say.
-        guard !packet.hasExtension else { return nil }
         // `nil`: its session has ended in between.
         guard packet.policy == nil || packet.policy == policy?.mark ?? .blockAll else {
             return "the gateway judges the device by another policy"
@@ -84,11 +83,8 @@ struct TraceReference: Sendable {
         return "in the gateway \(name) decided"
     }
 
-    private func blockedAnswer(_ explanation: Explanation?, _ packet: TracedPacket) -> String? {
-        packet.hasExtension
-            ? nil
-            : (explanation?.decision.verdict ?? .block) == .block
-                ? "by the policy its connection should be blocked" : nil
+    private func blockedAnswer(_ explanation: Explanation?) -> String? {
+        (explanation?.decision.verdict ?? .block) == .block ? "by the policy its connection should be blocked" : nil
     }
 
     // MARK: Words
