@@ -31,7 +31,7 @@ extension RouteTable {
             let report = try await call.control.ruleUsage(
                 of: try call.path("tenant"), policy: try query.value("policy"), from: try query.value("from"),
                 to: try query.value("to"), step: try query.value("step") ?? .day, by: call.principal)
-            let answer = RuleUsageAnswer(report)
+            let answer = UsageAnswer<RuleUsageAnswer>(report)
             return isCSV ? .csv(answer.csv, next: nil, of: call.request) : .json(answer)
         }
         get("/v1/usage/records") { call in
@@ -54,7 +54,7 @@ extension RouteTable {
             of: question, from: try query.value("from"), to: try query.value("to"),
             step: try query.value("step") ?? .day, byWay: try query.flag("by_way", default: false),
             by: call.principal)
-        let answer = UsageAnswer(report)
+        let answer = UsageAnswer<WayUsageAnswer>(report)
         return isCSV ? .csv(answer.csv, next: nil, of: call.request) : .json(answer)
     }
 }
@@ -103,7 +103,8 @@ struct UsageCountsAnswer: Encodable {
     var csv: String { "\(octetsUp),\(octetsDown),\(packetsUp),\(packetsDown)" }
 }
 
-struct UsageAnswer: Encodable {
+/// Usage in steps of time, a line for each item.
+struct UsageAnswer<Item: UsageItemAnswer>: Encodable {
     let from: String
     let to: String
     let step: String
@@ -113,81 +114,66 @@ struct UsageAnswer: Encodable {
     let total: UsageCountsAnswer
     let items: [Item]
 
-    struct Item: Encodable {
-        let from: String
-        let to: String
-        let way: String?
-        let octetsUp: UInt64
-        let octetsDown: UInt64
-        let packetsUp: UInt64
-        let packetsDown: UInt64
-    }
-
-    init(_ report: ControlPlane.UsageReport) {
+    init(_ report: ControlPlane.UsageReport<Item.Value>) {
         from = "\(report.from)"
         to = "\(report.to)"
         step = report.step.rawValue
         isComplete = report.isComplete
         readAt = report.readAt.map { "\($0)" }
         total = UsageCountsAnswer(report.total)
-        items = report.items.map { item in
-            Item(
-                from: "\(item.from)", to: "\(item.to)", way: item.way, octetsUp: item.counts.octetsUp,
-                octetsDown: item.counts.octetsDown, packetsUp: item.counts.packetsUp,
-                packetsDown: item.counts.packetsDown)
-        }
+        items = report.items.map(Item.init)
     }
 
     /// RFC 4180. No value has a comma, a quotation mark or a line end in it, here and below.
     var csv: String {
-        items.reduce(into: "from,to,way,\(UsageCountsAnswer.header)\r\n") { text, item in
-            text += "\(item.from),\(item.to),\(item.way ?? ""),\(item.octetsUp),\(item.octetsDown),"
-            text += "\(item.packetsUp),\(item.packetsDown)\r\n"
-        }
+        items.reduce(into: "\(Item.header),\(UsageCountsAnswer.header)\r\n") { $0 += "\($1.csv)\r\n" }
     }
 }
 
-struct RuleUsageAnswer: Encodable {
+protocol UsageItemAnswer: Encodable {
+    associatedtype Value: Hashable & Sendable
+    /// The names of the columns in front of the counts.
+    static var header: String { get }
+    var csv: String { get }
+    init(_ value: Value)
+}
+
+struct WayUsageAnswer: UsageItemAnswer {
     let from: String
     let to: String
-    let step: String
-    let isComplete: Bool
-    /// Absent before the first reading.
-    let readAt: String?
-    let total: UsageCountsAnswer
-    let items: [Item]
+    let way: String?
+    let octetsUp: UInt64
+    let octetsDown: UInt64
+    let packetsUp: UInt64
+    let packetsDown: UInt64
 
-    struct Item: Encodable {
-        let from: String
-        let to: String
-        let policy: String
-        let rule: String
-        let octetsUp: UInt64
-        let octetsDown: UInt64
-        let packetsUp: UInt64
-        let packetsDown: UInt64
+    static let header = "from,to,way"
+    var csv: String { "\(from),\(to),\(way ?? ""),\(octetsUp),\(octetsDown),\(packetsUp),\(packetsDown)" }
+
+    init(_ usage: ControlPlane.WayUsage) {
+        (from, to, way) = ("\(usage.from)", "\(usage.to)", usage.way)
+        (octetsUp, octetsDown) = (usage.counts.octetsUp, usage.counts.octetsDown)
+        (packetsUp, packetsDown) = (usage.counts.packetsUp, usage.counts.packetsDown)
     }
+}
 
-    init(_ report: ControlPlane.RuleUsageReport) {
-        from = "\(report.from)"
-        to = "\(report.to)"
-        step = report.step.rawValue
-        isComplete = report.isComplete
-        readAt = report.readAt.map { "\($0)" }
-        total = UsageCountsAnswer(report.total)
-        items = report.items.map { item in
-            Item(
-                from: "\(item.from)", to: "\(item.to)", policy: "\(item.policy)", rule: "\(item.rule)",
-                octetsUp: item.counts.octetsUp, octetsDown: item.counts.octetsDown,
-                packetsUp: item.counts.packetsUp, packetsDown: item.counts.packetsDown)
-        }
-    }
+struct RuleUsageAnswer: UsageItemAnswer {
+    let from: String
+    let to: String
+    let policy: String
+    let rule: String
+    let octetsUp: UInt64
+    let octetsDown: UInt64
+    let packetsUp: UInt64
+    let packetsDown: UInt64
 
-    var csv: String {
-        items.reduce(into: "from,to,policy,rule,\(UsageCountsAnswer.header)\r\n") { text, item in
-            text += "\(item.from),\(item.to),\(item.policy),\(item.rule),\(item.octetsUp),\(item.octetsDown),"
-            text += "\(item.packetsUp),\(item.packetsDown)\r\n"
-        }
+    static let header = "from,to,policy,rule"
+    var csv: String { "\(from),\(to),\(policy),\(rule),\(octetsUp),\(octetsDown),\(packetsUp),\(packetsDown)" }
+
+    init(_ usage: ControlPlane.RuleUsage) {
+        (from, to, policy, rule) = ("\(usage.from)", "\(usage.to)", "\(usage.policy)", "\(usage.rule)")
+        (octetsUp, octetsDown) = (usage.counts.octetsUp, usage.counts.octetsDown)
+        (packetsUp, packetsDown) = (usage.counts.packetsUp, usage.counts.packetsDown)
     }
 }
 

@@ -3,26 +3,13 @@ import PolicyCompiler
 import Store
 
 extension ControlPlane {
-    /// What rules let pass in a time. Steps without any are left out.
-    public struct RuleUsageReport: Hashable, Sendable {
+    public struct RuleUsage: Hashable, Sendable {
         public let from: Timestamp
         public let to: Timestamp
-        public let step: UsageStep
-        /// Whether all of it is still kept as finely as it was asked for.
-        public let isComplete: Bool
-        /// Up to when usage has been read; `nil`: never yet.
-        public let readAt: Timestamp?
-        public let items: [Item]
-        public let total: UsageCounts
-
-        public struct Item: Hashable, Sendable {
-            public let from: Timestamp
-            public let to: Timestamp
-            /// As they were called then.
-            public let policy: Name
-            public let rule: Name
-            public let counts: UsageCounts
-        }
+        /// As they were called then.
+        public let policy: Name
+        public let rule: Name
+        public let counts: UsageCounts
     }
 
     /// Lines of an answer at most.
@@ -34,7 +21,7 @@ extension ControlPlane {
     ///   - from: `nil`: as of ``usage(of:from:to:step:byWay:by:)``, and so is `to`.
     public func ruleUsage(
         of tenant: Name, policy: Name?, from: Timestamp?, to: Timestamp?, step: UsageStep, by principal: Principal
-    ) async throws(ControlError) -> RuleUsageReport {
+    ) async throws(ControlError) -> UsageReport<RuleUsage> {
         let range = try usageRange(from: from, to: to, step: step)
         return try await read { store in
             let owner = try store.visibleTenant(tenant, to: principal)
@@ -51,12 +38,12 @@ extension ControlPlane {
             let items = sums.lines.flatMap { line in
                 line.counts.compactMap { id, counts in
                     known[id].map {
-                        RuleUsageReport.Item(
+                        RuleUsage(
                             from: line.from, to: line.to, policy: $0.policy, rule: $0.rule, counts: counts)
                     }
                 }.sorted { ($0.policy, $0.rule) < ($1.policy, $1.rule) }
             }
-            return RuleUsageReport(
+            return UsageReport(
                 from: UsageLevel.fiveMinutes.start(of: range.lowerBound),
                 to: UsageLevel.fiveMinutes.start(of: range.upperBound), step: step, isComplete: sums.isComplete,
                 readAt: try store.lastUsageRound(), items: items, total: sums.total)

@@ -15,8 +15,8 @@ extension ControlPlane {
         case hour, day, month, total
     }
 
-    /// Usage in a time. Steps without any are left out.
-    public struct UsageReport: Hashable, Sendable {
+    /// Usage in a time, by something. Steps without any are left out.
+    public struct UsageReport<Item: Hashable & Sendable>: Hashable, Sendable {
         public let from: Timestamp
         public let to: Timestamp
         public let step: UsageStep
@@ -26,14 +26,14 @@ extension ControlPlane {
         public let readAt: Timestamp?
         public let items: [Item]
         public let total: UsageCounts
+    }
 
-        public struct Item: Hashable, Sendable {
-            public let from: Timestamp
-            public let to: Timestamp
-            /// `internet`, `gateway`, `group` or `vpn:NAME`; `nil` for all together.
-            public let way: String?
-            public let counts: UsageCounts
-        }
+    public struct WayUsage: Hashable, Sendable {
+        public let from: Timestamp
+        public let to: Timestamp
+        /// `internet`, `gateway`, `group` or `vpn:NAME`; `nil` for all together.
+        public let way: String?
+        public let counts: UsageCounts
     }
 
     /// What one SIM had in a time.
@@ -82,7 +82,7 @@ extension ControlPlane {
     public func usage(
         of question: UsageQuestion, from: Timestamp?, to: Timestamp?, step: UsageStep, byWay: Bool,
         by principal: Principal
-    ) async throws(ControlError) -> UsageReport {
+    ) async throws(ControlError) -> UsageReport<WayUsage> {
         let range = try usageRange(from: from, to: to, step: step)
         return try await read { store in
             let subject = try store.usageSubject(question, principal)
@@ -172,18 +172,18 @@ extension ControlPlane {
 
     private static func items(
         of sums: UsageSums<UsageRoute>, byWay: Bool, _ store: any StoreReader
-    ) throws -> [UsageReport.Item] {
+    ) throws -> [WayUsage] {
         var names = UsageNames(store: store)
         return try sums.lines.flatMap { line in
             guard byWay else {
                 return [
-                    UsageReport.Item(
+                    WayUsage(
                         from: line.from, to: line.to, way: nil,
                         counts: line.counts.values.reduce(UsageCounts(), +))
                 ]
             }
             return try line.counts.sorted { $0.key < $1.key }.map { route, counts in
-                UsageReport.Item(from: line.from, to: line.to, way: try names.way(route), counts: counts)
+                WayUsage(from: line.from, to: line.to, way: try names.way(route), counts: counts)
             }
         }
     }
