@@ -6,9 +6,8 @@ import Store
 import Synchronization
 import Testing
 
-/// While the kernel is given one batch, the store takes the next. One at a time: a kernel that waits may take a thread on which
-/// all tests run (`LimitKeeper`).
-@Suite(.serialized) struct BatchOverlapTests {
+/// While the kernel is given one batch, the store takes the next.
+@Suite struct BatchOverlapTests {
     private final class Answers: Sendable {
         private let verdicts = Mutex<[AttachVerdict]>([])
         func note(_ verdict: AttachVerdict) { verdicts.withLock { $0.append(verdict) } }
