@@ -4,8 +4,9 @@
 // Called by rules of the chains `usage_*` and `rated_*` (nftables' `match`, xt_bpf): `up` and `down` for packets between
 // devices and everything else, `rated_up` and `rated_down` for those of rules that have rates or counters of their own,
 // `between` for those from device to device, `gateway_up` and `gateway_down` for what the gateway itself takes and sends.
-// They return whether the packet passes. A packet begins with its IP header. `change` and `set_quota` are called by the
-// loader, with elements that change in one step (BPF_PROG_TEST_RUN). Only helpers that Linux 6.1 has.
+// They return whether the packet passes. A packet begins with its IP header. `change`, `set_quotas`, `get_quotas` and
+// `add_limits` are called by the loader, with elements that change in one step (BPF_PROG_TEST_RUN). Only helpers that Linux
+// 6.1 has.
 
 #include <linux/bpf.h>
 
@@ -17,6 +18,8 @@ static long (*const map_update)(void *map, const void *key, const void *value, _
     (void *)BPF_FUNC_map_update_elem;
 static long (*const map_push)(void *map, const void *value, __u64 flags) = (void *)BPF_FUNC_map_push_elem;
 static long (*const load_bytes)(const void *skb, __u32 offset, void *to, __u32 length) = (void *)BPF_FUNC_skb_load_bytes;
+static long (*const store_bytes)(void *skb, __u32 offset, const void *from, __u32 length, __u64 flags) =
+    (void *)BPF_FUNC_skb_store_bytes;
 static __u64 (*const now)(void) = (void *)BPF_FUNC_ktime_get_ns;
 
 // The maps, which the loader makes; UsagePrograms.swift has the same keys and values.
@@ -453,30 +456,77 @@ program(change) {
 }
 
 struct quota_change {
+    __u32 number;
+    __u32 reserved;
     __u64 period;
     __u64 limit;
     __u64 notice;
     __u64 used; // where a period begins that is new here
-    __u32 number;
-    __u32 reserved;
 };
 
-// Limits change, and what is used stays as it is as long as the period does.
-program(set_quota) {
-    struct quota_change change;
-    if (load_bytes(skb, 0, &change, sizeof change)) return 0;
-    struct quota *quota = map_lookup(&quotas, &change.number);
-    if (!quota) {
-        struct quota new = {
-            .period = change.period, .limit = change.limit, .notice = change.notice, .used = change.used};
-        return map_update(&quotas, &change.number, &new, BPF_NOEXIST) == 0;
+// Returns how many have been set, the first of them. Limits change, and what is used stays as it is as long as the period
+// does.
+program(set_quotas) {
+    int made = 0;
+    for (int index = 0; index < CHANGES; index++) {
+        struct quota_change change;
+        if (load_bytes(skb, index * sizeof change, &change, sizeof change)) break;
+        struct quota *quota = map_lookup(&quotas, &change.number);
+        if (!quota) {
+            struct quota new = {
+                .period = change.period, .limit = change.limit, .notice = change.notice, .used = change.used};
+            if (map_update(&quotas, &change.number, &new, BPF_NOEXIST)) break;
+        } else {
+            if (quota->period != change.period) {
+                quota->period = change.period;
+                __sync_lock_test_and_set(&quota->used, change.used);
+            }
+            quota->notice = change.notice;
+            quota->limit = change.limit;
+            if (quota->used < change.limit) quota->is_reached = 0;
+        }
+        made++;
     }
-    if (quota->period != change.period) {
-        quota->period = change.period;
-        __sync_lock_test_and_set(&quota->used, change.used);
+    return made;
+}
+
+struct quota_reading {
+    __u32 number;
+    __u32 is_present;
+    struct quota quota;
+};
+
+// Writes into the packet what is known of the numbers in it.
+program(get_quotas) {
+    for (int index = 0; index < CHANGES; index++) {
+        struct quota_reading reading;
+        __u32 place = index * sizeof reading;
+        if (load_bytes(skb, place, &reading, sizeof reading)) break;
+        struct quota *quota = map_lookup(&quotas, &reading.number);
+        if (!quota) continue;
+        reading.quota = *quota;
+        reading.is_present = 1;
+        if (store_bytes(skb, place, &reading, sizeof reading, 0)) break;
     }
-    quota->notice = change.notice;
-    quota->limit = change.limit;
-    if (quota->used < change.limit) quota->is_reached = 0;
-    return 1;
+    return 0;
+}
+
+struct limit_change {
+    __u32 number;
+    __u32 reserved;
+    struct limit limit;
+};
+
+#define LIMITS 16 // at most in one call
+
+// Returns how many have been added, the first of them. Of one that is there its owner has to see what it owes.
+program(add_limits) {
+    int made = 0;
+    for (int index = 0; index < LIMITS; index++) {
+        struct limit_change change;
+        if (load_bytes(skb, index * sizeof change, &change, sizeof change)) break;
+        if (map_update(&limits, &change.number, &change.limit, BPF_NOEXIST)) break;
+        made++;
+    }
+    return made;
 }

@@ -61,8 +61,9 @@ int cnf_bpf_read(int map, unsigned *place, int is_first, void *keys, void *value
     return result;
 }
 
-int cnf_bpf_run(int program, const void *data, unsigned size) {
-    union bpf_attr attributes = {.test = {.prog_fd = program, .data_in = (uintptr_t)data, .data_size_in = size}};
+int cnf_bpf_run(int program, const void *data, void *after, unsigned size) {
+    union bpf_attr attributes = {.test = {.prog_fd = program, .data_in = (uintptr_t)data, .data_size_in = size,
+                                          .data_out = (uintptr_t)after, .data_size_out = after ? size : 0}};
     int result = bpf(BPF_PROG_TEST_RUN, &attributes);
     return result < 0 ? result : (int)attributes.test.retval;
 }

@@ -120,5 +120,6 @@ struct ObservedDataPlane: DataPlane {
     func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
         try base.quotas(numbers)
     }
+    func quotas() throws(DataPlaneError) -> [QuotaNumber: QuotaReading] { try base.quotas() }
     func takeQuotaNotices() throws(DataPlaneError) -> [QuotaNotice] { try base.takeQuotaNotices() }
 }

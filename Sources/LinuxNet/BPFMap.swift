@@ -132,7 +132,15 @@ final class BPFProgram: Sendable {
 
     /// Calls it with a packet of at least 14 octets.
     func run(_ packet: [UInt8], operation: String) throws(DataPlaneError) -> Int32 {
-        let result = cnf_bpf_run(descriptor, packet, UInt32(packet.count))
+        let result = cnf_bpf_run(descriptor, packet, nil, UInt32(packet.count))
+        guard result >= 0 else { throw DataPlaneError(errno: -result, operation: operation) }
+        return result
+    }
+
+    /// The same; the packet is then as the program leaves it.
+    func run(_ packet: inout [UInt8], operation: String) throws(DataPlaneError) -> Int32 {
+        let size = UInt32(packet.count)
+        let result = packet.withUnsafeMutableBytes { cnf_bpf_run(descriptor, $0.baseAddress, $0.baseAddress, size) }
         guard result >= 0 else { throw DataPlaneError(errno: -result, operation: operation) }
         return result
     }

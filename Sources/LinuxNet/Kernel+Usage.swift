@@ -52,11 +52,10 @@ extension Kernel {
     }
 
     public func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
-        guard let programs = try usagePrograms() else { return [:] }
-        var found: [QuotaNumber: QuotaReading] = [:]
-        for number in numbers { found[number] = try programs.quota(number) }
-        return found
+        try usagePrograms()?.quotas(numbers) ?? [:]
     }
+
+    public func quotas() throws(DataPlaneError) -> [QuotaNumber: QuotaReading] { try usagePrograms()?.quotas() ?? [:] }
 
     public func takeQuotaNotices() throws(DataPlaneError) -> [QuotaNotice] {
         try usagePrograms()?.takeNotices() ?? []

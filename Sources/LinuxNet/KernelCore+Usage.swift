@@ -68,17 +68,17 @@ extension KernelCore {
             _ = try loadedUsage()
             return
         }
-        for (number, quota) in state.quotas { try programs.set(quota, number) }
-        for (number, limit) in state.limits { try programs.set(limit, number) }
+        try programs.set(state.quotas.mapValues(Optional.some))
+        try programs.set(state.limits.mapValues(Optional.some))
         try programs.apply(
             state.devices.map { .init(key: $0.address.usageKey, session: $0.session, limit: $0.limit) }
                 + state.devices6.map { .init(key: $0.prefix.usageKey, session: $0.session, limit: $0.limit) })
         let present = try programs.numbers()
         for number in present.limits {
-            if let number = LimitNumber(number), state.limits[number] == nil { try programs.set(nil, number) }
+            if let number = LimitNumber(number), state.limits[number] == nil { try programs.set([number: nil]) }
         }
         for number in present.quotas {
-            if let number = QuotaNumber(number), state.quotas[number] == nil { try programs.set(nil, number) }
+            if let number = QuotaNumber(number), state.quotas[number] == nil { try programs.set([number: nil]) }
         }
     }
 
@@ -138,14 +138,12 @@ extension KernelCore {
 
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError) {
         guard !changes.isEmpty else { return }
-        let programs = try loadedUsage()
-        for (number, limit) in changes { try programs.set(limit, number) }
+        try loadedUsage().set(changes)
     }
 
     func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError) {
         guard !changes.isEmpty else { return }
-        let programs = try loadedUsage()
-        for (number, quota) in changes { try programs.set(quota, number) }
+        try loadedUsage().set(changes)
     }
 
     func usageCounters() throws(DataPlaneError) -> [DataPlaneCounter] {

@@ -93,6 +93,12 @@ extension FixedWidthInteger {
     var networkOctets: [UInt8] { bigEndian.nativeOctets }
 }
 
+extension [UInt8] {
+    mutating func append(native value: some FixedWidthInteger) {
+        Swift.withUnsafeBytes(of: value) { append(contentsOf: $0) }
+    }
+}
+
 /// A message from the kernel. Valid only while it is being handled.
 struct NetlinkMessage {
     let type: UInt16

@@ -32,6 +32,16 @@ extension RateLimit? {
     }
 }
 
+extension QuotaReading {
+    /// From an element of `quotas`.
+    init?(_ value: UnsafeRawBufferPointer) {
+        guard let period = value.native(UInt64.self, at: 0), let limit = value.native(UInt64.self, at: 8),
+            let used = value.native(UInt64.self, at: 24), let isReached = value.native(UInt32.self, at: 32)
+        else { return nil }
+        self.init(period: period, limit: limit, used: used, isReached: isReached != 0)
+    }
+}
+
 extension UsageReading {
     /// From an element of `devices`.
     init?(device key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {

@@ -12,12 +12,14 @@ enum UsageProgram: String, CaseIterable {
     case ratedDown = "rated_down"
     /// Sets devices' sessions and limits.
     case change
-    case setQuota = "set_quota"
+    case setQuotas = "set_quotas"
+    case getQuotas = "get_quotas"
+    case addLimits = "add_limits"
 
     fileprivate var type: bpf_prog_type {
         switch self {
         case .up, .down, .between, .gatewayUp, .gatewayDown, .ratedUp, .ratedDown: BPF_PROG_TYPE_SOCKET_FILTER
-        case .change, .setQuota: BPF_PROG_TYPE_SCHED_CLS
+        case .change, .setQuotas, .getQuotas, .addLimits: BPF_PROG_TYPE_SCHED_CLS
         }
     }
 }
@@ -107,7 +109,7 @@ final class UsagePrograms: Sendable {
         return loaded
     }
 
-    private func loaded(_ map: UsageMap) throws(DataPlaneError) -> BPFMap {
+    func loaded(_ map: UsageMap) throws(DataPlaneError) -> BPFMap {
         guard let loaded = maps[map] else { throw Self.missing(map.rawValue) }
         return loaded
     }
@@ -126,7 +128,7 @@ final class UsagePrograms: Sendable {
     }
 
     /// So many in one call.
-    private static let changesAtOnce = 64
+    static let changesAtOnce = 64
     private static let changeSize = 24
 
     /// A device for which there is no room is not counted; one that is to be limited cannot be without.
@@ -176,13 +178,13 @@ final class UsagePrograms: Sendable {
     /// No place that the kernel gives: tables have fewer lists.
     private static let beginning: UInt32 = .max
 
-    private func read(
+    func read(
         _ map: UsageMap, from place: UInt32?, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
     ) throws(DataPlaneError) -> UInt32? {
         try loaded(map).read(from: place, key: Int(map.size.key), value: Int(map.size.value), body)
     }
 
-    private func keys(of map: UsageMap) throws(DataPlaneError) -> [[UInt8]] {
+    func keys(of map: UsageMap) throws(DataPlaneError) -> [[UInt8]] {
         var (keys, place): ([[UInt8]], UInt32?) = ([], nil)
         repeat {
             place = try read(map, from: place) { key, _ in keys.append(Array(key)) }
@@ -254,77 +256,5 @@ final class UsagePrograms: Sendable {
         }
         if isSame { try rules.remove(key) }
         return isSame
-    }
-
-    // MARK: Limits
-
-    /// What a device owes at a rate stays as long as the rate does.
-    func set(_ limit: DeviceLimit?, _ number: LimitNumber) throws(DataPlaneError) {
-        let (map, key) = (try loaded(.limits), number.rawValue.nativeOctets)
-        guard let limit else { return try map.remove(key) }
-        let known = try map.find(key, size: Int(UsageMap.limits.size.value))
-        let wanted = limit.octets(after: known)
-        if wanted != known { try map.set(key, wanted) }
-    }
-
-    /// The rates and counters of rules, by the numbers of their flows; one that is there never changes.
-    /// - Parameter isAll: whether others are to go.
-    func set(rates: [[UInt8]: Ruleset.RuleRate?], isAll: Bool) throws(DataPlaneError) {
-        let map = try loaded(.rates)
-        for (number, rate) in rates {
-            guard let rate else { continue }
-            let rule = UInt64(bitPattern: rate.counted?.rawValue ?? 0)
-            try map.set(number, rate.up.pace + rate.down.pace + rule.nativeOctets)
-        }
-        guard isAll else { return }
-        for key in try keys(of: .rates) where rates[key] == nil { try map.remove(key) }
-    }
-
-    func removeRates(_ numbers: some Sequence<[UInt8]>) throws(DataPlaneError) {
-        let map = try loaded(.rates)
-        for number in numbers { try map.remove(number) }
-    }
-
-    func set(_ quota: Quota?, _ number: QuotaNumber) throws(DataPlaneError) {
-        guard let quota else { return try loaded(.quotas).remove(number.rawValue.nativeOctets) }
-        let octets =
-            quota.period.nativeOctets + quota.limit.nativeOctets + (quota.notice ?? .max).nativeOctets
-            + quota.used.nativeOctets + number.rawValue.nativeOctets + [0, 0, 0, 0]
-        let operation = "setting the quota \(number)"
-        guard try program(.setQuota).run(octets, operation: operation) == 1 else {
-            throw DataPlaneError(code: .refused, operation: operation, detail: "the kernel has no room for more quotas")
-        }
-    }
-
-    func quota(_ number: QuotaNumber) throws(DataPlaneError) -> QuotaReading? {
-        try loaded(.quotas).find(number.rawValue.nativeOctets, size: Int(UsageMap.quotas.size.value))?.withUnsafeBytes {
-            guard let period = $0.native(UInt64.self, at: 0), let limit = $0.native(UInt64.self, at: 8),
-                let used = $0.native(UInt64.self, at: 24), let isReached = $0.native(UInt32.self, at: 32)
-            else { return nil }
-            return QuotaReading(period: period, limit: limit, used: used, isReached: isReached != 0)
-        }
-    }
-
-    /// The numbers of the limits and quotas that are there.
-    func numbers() throws(DataPlaneError) -> (limits: Set<UInt32>, quotas: Set<UInt32>) {
-        let numbers = { (keys: [[UInt8]]) in
-            Set(keys.compactMap { key in key.withUnsafeBytes { $0.native(UInt32.self, at: 0) } })
-        }
-        return (numbers(try keys(of: .limits)), numbers(try keys(of: .quotas)))
-    }
-
-    func takeNotices() throws(DataPlaneError) -> [QuotaNotice] {
-        let queue = try loaded(.notices)
-        var notices: [QuotaNotice] = []
-        while let value = try queue.pop(size: Int(UsageMap.notices.size.value)) {
-            let notice = value.withUnsafeBytes { value -> QuotaNotice? in
-                guard let number = value.native(UInt32.self, at: 0).flatMap(QuotaNumber.init),
-                    let isReached = value.native(UInt32.self, at: 4), let period = value.native(UInt64.self, at: 8)
-                else { return nil }
-                return QuotaNotice(quota: number, period: period, isReached: isReached != 0)
-            }
-            if let notice { notices.append(notice) }
-        }
-        return notices
     }
 }

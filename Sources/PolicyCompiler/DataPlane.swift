@@ -115,6 +115,9 @@ public protocol DataPlane: Sendable {
     /// Those of the quotas that are there.
     func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading]
 
+    /// All quotas that are there, also before the first state: what an earlier process has set.
+    func quotas() throws(DataPlaneError) -> [QuotaNumber: QuotaReading]
+
     /// What has been told since the last call. It costs a microsecond when there is nothing.
     func takeQuotaNotices() throws(DataPlaneError) -> [QuotaNotice]
 }

@@ -189,6 +189,7 @@ struct WillingKernel: DataPlane {
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) {}
     func setQuotas(_ changes: [QuotaNumber: Quota?]) {}
     func quotas(_ numbers: Set<QuotaNumber>) -> [QuotaNumber: QuotaReading] { [:] }
+    func quotas() -> [QuotaNumber: QuotaReading] { [:] }
     func takeQuotaNotices() -> [QuotaNotice] { [] }
 }
 

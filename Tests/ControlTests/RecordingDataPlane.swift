@@ -239,6 +239,9 @@ final class RecordingDataPlane: DataPlane {
             }
         }
     }
+    func quotas() throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
+        state.withLock { state in state.quotaReadings.merging(state.counted) { first, _ in first } }
+    }
     func takeQuotaNotices() throws(DataPlaneError) -> [QuotaNotice] {
         state.withLock { state in
             defer { state.quotaNotices = [] }

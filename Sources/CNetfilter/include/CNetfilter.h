@@ -47,8 +47,9 @@ int cnf_bpf_read(int map, unsigned *place, int is_first, void *keys, void *value
 /// Loads a program of the type. `log` gets what the verifier says of it, as much as there is room for.
 int cnf_bpf_program(const char *name, int type, const void *code, int count, char *log, int size);
 
-/// Calls a program with a packet, and returns what it returns.
-int cnf_bpf_run(int program, const void *data, unsigned size);
+/// Calls a program with a packet, and returns what it returns. `after`, when it is not null, gets the packet as the program
+/// leaves it; it may be where the packet is.
+int cnf_bpf_run(int program, const void *data, void *after, unsigned size);
 int cnf_bpf_program_id(int program);
 
 /// Opens the map of a loaded program that has the name and the shape.
