@@ -32,16 +32,19 @@ extension ControlPlane {
             return Limited()
         }
         let accounts = try await store.read { store in try store.volumeAccounts() }
-        guard !accounts.isEmpty || !concerned.isEmpty else { return Limited() }
-        let readings = try dataPlane.quotas(Set(accounts.map(\.number)))
-        let unstored = accounts.compactMap { account -> UsedOctets? in
+        let readings = try dataPlane.quotas()
+        guard !accounts.isEmpty || !concerned.isEmpty || !readings.isEmpty else { return Limited() }
+        let counted = accounts.compactMap { account -> VolumeAccount? in
             guard let reading = readings[account.number], reading.period == account.period, reading.used != account.used
             else { return nil }
-            return UsedOctets(quota: account.number, period: account.period, octets: reading.used)
+            var account = account
+            account.note(used: reading.used)
+            return account
         }
-        let judging = judging(at: now()).limits
-        let resolved = try await store.write { store in
-            try store.noteUsed(unstored)
+        var judging = judging(at: now()).limits
+        judging.readings = readings
+        let resolved = try await store.write { [judging] store in
+            try store.noteUsed(counted)
             var known = Dictionary(accounts.map { ($0.key, $0) }) { first, _ in first }
             var resolved: [LimitBook.Resolved] = []
             for session in concerned {
@@ -50,6 +53,11 @@ extension ControlPlane {
                 guard let one else { continue }
                 for volume in one.volumes { known[volume.account.key] = volume.account }
                 resolved.append(one)
+            }
+            // Of SIMs without a session, too, what was used before anything of it was stored.
+            let numbers = Set(known.values.map(\.number))
+            for (number, reading) in readings where reading.used > 0 && !numbers.contains(number) {
+                try self.storeCounted(number, judging, store)
             }
             return resolved
         }
@@ -63,6 +71,19 @@ extension ControlPlane {
         logger.info(
             "limits are known", metadata: ["sims": "\(limited.limits.count)", "volumes": "\(limited.quotas.count)"])
         return limited
+    }
+
+    private func storeCounted(
+        _ number: QuotaNumber, _ judging: LimitJudging, _ store: any StoreTransaction
+    ) throws(StoreError) {
+        guard let (id, source) = number.ofSIM, let sim = try store.sim(id),
+            let subscriber = try store.subscriber(imsi: sim.imsi)
+        else { return }
+        let limits = sessionPolicies.effective(for: subscriber.who).dataLimits
+        guard let applied = limits.first(where: { VolumeAccount.Source($0.level) == source }) else { return }
+        let key = VolumeAccount.Key(applied.level, applied.value.pool, subscriber.who)
+        guard key.owner == .sim(id) else { return }
+        _ = try judging.settle(nil, key, applied.value, applied.level, store)
     }
 
     // MARK: Sessions
@@ -151,7 +172,7 @@ extension ControlPlane {
                 if applied.level <= .tenantCeiling { try principal.requireOperator() }
                 let key = VolumeAccount.Key(applied.level, applied.value.pool, sim.who)
                 let before = try judging.limits.settle(
-                    try store.volumeAccount(key), key, applied.value, applied.level, store)
+                    try judging.limits.account(key, store), key, applied.value, applied.level, store)
                 var account = before.account
                 body(&account)
                 try store.putVolumeAccount(account)

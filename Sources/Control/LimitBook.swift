@@ -108,6 +108,14 @@ final class LimitBook: Sendable {
         }
     }
 
+    /// The account of a volume that need not be stored, as the data plane has it.
+    func unstoredVolume(_ key: VolumeAccount.Key) -> VolumeAccount? {
+        pages.withLock { pages in
+            guard let number = pages.numbers[key], number.ofSIM != nil else { return nil }
+            return pages.volume(number)?.account
+        }
+    }
+
     /// Those of `count` volumes from a place on, and the place of the next; zero behind the last.
     func slice(from place: Int, _ count: Int) -> (volumes: [Volume], next: Int, total: Int) {
         pages.withLock { pages in
@@ -271,10 +279,10 @@ final class LimitBook: Sendable {
         }
     }
 
-    func note(_ used: [UsedOctets]) {
+    func note(used accounts: [VolumeAccount]) {
         pages.withLock { pages in
-            for one in used where pages.volume(one.quota)?.account.period == one.period {
-                pages.slots[one.quota]?.volume.account.note(used: one.octets)
+            for one in accounts where pages.volume(one.number)?.account.period == one.period {
+                pages.slots[one.number]?.volume.account.note(used: one.used)
             }
         }
     }

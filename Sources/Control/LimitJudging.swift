@@ -9,6 +9,8 @@ struct LimitJudging: Sendable {
     let book: LimitBook
     let wallClock: WallClock
     let now: Timestamp
+    /// At a start, when the data plane may have more than is known; `nil`: it is asked.
+    var readings: [QuotaNumber: QuotaReading]?
 
     /// A volume as it is now.
     struct Settled: Sendable {
@@ -40,7 +42,7 @@ struct LimitJudging: Sendable {
         for applied in effective.dataLimits {
             let key = VolumeAccount.Key(applied.level, applied.value.pool, who)
             let known: VolumeAccount?
-            if let find { known = try find(key) } else { known = try store.volumeAccount(key) }
+            if let find { known = try find(key) } else { known = try account(key, store) }
             volumes.append(try settle(known, key, applied.value, applied.level, store))
         }
         return .init(sim: who.sim, number: number, limit: Self.limit(effective, volumes), volumes: volumes)
@@ -74,20 +76,32 @@ struct LimitJudging: Sendable {
 
     // MARK: Of a volume
 
+    /// - Returns: `nil` for one that nobody has had.
+    func account(_ key: VolumeAccount.Key, _ store: any StoreReader) throws(StoreError) -> VolumeAccount? {
+        try store.volumeAccount(key) ?? book.unstoredVolume(key)
+    }
+
     /// Brings an account to what is said of it now, and to what has passed; tells of what has changed by that.
     func settle(
         _ known: VolumeAccount?, _ key: VolumeAccount.Key, _ limit: DataLimit, _ level: SessionPolicyLevel,
         _ store: any StoreTransaction
     ) throws(StoreError) -> Settled {
         let span = book.span(limit.periods, at: now, wallClock)
-        guard var account = known else {
+        let unused = VolumeAccount(unused: key, limit, span: span)
+        guard var account = known ?? unused else {
             let new = try store.insertVolumeAccount(key, limit, span: span)
             return Settled(account: new, limit: limit, level: level, news: .init())
         }
         let before = account
-        let news = account.follow(limit, counted: counted(account), span: span, at: now)
+        // What nobody has had, the data plane knows from before this process at most.
+        let counted = known == nil && readings == nil ? nil : counted(account)
+        let news = account.follow(limit, counted: counted, span: span, at: now)
         let settled = Settled(account: account, limit: limit, level: level, news: news)
-        if account != before { try store.putVolumeAccount(account) }
+        if account != before {
+            // One that is as if nobody had had it need not be stored, unless it is.
+            let isToStore = account == unused ? try store.volumeAccount(key) != nil : true
+            if isToStore { try store.putVolumeAccount(account) }
+        }
         if let event = try event(settled, store) { _ = try store.appendEvent(event) }
         return settled
     }
@@ -95,9 +109,8 @@ struct LimitJudging: Sendable {
     /// What the data plane has counted of the account's period. Where it cannot be asked, what was stored stands until the
     /// next time.
     func counted(_ account: VolumeAccount) -> VolumeAccount.Counted? {
-        guard let reading = try? book.dataPlane.quotas([account.number])[account.number],
-            reading.period == account.period
-        else { return nil }
+        let known = readings.map { $0[account.number] } ?? (try? book.dataPlane.quotas([account.number])[account.number])
+        guard let reading = known, reading.period == account.period else { return nil }
         return VolumeAccount.Counted(
             used: reading.used, isReached: reading.isReached && reading.limit == account.limit)
     }
@@ -146,7 +159,7 @@ struct LimitJudging: Sendable {
         for applied in effective.dataLimits {
             let limit = applied.value
             let span = book.span(limit.periods, at: now, wallClock)
-            guard var account = try store.volumeAccount(VolumeAccount.Key(applied.level, limit.pool, who)) else {
+            guard var account = try account(VolumeAccount.Key(applied.level, limit.pool, who), store) else {
                 views.append(VolumeView(applied.level, limit, span))
                 continue
             }

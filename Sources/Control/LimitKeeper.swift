@@ -88,7 +88,7 @@ extension ControlPlane {
                     for volume in known {
                         let key = volume.account.key
                         // One whose SIM, group or tenant is gone is nobody's.
-                        guard let account = try store.volumeAccount(key) else {
+                        guard let account = try judging.account(key, store), try store.hasOwner(of: key) else {
                             gone.append(volume.account.number)
                             continue
                         }
@@ -149,10 +149,10 @@ extension ControlPlane {
     private func storeUse(of volumes: [LimitBook.Volume]) async throws {
         guard !volumes.isEmpty else { return }
         let readings = try dataPlane.quotas(Set(volumes.map(\.account.number)))
-        var used: [UsedOctets] = []
+        var used: [VolumeAccount] = []
         var unsettled: [QuotaNumber] = []
         for volume in volumes {
-            let account = volume.account
+            var account = volume.account
             guard let reading = readings[account.number], reading.period == account.period,
                 reading.limit == account.limit
             else {
@@ -164,14 +164,23 @@ extension ControlPlane {
             if !isTold || reading.isReached && account.reachedAt == nil {
                 unsettled.append(account.number)
             } else if reading.used != account.used {
-                used.append(UsedOctets(quota: account.number, period: account.period, octets: reading.used))
+                account.note(used: reading.used)
+                used.append(account)
             }
         }
         if !used.isEmpty {
             let counted = used
             try await store.write { store in try store.noteUsed(counted) }
-            limits.note(counted)
+            limits.note(used: counted)
         }
         if !unsettled.isEmpty { try await settle(unsettled) }
+    }
+}
+
+extension StoreReader {
+    /// Whether a volume that is not stored is still somebody's; what is stored goes with whose it is.
+    fileprivate func hasOwner(of key: VolumeAccount.Key) throws(StoreError) -> Bool {
+        guard case .sim(let sim) = key.owner else { return true }
+        return try self.sim(sim) != nil
     }
 }

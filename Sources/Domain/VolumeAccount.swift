@@ -3,7 +3,8 @@ public struct VolumeAccount: Hashable, Sendable {
     /// What it is in the data plane. No other account ever has it.
     public let number: QuotaNumber
     public let key: Key
-    /// Counts the periods that have begun with nothing used; names one in the data plane.
+    /// Names a period in the data plane: grows with each that begins with nothing used. Where the number is a SIM's, it is at
+    /// least the minute since 1970 in which the period begins, so that it is known without having been written down.
     public private(set) var period: UInt64
     public private(set) var periods: DataPeriod
     public private(set) var span: DataPeriod.Span
@@ -67,6 +68,21 @@ public struct VolumeAccount: Hashable, Sendable {
         self.used = used
         self.warned = warned
         self.reachedAt = reachedAt
+    }
+
+    /// One of which nothing is used, and that is therefore the same whenever it is made in the period.
+    /// - Returns: `nil` where it has to be written down from the beginning: it is not one SIM's alone, or has no end.
+    public init?(unused key: Key, _ limit: DataLimit, span: DataPeriod.Span) {
+        guard case .sim(let sim) = key.owner, span.end != nil, let number = QuotaNumber(key.source, of: sim) else {
+            return nil
+        }
+        self.init(
+            number: number, key: key, period: Self.firstPeriod(span), periods: limit.periods, span: span,
+            volume: limit.volume)
+    }
+
+    private static func firstPeriod(_ span: DataPeriod.Span) -> UInt64 {
+        UInt64(max(1, span.start.milliseconds / 60_000))
     }
 
     /// Octets that may be used in the period.
@@ -152,7 +168,7 @@ public struct VolumeAccount: Hashable, Sendable {
 
     private mutating func begin(_ span: DataPeriod.Span) {
         self.span = span
-        period += 1
+        period = max(period + 1, number.ofSIM == nil ? 0 : Self.firstPeriod(span))
         (used, extra, warned, reachedAt) = (0, 0, 0, nil)
     }
 

@@ -83,11 +83,14 @@ extension SQLiteTransaction {
         let natIndex = try takeNATIndex()
         try execute(
             "INSERT INTO leases (address, tenant, sim, apn, nat_index) VALUES (?, ?, ?, ?, ?)",
-            [address.sql, tenant.sql, sim.sql, apn.sql, natIndex.sql])
+            [address.sql, tenant.sql, sim.sql, apn.sql, natIndex.sql]
+        ) { $0.isForeignKey ? .notFound(Self.noSIM) : nil }
+        freeAddresses.note(taken: address, natIndex, of: tenant)
         return AddressLease(sim: sim, apn: apn, address: address, natIndex: natIndex)
     }
 
     func releaseLeases(of sim: SIM.ID) throws(StoreError) {
+        freeAddresses.forget()
         try execute("DELETE FROM leases WHERE sim = ?", [sim.sql]) {
             $0.isForeignKey ? .conflict("the SIM has an active session: end it first") : nil
         }
@@ -96,9 +99,10 @@ extension SQLiteTransaction {
     }
 
     /// An address of the tenant's that was never used, else the one released longest ago, else the first of a new
-    /// block: an address comes to another device as late as the tenant's blocks allow.
+    /// block: an address comes to another device as late as the tenant's blocks allow. One that was never used is taken with
+    /// its lease.
     private func takeAddress(for sim: SIM.ID, of tenant: Tenant.ID) throws(StoreError) -> IPv4Address {
-        if let address = try takeUnusedAddress(for: sim, of: tenant) { return address }
+        if let address = try unusedAddress(of: tenant) { return address }
         // The steps below take what they find, and must not fail half-way.
         guard try exists("SELECT 1 FROM sims WHERE id = ? AND tenant = ?", [sim.sql, tenant.sql]) else {
             throw .notFound(Self.noSIM)
@@ -111,25 +115,20 @@ extension SQLiteTransaction {
         ) { columns throws(StoreError) in try columns.address(0) }
         if let freed { return freed }
         try giveBlock(to: tenant)
-        guard let address = try takeUnusedAddress(for: sim, of: tenant) else {
+        guard let address = try unusedAddress(of: tenant) else {
             throw .damaged("a new block has no free address")
         }
         return address
     }
 
-    /// `nil` also when there is no such SIM of the tenant.
-    private func takeUnusedAddress(for sim: SIM.ID, of tenant: Tenant.ID) throws(StoreError) -> IPv4Address? {
-        // Two statements, since one with a sub-query that changes and returns costs more than both.
+    private func unusedAddress(of tenant: Tenant.ID) throws(StoreError) -> IPv4Address? {
+        if let known = freeAddresses.unused(of: tenant) { return known }
         let free = try row(
-            """
-            SELECT first, next FROM blocks WHERE tenant = ? AND next < last
-                AND EXISTS (SELECT 1 FROM sims WHERE id = ? AND tenant = ?)
-            ORDER BY first LIMIT 1
-            """, [tenant.sql, sim.sql, tenant.sql]
-        ) { columns throws(StoreError) in (block: try columns.integer(0), address: try columns.address(1)) }
+            "SELECT next, last FROM blocks WHERE tenant = ? AND next < last ORDER BY first LIMIT 1", [tenant.sql]
+        ) { columns throws(StoreError) in (next: try columns.address(0), last: try columns.address(1)) }
         guard let free else { return nil }
-        try execute("UPDATE blocks SET next = next + 1 WHERE first = ?", [free.block.sql])
-        return free.address
+        freeAddresses.note(free.next, before: free.last, of: tenant)
+        return free.next
     }
 
     /// Gives the tenant a block of the first pool with room: one never used, else the one freed longest ago.
@@ -172,12 +171,39 @@ extension SQLiteTransaction {
     /// The smallest freed number, so that numbers stay dense and public addresses are not wasted, else the next: with
     /// none freed, the numbers in use are those from zero to the largest.
     private func takeNATIndex() throws(StoreError) -> Int64 {
+        if let known = freeAddresses.natIndex { return known }
         let (freed, next) =
             try row(
                 "SELECT (SELECT min(nat_index) FROM freed_nat_indexes), (SELECT max(nat_index) + 1 FROM leases)"
             ) { ($0.optionalInteger(0), $0.optionalInteger(1)) } ?? (nil, nil)
-        guard let freed else { return next ?? 0 }
+        guard let freed else {
+            freeAddresses.natIndex = next ?? 0
+            return next ?? 0
+        }
         try execute("DELETE FROM freed_nat_indexes WHERE nat_index = ?", [freed.sql])
         return freed
     }
+}
+
+/// What a transaction has seen of the addresses and numbers that are free, so that an attach need not look again. A transaction
+/// is one thread's.
+final class FreeAddresses {
+    private var unused: [Tenant.ID: Range<UInt32>] = [:]
+    /// The number behind all that are in use, when none below is free.
+    var natIndex: Int64?
+
+    /// The next in a block of the tenant's that nobody has had.
+    func unused(of tenant: Tenant.ID) -> IPv4Address? { unused[tenant]?.first.map(IPv4Address.init(bits:)) }
+
+    func note(_ next: IPv4Address, before last: IPv4Address, of tenant: Tenant.ID) {
+        unused[tenant] = next < last ? next.bits..<last.bits : nil
+    }
+
+    func note(taken address: IPv4Address, _ index: Int64, of tenant: Tenant.ID) {
+        if let first = unused[tenant]?.first, first == address.bits { unused[tenant]?.removeFirst() }
+        if natIndex == index { natIndex = index + 1 }
+    }
+
+    /// Addresses have come back, or what was taken is undone.
+    func forget() { (unused, natIndex) = ([:], nil) }
 }

@@ -14,8 +14,15 @@ private enum VolumeSQL {
     static let all = "\(columns) ORDER BY id"
     static let insert = """
         INSERT INTO volumes (id, tenant, group_id, sim, source, period, periods, began_at, ends_at, volume, extra, used,
-            warned)
-        VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, 0, 0, 0)
+            warned, reached_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+    /// Of a period that is another by now nothing is kept; nor of a SIM that is gone.
+    static let insertNew = """
+        INSERT INTO volumes (id, tenant, group_id, sim, source, period, periods, began_at, ends_at, volume, extra, used,
+            warned, reached_at)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+        WHERE EXISTS (SELECT 1 FROM sims WHERE id = ?4) AND NOT EXISTS (SELECT 1 FROM volumes WHERE id = ?1)
         """
     static let put = """
         UPDATE volumes SET period = ?, periods = ?, began_at = ?, ends_at = ?, volume = ?, extra = ?, used = ?, warned = ?,
@@ -47,22 +54,13 @@ extension SQLiteTransaction {
     func insertVolumeAccount(
         _ key: VolumeAccount.Key, _ limit: DataLimit, span: DataPeriod.Span
     ) throws(StoreError) -> VolumeAccount {
-        let number = try takeVolumeNumber()
-        let (group, sim): (SQLValue, SQLValue) =
-            switch key.owner {
-            case .tenant: (.null, .null)
-            case .group(let group): (group.sql, .null)
-            case .sim(let sim): (.null, sim.sql)
-            }
-        try execute(
-            VolumeSQL.insert,
-            [
-                number.rawValue.sql, key.tenant.sql, group, sim, key.source.rawValue.sql,
-                limit.periods.description.sql, span.start.sql, span.end.sql, limit.volume.sql,
-            ]
-        ) { $0.isForeignKey ? .notFound("there is no such tenant, group or SIM") : nil }
-        return VolumeAccount(
-            number: number, key: key, period: 1, periods: limit.periods, span: span, volume: limit.volume)
+        let account = VolumeAccount(
+            number: try takeVolumeNumber(), key: key, period: 1, periods: limit.periods, span: span,
+            volume: limit.volume)
+        try execute(VolumeSQL.insert, account.sql) {
+            $0.isForeignKey ? .notFound("there is no such tenant, group or SIM") : nil
+        }
+        return account
     }
 
     /// One that no other volume ever has. Some are taken at once: a transaction that inserts one seldom inserts no other, and
@@ -71,26 +69,51 @@ extension SQLiteTransaction {
         let free = try volumeNumbers.take { count throws(StoreError) in
             try row(VolumeSQL.takeNumbers, [Int64(count).sql]) { columns throws(StoreError) in try columns.integer(0) }
         }
-        guard let number = free.flatMap({ UInt32(exactly: $0) }).flatMap(QuotaNumber.init) else {
+        guard let number = free.flatMap({ UInt32(exactly: $0) }).flatMap(QuotaNumber.init), number.ofSIM == nil else {
             throw StoreError(code: .exhausted, message: "no number is left for one more volume of data")
         }
         return number
     }
 
     func putVolumeAccount(_ account: VolumeAccount) throws(StoreError) {
-        try change(
-            VolumeSQL.put,
-            [
-                account.period.sql, account.periods.description.sql, account.span.start.sql, account.span.end.sql,
-                account.volume.sql, account.extra.sql, account.used.sql, Int64(account.warned).sql,
-                account.reachedAt.sql, account.number.rawValue.sql,
-            ], missing: "there is no such volume")
+        let isPut = try execute(VolumeSQL.put, account.stateSQL + [account.number.rawValue.sql]) > 0
+        if !isPut, try !insertNew(account) { throw .notFound("there is no such volume") }
     }
 
-    func noteUsed(_ used: [UsedOctets]) throws(StoreError) {
-        for one in used {
-            try execute(VolumeSQL.note, [one.octets.sql, one.quota.rawValue.sql, one.period.sql])
+    func noteUsed(_ accounts: [VolumeAccount]) throws(StoreError) {
+        for account in accounts {
+            let isNoted = try execute(
+                VolumeSQL.note, [account.used.sql, account.number.rawValue.sql, account.period.sql])
+            if isNoted == 0 { try insertNew(account) }
         }
+    }
+
+    /// One that was not stored, since nothing of it was used.
+    @discardableResult
+    private func insertNew(_ account: VolumeAccount) throws(StoreError) -> Bool {
+        guard account.number.ofSIM != nil else { return false }
+        return try execute(VolumeSQL.insertNew, account.sql) > 0
+    }
+}
+
+extension VolumeAccount {
+    /// All columns.
+    fileprivate var sql: [SQLValue] {
+        let (group, sim): (SQLValue, SQLValue) =
+            switch key.owner {
+            case .tenant: (.null, .null)
+            case .group(let group): (group.sql, .null)
+            case .sim(let sim): (.null, sim.sql)
+            }
+        return [number.rawValue.sql, key.tenant.sql, group, sim, key.source.rawValue.sql] + stateSQL
+    }
+
+    /// Those that change.
+    fileprivate var stateSQL: [SQLValue] {
+        [
+            period.sql, periods.description.sql, span.start.sql, span.end.sql, volume.sql, extra.sql, used.sql,
+            Int64(warned).sql, reachedAt.sql,
+        ]
     }
 }
 

@@ -6,17 +6,24 @@ import GRDBSQLite
 protocol SQLiteReading: StoreReader {
     var database: Database { get }
     var sealer: Sealer { get }
+    func prepared(_ sql: String) throws -> Statement
 }
 
 struct SQLiteReader: SQLiteReading {
     let database: Database
     let sealer: Sealer
+
+    func prepared(_ sql: String) throws -> Statement { try database.cachedStatement(sql: sql) }
 }
 
 struct SQLiteTransaction: SQLiteReading, StoreTransaction {
     let database: Database
     let sealer: Sealer
+    let statements: StatementShelf
     let volumeNumbers = VolumeNumbers()
+    let freeAddresses = FreeAddresses()
+
+    func prepared(_ sql: String) throws -> Statement { try statements.statement(sql, database) }
 
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value {
         try execute("SAVEPOINT cordon")
@@ -28,6 +35,7 @@ struct SQLiteTransaction: SQLiteReading, StoreTransaction {
             // savepoint to go back to, and every later statement fails with that reason.
             if database.isInsideTransaction {
                 volumeNumbers.forget()
+                freeAddresses.forget()
                 try execute("ROLLBACK TO cordon")
                 try execute("RELEASE cordon")
             }
@@ -36,6 +44,34 @@ struct SQLiteTransaction: SQLiteReading, StoreTransaction {
         try execute("RELEASE cordon")
         return value
     }
+}
+
+/// The writer's prepared statements. GRDB keeps them by their texts too, but goes through the whole of a text to find one, which
+/// is a thirtieth of what an admission costs: lengths of texts tell nearly all of them apart.
+///
+/// Not checked for `Sendable`, since neither are statements: it is used on the writer's connection alone, on its queue.
+final class StatementShelf: @unchecked Sendable {
+    private var statements: [Text: Statement] = [:]
+
+    private struct Text: Hashable {
+        let sql: String
+        func hash(into hasher: inout Hasher) { hasher.combine(sql.utf8.count) }
+    }
+
+    /// Texts that are put together as they are needed would fill it without an end.
+    private static let capacity = 512
+
+    func statement(_ sql: String, _ database: Database) throws -> Statement {
+        let text = Text(sql: sql)
+        if let known = statements[text] { return known }
+        let made = try database.cachedStatement(sql: sql)
+        if statements.count >= Self.capacity { statements.removeAll(keepingCapacity: true) }
+        statements[text] = made
+        return made
+    }
+
+    /// A connection with statements cannot be closed.
+    func clear() { statements = [:] }
 }
 
 extension SQLiteReading {
@@ -51,7 +87,7 @@ extension SQLiteReading {
         _ body: (Columns) throws(StoreError) -> Void
     ) throws(StoreError) {
         let prepared: Statement
-        do { prepared = try database.cachedStatement(sql: sql) } catch { throw StoreError(sqlite: error) }
+        do { prepared = try self.prepared(sql) } catch { throw StoreError(sqlite: error) }
         let statement = prepared.sqliteStatement
         guard let connection = database.sqliteConnection else { throw .unavailable("the database is closed") }
         // Before anything that may fail, so that no statement stays open between transactions.

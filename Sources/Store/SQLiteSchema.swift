@@ -47,6 +47,7 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611292330-peer-certificates") { db in try db.execute(sql: peerCertificates) }
         migrator.registerMigration("202611292337-volume-numbers") { db in try db.execute(sql: volumeNumbers) }
         migrator.registerMigration("202611292340-rule-usage") { db in try db.execute(sql: ruleUsage) }
+        migrator.registerMigration("202611300240-leases-move-on") { db in try db.execute(sql: leasesMoveOn) }
         return migrator
     }
 
@@ -186,6 +187,17 @@ package enum SQLiteSchema {
         END;
         CREATE TRIGGER leases_never_move BEFORE UPDATE ON leases
         BEGIN SELECT RAISE(ABORT, 'leases never change'); END;
+        """
+
+    // A lease takes its address out of those of its block that nobody has had, in the step that counts it.
+    private static let leasesMoveOn = """
+        DROP TRIGGER leases_are_counted;
+        CREATE TRIGGER leases_are_counted AFTER INSERT ON leases BEGIN
+            UPDATE blocks SET leased = leased + 1, next = max(next, NEW.address + 1)
+            WHERE first = (SELECT max(first) FROM blocks WHERE first < NEW.address)
+                AND tenant = NEW.tenant AND last > NEW.address;
+            SELECT RAISE(ABORT, 'lease outside the blocks of its tenant') WHERE changes() <> 1;
+        END;
         """
 
     private static let nas = """

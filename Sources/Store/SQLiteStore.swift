@@ -8,6 +8,7 @@ public struct SQLiteStore: Store {
     private let pool: DatabasePool
     private let sealer: Sealer
     private let checkpointer: Checkpointer
+    private let statements: StatementShelf
 
     /// Opens the file, made with mode 0600 when missing, and brings its tables up to date.
     ///
@@ -16,6 +17,7 @@ public struct SQLiteStore: Store {
     ///   holds secrets under another key.
     public static func open(path: String, key: Secret) throws(StoreError) -> SQLiteStore {
         let sealer = try Sealer(key: key)
+        let statements = StatementShelf()
         try StoreFiles.prepareDatabase(path)
         do {
             let pool = try DatabasePool(path: path, configuration: configuration())
@@ -26,12 +28,14 @@ public struct SQLiteStore: Store {
                 throw StoreError.unavailable("the database was written by a newer version of Cordon: install that one")
             }
             try migrator.migrate(pool)
-            try pool.write { try checkKey(SQLiteTransaction(database: $0, sealer: sealer)) }
+            try pool.write {
+                try checkKey(SQLiteTransaction(database: $0, sealer: sealer, statements: statements))
+            }
             try pool.writeWithoutTransaction {
                 try $0.execute(sql: "PRAGMA wal_autocheckpoint = \(Checkpointer.writersShare)")
             }
             let checkpointer = try Checkpointer(path: path, configuration: configuration())
-            return SQLiteStore(pool: pool, sealer: sealer, checkpointer: checkpointer)
+            return SQLiteStore(pool: pool, sealer: sealer, checkpointer: checkpointer, statements: statements)
         } catch {
             throw StoreError(sqlite: error)
         }
@@ -51,7 +55,9 @@ public struct SQLiteStore: Store {
         _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
     ) async throws -> Value {
         do {
-            return try await pool.write { [sealer] in try body(SQLiteTransaction(database: $0, sealer: sealer)) }
+            return try await pool.write { [sealer, statements] in
+                try body(SQLiteTransaction(database: $0, sealer: sealer, statements: statements))
+            }
         } catch let error as DatabaseError {
             throw StoreError(sqlite: error)
         }
@@ -61,7 +67,8 @@ public struct SQLiteStore: Store {
         do { try await checkpointer.close() } catch { throw StoreError(sqlite: error) }
         // The last connection to close is a reader, which cannot empty the WAL. What stays in it is not lost, only
         // read at the next start, so a failure here (closed already, or a reader at work) is none of the caller's.
-        _ = try? await pool.writeWithoutTransaction { db in
+        _ = try? await pool.writeWithoutTransaction { [statements] db in
+            statements.clear()
             // SQLite does not look whether the connection is there.
             if db.sqliteConnection != nil { _ = try db.checkpoint(.truncate) }
         }

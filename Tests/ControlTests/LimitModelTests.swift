@@ -24,7 +24,7 @@ import Testing
 
 private struct LimitLife: Sendable {
     enum Step: CaseIterable {
-        case pass, attach, move, edit, own, clearOwn, reset, topUp, day, restart, failure, reboot
+        case pass, attach, stop, move, edit, own, clearOwn, reset, topUp, day, restart, failure, reboot
     }
 
     struct Tally: Sendable {
@@ -50,6 +50,7 @@ private struct LimitLife: Sendable {
     var tally: Tally
     var expected: [Key: UInt64] = [:]
     var addresses: [Int: IPv4Address] = [:]
+    var tokens: [Int: SessionToken] = [:]
     var inGroup: Set<Int> = []
     var withOwn: Set<Int> = []
     /// Its period's, in days since the start, which is a Monday.
@@ -107,8 +108,8 @@ private struct LimitLife: Sendable {
     private mutating func begin(_ bench: Bench, _ acme: Name) async throws {
         try await set(bench, acme)
         for sim in 0..<Self.sims {
-            guard case .accept(let address, _) = try await bench.attach(Bench.imsi(sim)) else { continue }
-            addresses[sim] = address
+            guard case .accept(let address, let token) = try await bench.attach(Bench.imsi(sim)) else { continue }
+            (addresses[sim], tokens[sim]) = (address, token)
         }
     }
 
@@ -150,8 +151,12 @@ private struct LimitLife: Sendable {
                 for key in keys(of: sim) { expected[key, default: 0] += octets }
             }
         case .attach:
-            guard case .accept(let address, _) = try await bench.attach(imsi) else { return true }
-            addresses[sim] = address
+            guard case .accept(let address, let token) = try await bench.attach(imsi) else { return true }
+            (addresses[sim], tokens[sim]) = (address, token)
+        case .stop:
+            guard let token = tokens.removeValue(forKey: sim) else { return true }
+            #expect(try await bench.account(.stop, token: token, isLast: true))
+            addresses[sim] = nil
         case .move:
             let group = inGroup.contains(sim) ? nil : try Name(parsing: "g")
             _ = try await bench.control.setGroup(group, ofSIM: imsi, by: .system)

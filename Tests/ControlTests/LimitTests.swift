@@ -253,6 +253,45 @@ import Testing
         }
     }
 
+    // MARK: Stored
+
+    private static func accounts(_ bench: Bench) async throws -> [VolumeAccount] {
+        try await bench.store.read { try $0.volumeAccounts() }
+    }
+
+    @Test func `a volume is stored when some of it is used, and not before`() async throws {
+        try await Self.run { bench, clock in
+            let scene = try await Scene(bench, sims: 2)
+            try await scene.set("data-limit: {volume: 10KB, per: day}")
+            let (idle, busy) = (try await scene.on(0), try await scene.on(1))
+            #expect(try await Self.accounts(bench).isEmpty)
+            #expect(Self.limit(bench, idle)?.quotas.count == 1)
+            #expect(bench.kernel.pass(1000, of: busy))
+            try await bench.control.storeAllUse()
+            let stored = try await Self.accounts(bench)
+            #expect(stored.map(\.used) == [1000])
+            let span = try #require(stored.first).span
+            #expect(span.start <= clock.now && span.end.map { clock.now < $0 } == true)
+            #expect(try await Self.used(bench, 0) == [.tenant: 0])
+            #expect(try await Self.used(bench, 1) == [.tenant: 1000])
+            // A period of which nothing was used leaves nothing behind either, nor does another volume.
+            clock.advance(minutes: 24 * 60)
+            try await bench.control.keepLimits()
+            try await scene.set("data-limit: {volume: 20KB, per: day}")
+            let next = try await Self.accounts(bench)
+            #expect(next.map(\.used) == [0] && next.map(\.number) == stored.map(\.number))
+            #expect(try #require(next.first).period > #require(stored.first).period)
+            #expect(bench.kernel.pass(20_000, of: idle) && !bench.kernel.pass(1, of: idle))
+            try await Bench.wait { scene.mark(idle) == .blockAll }
+            #expect(try await Self.accounts(bench).map(\.used).sorted() == [0, 20_000])
+            // A SIM that goes takes its volumes with it, stored or not.
+            #expect(try await bench.account(.stop, imsi: Bench.imsi(0), isLast: true, address: idle))
+            try await bench.control.deleteSIM(Bench.imsi(0), by: .system)
+            #expect(try await Self.accounts(bench).count == 1)
+            #expect(bench.kernel.now.quotas.count == 1)
+        }
+    }
+
     // MARK: By hand
 
     @Test func `a prepaid volume is topped up and reset by who may, and that is written down`() async throws {

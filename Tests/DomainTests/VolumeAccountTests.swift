@@ -109,4 +109,36 @@ import Testing
         #expect(account.limit == .max)
         #expect(try self.account(Self.limit(1)).octets(percent: 1) == 1)
     }
+
+    // MARK: Of one SIM
+
+    @Test func `one of which nothing is used is the same whenever it is made, and is each SIM's and source's own`() throws {
+        let limit = Self.limit(1000, .week)
+        let key = { (source: VolumeAccount.Source, sim: Int64) in
+            VolumeAccount.Key(source: source, tenant: Tenant.ID(1), owner: .sim(SIM.ID(sim)))
+        }
+        var numbers: Set<QuotaNumber> = []
+        for sim: Int64 in [1, 2, 77, 1 << 29 - 1] {
+            for source in VolumeAccount.Source.allCases {
+                let account = try #require(VolumeAccount(unused: key(source, sim), limit, span: Self.span(24, 48)))
+                #expect(account == VolumeAccount(unused: key(source, sim), limit, span: Self.span(24, 48)))
+                #expect(account.number.ofSIM?.sim == SIM.ID(sim) && account.number.ofSIM?.source == source)
+                #expect(account.period == 24 * 60 && account.used == 0 && account.limit == limit.volume)
+                numbers.insert(account.number)
+            }
+        }
+        #expect(numbers.count == 12)
+        #expect(QuotaNumber(QuotaNumber.firstOfSIMs - 1)?.ofSIM == nil)
+        #expect(VolumeAccount(unused: key(.tenant, 1 << 29), limit, span: Self.span(24, 48)) == nil)
+        #expect(VolumeAccount(unused: key(.tenant, 1), limit, span: Self.span(24, nil)) == nil)
+        let pool = VolumeAccount.Key(source: .tenant, tenant: Tenant.ID(1), owner: .group(SIMGroup.ID(1)))
+        #expect(VolumeAccount(unused: pool, limit, span: Self.span(24, 48)) == nil)
+        // A period that ends leaves it as one that nobody has known before; one that is begun anew by hand does not.
+        var account = try #require(VolumeAccount(unused: key(.tenant, 1), limit, span: Self.span(0, 24)))
+        _ = account.follow(limit, counted: counted(10), span: Self.span(0, 24), at: Self.at(1))
+        _ = account.follow(limit, counted: counted(10), span: Self.span(24, 48), at: Self.at(25))
+        #expect(account == VolumeAccount(unused: key(.tenant, 1), limit, span: Self.span(24, 48)))
+        account.reset(at: Self.at(26))
+        #expect(account.period == 24 * 60 + 1)
+    }
 }

@@ -47,14 +47,13 @@ struct VolumeContract {
             let tenant = scene.tenant.id
             let key = VolumeAccount.Key(source: .tenant, tenant: tenant, owner: .sim(scene.sim.id))
             var account = try store.insertVolumeAccount(key, Self.limit, span: Self.span)
-            try store.noteUsed([
-                UsedOctets(quota: account.number, period: 1, octets: .max - 1),
-                UsedOctets(quota: try #require(QuotaNumber(4_000_000_000)), period: 1, octets: 1),
-            ])
+            var used = account
+            used.note(used: .max - 1)
+            try store.noteUsed([used])
             #expect(try store.volumeAccount(key)?.used == .max - 1)
             account.reset(at: noon)
             try store.putVolumeAccount(account)
-            try store.noteUsed([UsedOctets(quota: account.number, period: 1, octets: 5)])
+            try store.noteUsed([used])
             #expect(try store.volumeAccount(key)?.used == 0)
             // It goes with its SIM.
             let group = try store.insertGroup(name: .test("g"), of: tenant, policy: nil).id
@@ -71,6 +70,37 @@ struct VolumeContract {
                     try store.insertVolumeAccount(
                         .init(source: .ceiling, tenant: Tenant.ID(999), owner: .tenant), Self.limit, span: Self.span)
                 }?.code == .notFound)
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.allCases)
+    func `one of which nothing was used is stored with its first change, and only while its SIM is there`(
+        _ kind: StoreUnderTest
+    ) async throws {
+        try await kind.withTransaction { store in
+            let scene = try Scene(store)
+            let key = { (source: VolumeAccount.Source) in
+                VolumeAccount.Key(source: source, tenant: scene.tenant.id, owner: .sim(scene.sim.id))
+            }
+            var noted = try #require(VolumeAccount(unused: key(.tenant), Self.limit, span: Self.span))
+            noted.note(used: 7)
+            try store.noteUsed([noted])
+            #expect(try store.volumeAccount(key(.tenant)) == noted)
+            var put = try #require(VolumeAccount(unused: key(.ceiling), Self.limit, span: Self.span))
+            put.add(5)
+            try store.putVolumeAccount(put)
+            #expect(try store.volumeAccount(key(.ceiling)) == put)
+            #expect(try store.volumeAccounts().count == 2)
+            // What was counted in the period before does not come back.
+            let before = noted
+            noted.reset(at: noon)
+            try store.putVolumeAccount(noted)
+            try store.noteUsed([before])
+            #expect(try store.volumeAccount(key(.tenant)) == noted && noted.period > before.period)
+            try store.deleteSIM(scene.sim.id)
+            try store.noteUsed([before])
+            #expect(refusal { try store.putVolumeAccount(put) }?.code == .notFound)
+            #expect(try store.volumeAccounts().isEmpty)
         }
     }
 
