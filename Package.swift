@@ -70,6 +70,7 @@ let package = Package(
             name: "CNetfilter",
             linkerSettings: [.linkedLibrary("nftables"), .linkedLibrary("mnl")]),
         .target(name: "LinuxNet", dependencies: ["Domain", "PolicyCompiler", "CNetfilter"], swiftSettings: settings),
+        .target(name: "CAllocator"),
         .target(name: "CSQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(
             name: "Store", dependencies: ["Domain", "CSQLiteSettings", grdb, grdbSQLite, crypto],
@@ -99,8 +100,8 @@ let package = Package(
         .executableTarget(
             name: "cordond",
             dependencies: [
-                "Domain", "PolicyCompiler", "DNS", "LinuxNet", "Store", "Control", "Servers", "API", logging, metrics,
-                lifecycle, unixSignals, nioPosix, yams, argumentParser,
+                "Domain", "PolicyCompiler", "DNS", "LinuxNet", "Store", "Control", "Servers", "API", "CAllocator",
+                logging, metrics, lifecycle, unixSignals, nioPosix, yams, argumentParser,
             ],
             swiftSettings: settings),
         .target(name: "Lab", dependencies: ["Domain", subprocess], swiftSettings: settings),

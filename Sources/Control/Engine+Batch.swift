@@ -7,19 +7,25 @@ import Synchronization
 
 /// The two steps of a batch of requests: into the store, and from there to the kernel and back to who asked.
 extension Engine {
+    /// Requests with what they are judged by.
+    struct ReadyBatch: Sendable {
+        let requests: [Request]
+        let work: BatchTransaction
+        let started: ContinuousClock.Instant
+        /// Of ``VerdictBook``, before they are judged.
+        let changes: UInt64
+    }
+
     /// Requests that the store has.
     struct StoredBatch: Sendable {
         let requests: [Request]
         let outcomes: [Outcome]
         let started: ContinuousClock.Instant
-        /// Of ``VerdictBook``, before they were judged.
         let changes: UInt64
-
-        let limits: [LimitBook.Resolved]
     }
 
     /// - Returns: `nil` when there is nothing to be done of them any more.
-    func store(_ batch: [Request]) async -> StoredBatch? {
+    func prepare(_ batch: [Request]) -> ReadyBatch? {
         let started = ContinuousClock.now
         let (fresh, late) = batch.split { started - $0.received <= settings.maximumWait }
         if !late.isEmpty {
@@ -29,25 +35,27 @@ extension Engine {
         heard.withLock { heard in for request in batch { heard[request.nas] = started } }
         guard !fresh.isEmpty else { return nil }
 
-        let changesBefore = verdicts.changes
+        let (changes, now) = (verdicts.changes, now())
+        let work = BatchTransaction(
+            requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners,
+            judging: SessionJudging(book: sessionPolicies, limits: limits, wallClock: wallClock, now: now),
+            simsInTest: simsInTest.withLock { $0 }, refusals: refusals, now: now)
+        return ReadyBatch(requests: fresh, work: work, started: started, changes: changes)
+    }
+
+    /// - Returns: `nil` when there is nothing to be done of them any more.
+    func store(_ batch: ReadyBatch) async -> StoredBatch? {
         do {
-            let now = now()
-            let work = BatchTransaction(
-                requests: fresh.map(\.question), settings: settings, owners: accessPoints.owners,
-                judging: SessionJudging(book: sessionPolicies, limits: limits, wallClock: wallClock, now: now),
-                simsInTest: simsInTest.withLock { $0 }, refusals: refusals, now: now)
-            let result = try await run(work)
-            refusals.note(result.outcomes.compactMap(\.refusal), told: result.told, at: now)
-            let outcomes = result.outcomes
+            let result = try await run(batch.work)
+            refusals.note(result.outcomes.compactMap(\.refusal), told: result.told, at: batch.work.now)
             return StoredBatch(
-                requests: fresh, outcomes: outcomes, started: started, changes: changesBefore,
-                limits: outcomes.flatMap(\.limits) + outcomes.flatMap(\.judged).compactMap(\.limits))
+                requests: batch.requests, outcomes: result.outcomes, started: batch.started, changes: batch.changes)
         } catch {
             metrics.storeFailures.increment()
             logger.error(
                 "no request could be stored; requests stay unanswered until the store takes them",
-                metadata: ["error": "\(error)", "requests": "\(fresh.count)"])
-            for request in fresh { request.complete(.dropped) }
+                metadata: ["error": "\(error)", "requests": "\(batch.requests.count)"])
+            for request in batch.requests { request.complete(.dropped) }
             return nil
         }
     }
@@ -67,7 +75,8 @@ extension Engine {
         var enforced = true
         let changes = Self.lastChangePerDevice(outcomes.flatMap(\.changes))
         do {
-            try limits.enforce(batch.limits) { if !changes.isEmpty { try dataPlane.apply(changes) } }
+            let limited = outcomes.flatMap(\.limits) + outcomes.flatMap(\.judged).compactMap(\.limits)
+            try limits.enforce(limited) { if !changes.isEmpty { try dataPlane.apply(changes) } }
         } catch {
             enforced = false
             metrics.kernelFailures.increment()
@@ -75,7 +84,7 @@ extension Engine {
                 "the kernel did not take a batch; it will be repaired and the NAS will ask again",
                 metadata: ["error": "\(error)", "devices": "\(changes.count)"])
         }
-        limits.expect([])
+        limits.expectNothing()
         for (request, outcome) in zip(requests, outcomes) {
             metrics.count(outcome)
             // An answer that lets a device in needs the kernel; a stop is true once it is stored.

@@ -110,21 +110,29 @@ final class Engine: Service {
         for job in queue.withLock({ $0.close() }) { job.refuse() }
     }
 
-    /// Does what is waiting. While one batch is given to the kernel and answered, the next is stored, when it comes: each is of
-    /// another part of the machine, and batches stay in their order in both. An administrative change has neither beside it.
+    /// Does what is waiting. While one batch is given to the kernel and answered, the next is stored, when it comes, and the one
+    /// behind it made ready, when it is whole: each is of another part of the machine, and batches stay in their order. An
+    /// administrative change has none of them beside it.
     private func drain(_ enforcing: inout TaskGroup<Void>) async {
-        while let next = queue.withLock({ $0.next(limit: settings.batchLimit) }) {
-            switch next {
-            case .requests(let batch):
-                let stored = await store(batch)
-                await enforcing.waitForAll()
-                guard let stored else { continue }
-                limits.expect(stored.limits)
-                enforcing.addTask { await self.enforceAside(stored) }
-            case .exclusive(let job):
-                await enforcing.waitForAll()
-                await job.run()
+        var ready: ReadyBatch?
+        while true {
+            if ready == nil {
+                switch queue.withLock({ $0.next(limit: settings.batchLimit) }) {
+                case .requests(let batch): ready = prepare(batch)
+                case .exclusive(let job):
+                    await enforcing.waitForAll()
+                    await job.run()
+                case nil: return
+                }
             }
+            guard let batch = ready.take() else { continue }
+            async let storing = store(batch)
+            ready = queue.withLock { $0.nextWhole(limit: settings.batchLimit) }.flatMap(prepare)
+            let stored = await storing
+            await enforcing.waitForAll()
+            guard let stored else { continue }
+            limits.expect(stored.outcomes)
+            enforcing.addTask { await self.enforceAside(stored) }
         }
     }
 

@@ -36,7 +36,6 @@ final class LimitBook: Sendable {
         /// The data plane has not taken a change: all is to be given to it again.
         var isBehind = false
         var spans: [DataPeriod: DataPeriod.Span] = [:]
-        var isEnforcing = false
 
         mutating func set(_ volume: Volume) {
             let number = volume.account.number
@@ -72,13 +71,14 @@ final class LimitBook: Sendable {
     }
 
     private let pages = Mutex(Pages())
+    private let enforces = Atomic<Bool>(false)
     let dataPlane: any DataPlane
 
     init(dataPlane: any DataPlane) { self.dataPlane = dataPlane }
 
     /// Whether the data plane limits anything; known from the start on.
-    var isEnforcing: Bool { pages.withLock { $0.isEnforcing } }
-    func begin() { pages.withLock { $0.isEnforcing = !dataPlane.enforcedLimits.isEmpty } }
+    var isEnforcing: Bool { enforces.load(ordering: .acquiring) }
+    func begin() { enforces.store(!dataPlane.enforcedLimits.isEmpty, ordering: .releasing) }
 
     // MARK: Looking up
 
@@ -90,10 +90,16 @@ final class LimitBook: Sendable {
     }
 
     /// What is given to the data plane next; it takes the place of what was before.
-    func expect(_ resolved: [Resolved]) {
-        let expected = Dictionary(resolved.map { ($0.sim, $0.limit) }) { _, last in last }
+    func expect(_ outcomes: [Outcome]) {
+        var expected: [SIM.ID: DeviceLimit?] = [:]
+        for outcome in outcomes {
+            for one in outcome.limits { expected[one.sim] = .some(one.limit) }
+            for one in outcome.judged.compactMap(\.limits) { expected[one.sim] = .some(one.limit) }
+        }
         pages.withLock { $0.expected = expected }
     }
+
+    func expectNothing() { pages.withLock { $0.expected = [:] } }
 
     func volume(_ number: QuotaNumber) -> Volume? { pages.withLock { $0.volume(number) } }
     func volumes(_ numbers: some Sequence<QuotaNumber> & Sendable) -> [Volume] {
@@ -216,14 +222,26 @@ final class LimitBook: Sendable {
     func note(_ resolved: [Resolved]) {
         guard !resolved.isEmpty else { return }
         note(resolved.flatMap(\.volumes))
-        pages.withLock { pages in for one in resolved { pages.limits[one.sim] = one.limit } }
+        inParts(resolved) { pages, part in for one in part { pages.limits[one.sim] = one.limit } }
     }
+
+    /// Some at a time, so that whoever stores the next batch meanwhile does not wait for all of them.
+    private func inParts<Element: Sendable>(
+        _ elements: [Element], _ body: (inout Pages, ArraySlice<Element>) -> Void
+    ) {
+        for start in stride(from: 0, to: elements.count, by: Self.part) {
+            let part = elements[start..<min(start + Self.part, elements.count)]
+            pages.withLock { pages in body(&pages, part) }
+        }
+    }
+
+    private static let part = 16
 
     private func give(_ settled: [LimitJudging.Settled]) throws {
         var quotas: [QuotaNumber: Quota?] = [:]
-        for one in settled {
-            let number = one.account.number
-            let (wanted, known) = (one.quota, volume(number)?.quota)
+        let known = known(settled)
+        for (one, known) in zip(settled, known) {
+            let (number, wanted) = (one.account.number, one.quota)
             quotas[number] = nil
             let isKnown =
                 known.map { $0.period == wanted.period && $0.limit == wanted.limit && $0.notice == wanted.notice }
@@ -235,9 +253,20 @@ final class LimitBook: Sendable {
         }
     }
 
+    /// What the data plane has of each.
+    private func known(_ settled: [LimitJudging.Settled]) -> [Quota?] {
+        var known: [Quota?] = []
+        known.reserveCapacity(settled.count)
+        for start in stride(from: 0, to: settled.count, by: Self.part) {
+            let part = settled[start..<min(start + Self.part, settled.count)]
+            known += pages.withLock { pages in part.map { pages.volume($0.account.number)?.quota } }
+        }
+        return known
+    }
+
     private func note(_ settled: [LimitJudging.Settled]) {
-        pages.withLock { pages in
-            for one in settled {
+        inParts(settled) { pages, part in
+            for one in part {
                 let wasUsed = pages.volume(one.account.number)?.account.reachedAt != nil
                 pages.set(Volume(account: one.account, limit: one.limit, level: one.level, quota: one.quota))
                 // There may be other sessions than the one that this was found for.
@@ -249,9 +278,7 @@ final class LimitBook: Sendable {
     /// At a start: what the data plane has been given with everything else.
     func replaceAll(_ resolved: [Resolved]) {
         pages.withLock { pages in
-            let isEnforcing = pages.isEnforcing
             pages = Pages()
-            pages.isEnforcing = isEnforcing
             for one in resolved {
                 pages.limits[one.sim] = one.limit
                 for settled in one.volumes {

@@ -1,6 +1,7 @@
 import Domain
 import PolicyCompiler
 import Store
+import Synchronization
 
 /// Finds what limits SIMs inside a store's transaction, and writes how far volumes are used. Made for one batch or one
 /// change, all at one time.
@@ -11,6 +12,30 @@ struct LimitJudging: Sendable {
     let now: Timestamp
     /// At a start, when the data plane may have more than is known; `nil`: it is asked.
     var readings: [QuotaNumber: QuotaReading]?
+    private let spans = Spans()
+
+    init(policies: SessionPolicyBook, book: LimitBook, wallClock: WallClock, now: Timestamp) {
+        self.policies = policies
+        self.book = book
+        self.wallClock = wallClock
+        self.now = now
+    }
+
+    /// The one that was asked for last: most have the same.
+    private final class Spans: Sendable {
+        private let last = Mutex<(periods: DataPeriod, span: DataPeriod.Span)?>(nil)
+
+        func span(_ periods: DataPeriod, _ find: () -> DataPeriod.Span) -> DataPeriod.Span {
+            if let span = last.withLock({ $0.flatMap { $0.periods == periods ? $0.span : nil } }) { return span }
+            let span = find()
+            last.withLock { $0 = (periods, span) }
+            return span
+        }
+    }
+
+    private func span(_ periods: DataPeriod) -> DataPeriod.Span {
+        spans.span(periods) { book.span(periods, at: now, wallClock) }
+    }
 
     /// A volume as it is now.
     struct Settled: Sendable {
@@ -86,7 +111,7 @@ struct LimitJudging: Sendable {
         _ known: VolumeAccount?, _ key: VolumeAccount.Key, _ limit: DataLimit, _ level: SessionPolicyLevel,
         _ store: any StoreTransaction
     ) throws(StoreError) -> Settled {
-        let span = book.span(limit.periods, at: now, wallClock)
+        let span = span(limit.periods)
         let unused = VolumeAccount(unused: key, limit, span: span)
         guard var account = known ?? unused else {
             let new = try store.insertVolumeAccount(key, limit, span: span)
@@ -158,7 +183,7 @@ struct LimitJudging: Sendable {
         var views: [VolumeView] = []
         for applied in effective.dataLimits {
             let limit = applied.value
-            let span = book.span(limit.periods, at: now, wallClock)
+            let span = span(limit.periods)
             guard var account = try account(VolumeAccount.Key(applied.level, limit.pool, who), store) else {
                 views.append(VolumeView(applied.level, limit, span))
                 continue

@@ -146,6 +146,8 @@ struct SessionJudging: Sendable {
     private final class Memo: Sendable {
         private struct Found {
             var outlooks: [ServiceHours: HoursOutlook] = [:]
+            /// Most have the same.
+            var last: (hours: ServiceHours, outlook: HoursOutlook)?
             var policies: [PolicyName: Policy.ID?] = [:]
         }
         private struct PolicyName: Hashable {
@@ -155,9 +157,18 @@ struct SessionJudging: Sendable {
         private let found = Mutex(Found())
 
         func outlook(_ hours: ServiceHours, _ make: () -> HoursOutlook) -> HoursOutlook {
-            if let known = found.withLock({ $0.outlooks[hours] }) { return known }
+            let known = found.withLock { found in
+                if let last = found.last, last.hours == hours { return Optional(last.outlook) }
+                let known = found.outlooks[hours]
+                if let known { found.last = (hours, known) }
+                return known
+            }
+            if let known { return known }
             let outlook = make()
-            found.withLock { $0.outlooks[hours] = outlook }
+            found.withLock { found in
+                found.outlooks[hours] = outlook
+                found.last = (hours, outlook)
+            }
             return outlook
         }
 

@@ -105,7 +105,17 @@ package struct WorkQueue {
             return .exclusive(jobs.removeFirst())
         }
         jobIsNext = true
-        guard count > 0 else { return nil }
+        return count > 0 ? .requests(take(limit)) : nil
+    }
+
+    /// The next batch when it is as large as a batch can be, and it is its turn.
+    package mutating func nextWhole(limit: Int) -> [Request]? {
+        guard jobs.isEmpty, count >= limit else { return nil }
+        jobIsNext = true
+        return take(limit)
+    }
+
+    private mutating func take(_ limit: Int) -> [Request] {
         var batch: [Request] = []
         batch.reserveCapacity(min(limit, count))
         // Round by round, one request of each NAS. The next batch begins with the NAS that this one did not reach.
@@ -125,7 +135,7 @@ package struct WorkQueue {
         }
         if place > 0, place < turns.count { turns = Array(turns[place...] + turns[..<place]) }
         count -= batch.count
-        return .requests(batch)
+        return batch
     }
 
     /// No more work is taken; what waited of administrative changes is handed back.

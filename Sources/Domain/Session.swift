@@ -110,7 +110,10 @@ public struct SessionToken: Hashable, Sendable, CustomStringConvertible {
     public init(bits: UInt128) { self.bits = bits }
     public static func random(at time: Timestamp) -> Self {
         let milliseconds = UInt128(UInt64(bitPattern: time.milliseconds)) & 0xffff_ffff_ffff
-        return Self(bits: milliseconds << 80 | UInt128.random(in: 1..<1 << 80))
+        // One draw of the kernel's, which is a system call.
+        var random = SystemRandomNumberGenerator()
+        let bits: UInt128 = random.next() >> 48
+        return Self(bits: milliseconds << 80 | max(1, bits))
     }
     /// 32 lower-case hexadecimal digits.
     public var description: String {

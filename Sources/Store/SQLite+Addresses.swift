@@ -18,7 +18,8 @@ extension SQLiteReading {
     }
 
     func pools() throws(StoreError) -> [AddressPoolUsage] {
-        try rows(
+        try settle()
+        return try rows(
             """
             SELECT p.id, p.first, p.length, p.block_length, count(b.first), coalesce(sum(b.leased), 0)
             FROM pools p LEFT JOIN blocks b ON b.pool = p.id GROUP BY p.id ORDER BY p.id
@@ -85,12 +86,20 @@ extension SQLiteTransaction {
             "INSERT INTO leases (address, tenant, sim, apn, nat_index) VALUES (?, ?, ?, ?, ?)",
             [address.sql, tenant.sql, sim.sql, apn.sql, natIndex.sql]
         ) { $0.isForeignKey ? .notFound(Self.noSIM) : nil }
-        freeAddresses.note(taken: address, natIndex, of: tenant)
+        if !freeAddresses.take(address, of: tenant) {
+            let isCounted = try execute(
+                """
+                UPDATE blocks SET leased = leased + 1
+                WHERE first = (SELECT max(first) FROM blocks WHERE first < ?) AND tenant = ? AND last > ?
+                """, [address.sql, tenant.sql, address.sql])
+            guard isCounted == 1 else { throw .damaged("an address that was freed is in no block of its tenant") }
+        }
+        if freeAddresses.natIndex == natIndex { freeAddresses.natIndex = natIndex + 1 }
         return AddressLease(sim: sim, apn: apn, address: address, natIndex: natIndex)
     }
 
     func releaseLeases(of sim: SIM.ID) throws(StoreError) {
-        freeAddresses.forget()
+        try settleAddresses()
         try execute("DELETE FROM leases WHERE sim = ?", [sim.sql]) {
             $0.isForeignKey ? .conflict("the SIM has an active session: end it first") : nil
         }
@@ -123,16 +132,31 @@ extension SQLiteTransaction {
 
     private func unusedAddress(of tenant: Tenant.ID) throws(StoreError) -> IPv4Address? {
         if let known = freeAddresses.unused(of: tenant) { return known }
-        let free = try row(
-            "SELECT next, last FROM blocks WHERE tenant = ? AND next < last ORDER BY first LIMIT 1", [tenant.sql]
-        ) { columns throws(StoreError) in (next: try columns.address(0), last: try columns.address(1)) }
-        guard let free else { return nil }
-        freeAddresses.note(free.next, before: free.last, of: tenant)
-        return free.next
+        try settleAddresses()
+        let block = try row(
+            "SELECT first, next, last FROM blocks WHERE tenant = ? AND next < last ORDER BY first LIMIT 1", [tenant.sql]
+        ) { columns throws(StoreError) in
+            let (next, last) = (try columns.address(1), try columns.address(2))
+            return FreeAddresses.Block(first: try columns.integer(0), unused: next.bits..<max(next.bits, last.bits))
+        }
+        guard let block else { return nil }
+        freeAddresses.note(block, of: tenant)
+        return block.unused.first.map(IPv4Address.init(bits:))
+    }
+
+    /// Writes what was taken of blocks: many leases of a batch are of one. Nothing is known of them any more then.
+    func settleAddresses() throws(StoreError) {
+        for block in freeAddresses.blocks.values where block.taken > 0 {
+            try execute(
+                "UPDATE blocks SET next = ?, leased = leased + ? WHERE first = ?",
+                [block.unused.lowerBound.sql, Int64(block.taken).sql, block.first.sql])
+        }
+        freeAddresses.forget()
     }
 
     /// Gives the tenant a block of the first pool with room: one never used, else the one freed longest ago.
     private func giveBlock(to tenant: Tenant.ID) throws(StoreError) {
+        try settleAddresses()
         let fresh = try row(
             """
             SELECT id, next_block, 1 << (32 - block_length), next_block <= last FROM pools p
@@ -185,25 +209,33 @@ extension SQLiteTransaction {
     }
 }
 
-/// What a transaction has seen of the addresses and numbers that are free, so that an attach need not look again. A transaction
-/// is one thread's.
+/// What a transaction has seen of the addresses and numbers that are free, so that an attach need not look again, and what it
+/// has taken of blocks and not written yet. A transaction is one thread's.
 final class FreeAddresses {
-    private var unused: [Tenant.ID: Range<UInt32>] = [:]
+    struct Block {
+        let first: Int64
+        /// Never taken.
+        var unused: Range<UInt32>
+        /// Taken and not written.
+        var taken = 0
+    }
+
+    private(set) var blocks: [Tenant.ID: Block] = [:]
     /// The number behind all that are in use, when none below is free.
     var natIndex: Int64?
 
     /// The next in a block of the tenant's that nobody has had.
-    func unused(of tenant: Tenant.ID) -> IPv4Address? { unused[tenant]?.first.map(IPv4Address.init(bits:)) }
+    func unused(of tenant: Tenant.ID) -> IPv4Address? { blocks[tenant]?.unused.first.map(IPv4Address.init(bits:)) }
 
-    func note(_ next: IPv4Address, before last: IPv4Address, of tenant: Tenant.ID) {
-        unused[tenant] = next < last ? next.bits..<last.bits : nil
+    func note(_ block: Block, of tenant: Tenant.ID) { blocks[tenant] = block }
+
+    /// - Returns: whether it is counted here.
+    func take(_ address: IPv4Address, of tenant: Tenant.ID) -> Bool {
+        guard blocks[tenant]?.unused.first == address.bits else { return false }
+        blocks[tenant]?.unused.removeFirst()
+        blocks[tenant]?.taken += 1
+        return true
     }
 
-    func note(taken address: IPv4Address, _ index: Int64, of tenant: Tenant.ID) {
-        if let first = unused[tenant]?.first, first == address.bits { unused[tenant]?.removeFirst() }
-        if natIndex == index { natIndex = index + 1 }
-    }
-
-    /// Addresses have come back, or what was taken is undone.
-    func forget() { (unused, natIndex) = ([:], nil) }
+    func forget() { (blocks, natIndex) = ([:], nil) }
 }

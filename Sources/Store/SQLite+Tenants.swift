@@ -51,6 +51,7 @@ extension SQLiteTransaction {
         try execute("DELETE FROM sim_groups WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM policies WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM vpns WHERE tenant = ?", [id.sql])
+        try settleAddresses()
         try execute("DELETE FROM freed_addresses WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM blocks WHERE tenant = ?", [id.sql])
         try execute("DELETE FROM freed_prefixes WHERE tenant = ?", [id.sql])

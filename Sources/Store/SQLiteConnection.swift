@@ -7,6 +7,8 @@ protocol SQLiteReading: StoreReader {
     var database: Database { get }
     var sealer: Sealer { get }
     func prepared(_ sql: String) throws -> Statement
+    /// Writes what has been put off.
+    func settle() throws(StoreError)
 }
 
 struct SQLiteReader: SQLiteReading {
@@ -14,6 +16,7 @@ struct SQLiteReader: SQLiteReading {
     let sealer: Sealer
 
     func prepared(_ sql: String) throws -> Statement { try database.cachedStatement(sql: sql) }
+    func settle() {}
 }
 
 struct SQLiteTransaction: SQLiteReading, StoreTransaction {
@@ -24,12 +27,16 @@ struct SQLiteTransaction: SQLiteReading, StoreTransaction {
     let freeAddresses = FreeAddresses()
 
     func prepared(_ sql: String) throws -> Statement { try statements.statement(sql, database) }
+    func settle() throws(StoreError) { try settleAddresses() }
 
     func savepoint<Value>(_ body: () throws -> Value) throws -> Value {
+        // What was put off before is not to be undone.
+        try settle()
         try execute("SAVEPOINT cordon")
         let value: Value
         do {
             value = try body()
+            try settle()
         } catch {
             // Names nest: the innermost is meant. Where SQLite has undone the whole transaction already, there is no
             // savepoint to go back to, and every later statement fails with that reason.

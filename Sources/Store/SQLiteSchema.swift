@@ -47,7 +47,9 @@ package enum SQLiteSchema {
         migrator.registerMigration("202611292330-peer-certificates") { db in try db.execute(sql: peerCertificates) }
         migrator.registerMigration("202611292337-volume-numbers") { db in try db.execute(sql: volumeNumbers) }
         migrator.registerMigration("202611292340-rule-usage") { db in try db.execute(sql: ruleUsage) }
-        migrator.registerMigration("202611300240-leases-move-on") { db in try db.execute(sql: leasesMoveOn) }
+        migrator.registerMigration("202611300240-leases-counted-together") { db in
+            try db.execute(sql: leasesCountedTogether)
+        }
         return migrator
     }
 
@@ -189,15 +191,13 @@ package enum SQLiteSchema {
         BEGIN SELECT RAISE(ABORT, 'leases never change'); END;
         """
 
-    // A lease takes its address out of those of its block that nobody has had, in the step that counts it.
-    private static let leasesMoveOn = """
+    // Leases of one transaction are counted together: a trigger cost as much as the lease. No block goes that has one.
+    private static let leasesCountedTogether = """
         DROP TRIGGER leases_are_counted;
-        CREATE TRIGGER leases_are_counted AFTER INSERT ON leases BEGIN
-            UPDATE blocks SET leased = leased + 1, next = max(next, NEW.address + 1)
-            WHERE first = (SELECT max(first) FROM blocks WHERE first < NEW.address)
-                AND tenant = NEW.tenant AND last > NEW.address;
-            SELECT RAISE(ABORT, 'lease outside the blocks of its tenant') WHERE changes() <> 1;
-        END;
+        DROP TRIGGER blocks_with_leases_stay;
+        CREATE TRIGGER blocks_with_leases_stay BEFORE DELETE ON blocks
+        WHEN EXISTS (SELECT 1 FROM leases WHERE address > OLD.first AND address < OLD.last)
+        BEGIN SELECT RAISE(ABORT, 'block has leases'); END;
         """
 
     private static let nas = """

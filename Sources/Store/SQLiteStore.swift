@@ -56,7 +56,10 @@ public struct SQLiteStore: Store {
     ) async throws -> Value {
         do {
             return try await pool.write { [sealer, statements] in
-                try body(SQLiteTransaction(database: $0, sealer: sealer, statements: statements))
+                let transaction = SQLiteTransaction(database: $0, sealer: sealer, statements: statements)
+                let value = try body(transaction)
+                try transaction.settle()
+                return value
             }
         } catch let error as DatabaseError {
             throw StoreError(sqlite: error)

