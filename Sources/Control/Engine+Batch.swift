@@ -43,29 +43,22 @@ extension Engine {
         return ReadyBatch(requests: fresh, work: work, started: started, changes: changes)
     }
 
-    /// - Returns: `nil` when there is nothing to be done of them any more.
-    func store(_ batch: ReadyBatch) async -> StoredBatch? {
-        do {
-            let result = try await run(batch.work)
+    /// What the store has made of a batch. Called before the next is stored, for which this is how things are.
+    /// - Returns: `nil` when there is nothing to be done of it any more.
+    func note(_ batch: ReadyBatch, _ result: Result<BatchTransaction.Result, any Error>) -> StoredBatch? {
+        switch result {
+        case .success(let result):
             refusals.note(result.outcomes.compactMap(\.refusal), told: result.told, at: batch.work.now)
+            limits.expect(result.outcomes)
             return StoredBatch(
                 requests: batch.requests, outcomes: result.outcomes, started: batch.started, changes: batch.changes)
-        } catch {
+        case .failure(let error):
             metrics.storeFailures.increment()
             logger.error(
                 "no request could be stored; requests stay unanswered until the store takes them",
                 metadata: ["error": "\(error)", "requests": "\(batch.requests.count)"])
             for request in batch.requests { request.complete(.dropped) }
             return nil
-        }
-    }
-
-    /// All requests together; when one of them is at fault, which is rare, once more, each to itself.
-    private func run(_ work: BatchTransaction) async throws -> BatchTransaction.Result {
-        do {
-            return try await store.write { transaction in try work.run(in: transaction, isAlone: false) }
-        } catch let error as StoreError where error.code != .unavailable {
-            return try await store.write { transaction in try work.run(in: transaction, isAlone: true) }
         }
     }
 
@@ -84,7 +77,7 @@ extension Engine {
                 "the kernel did not take a batch; it will be repaired and the NAS will ask again",
                 metadata: ["error": "\(error)", "devices": "\(changes.count)"])
         }
-        limits.expectNothing()
+        limits.expectationIsMet()
         for (request, outcome) in zip(requests, outcomes) {
             metrics.count(outcome)
             // An answer that lets a device in needs the kernel; a stop is true once it is stored.

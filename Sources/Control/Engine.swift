@@ -30,6 +30,7 @@ final class Engine: Service {
     /// Where the kernel is waited for, so that nobody else's thread is.
     private let enforcement = DispatchQueue(label: "cordon.enforcement")
     private let queue: Mutex<WorkQueue>
+    private let progress = Mutex(Progress())
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
     let metrics = EngineMetrics()
@@ -98,50 +99,88 @@ final class Engine: Service {
 
     // MARK: Loop
 
+    /// Batches that have begun.
+    private struct Progress {
+        /// In the store, or on their way there.
+        var storing = 0
+        /// Not answered yet.
+        var begun = 0
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    /// One is given to the kernel, one stored, and one is next.
+    private static let batchesAtOnce = 3
+
     func run() async throws {
         await withGracefulShutdownHandler {
-            await withTaskGroup(of: Void.self) { enforcing in
-                for await _ in wakeUps { await drain(&enforcing) }
-            }
+            for await _ in wakeUps { await beginWork() }
         } onGracefulShutdown: {
             self.wakeUp.finish()
         }
+        await workHasEnded()
         // What is still waiting is refused, not dropped silently: requests of a NAS are asked again by it.
         for job in queue.withLock({ $0.close() }) { job.refuse() }
     }
 
-    /// Does what is waiting. While one batch is given to the kernel and answered, the next is stored, when it comes, and the one
-    /// behind it made ready, when it is whole: each is of another part of the machine, and batches stay in their order. An
-    /// administrative change has none of them beside it.
-    private func drain(_ enforcing: inout TaskGroup<Void>) async {
-        var ready: ReadyBatch?
+    /// Begins what can be begun; whoever ends something wakes the loop for the rest. While one batch is given to the kernel and
+    /// answered, the next is stored, and the one behind it made ready, when it is whole: what is less waits for more. Batches
+    /// stay in their order, and an administrative change has none beside it.
+    private func beginWork() async {
         while true {
-            if ready == nil {
-                switch queue.withLock({ $0.next(limit: settings.batchLimit) }) {
-                case .requests(let batch): ready = prepare(batch)
-                case .exclusive(let job):
-                    await enforcing.waitForAll()
-                    await job.run()
-                case nil: return
-                }
+            let (storing, begun) = progress.withLock { ($0.storing, $0.begun) }
+            guard begun < Self.batchesAtOnce, storing < 2 else { return }
+            guard storing == 0 else {
+                guard let whole = queue.withLock({ $0.nextWhole(limit: settings.batchLimit) }) else { return }
+                begin(whole)
+                continue
             }
-            guard let batch = ready.take() else { continue }
-            async let storing = store(batch)
-            ready = queue.withLock { $0.nextWhole(limit: settings.batchLimit) }.flatMap(prepare)
-            let stored = await storing
-            await enforcing.waitForAll()
-            guard let stored else { continue }
-            limits.expect(stored.outcomes)
-            enforcing.addTask { await self.enforceAside(stored) }
+            switch queue.withLock({ $0.next(limit: settings.batchLimit) }) {
+            case .requests(let batch): begin(batch)
+            case .exclusive(let job):
+                await workHasEnded()
+                await job.run()
+            case nil: return
+            }
         }
     }
 
-    private func enforceAside(_ batch: StoredBatch) async {
+    /// Returns when no batch is under way.
+    private func workHasEnded() async {
         await withCheckedContinuation { continuation in
-            enforcement.async {
-                self.enforce(batch)
-                continuation.resume()
+            let isOver = progress.withLock { progress in
+                if progress.begun > 0 { progress.waiter = continuation }
+                return progress.begun == 0
             }
+            if isOver { continuation.resume() }
+        }
+    }
+
+    private func begin(_ batch: [Request]) {
+        guard let ready = prepare(batch) else { return }
+        progress.withLock { progress in
+            progress.storing += 1
+            progress.begun += 1
+        }
+        let work = ready.work
+        store.queueWrite(
+            { transaction in try work.run(in: transaction, isAlone: false) },
+            orElse: { transaction in try work.run(in: transaction, isAlone: true) }
+        ) { result in self.end(ready, result) }
+    }
+
+    /// Before the next batch is stored.
+    private func end(_ batch: ReadyBatch, _ result: Result<BatchTransaction.Result, any Error>) {
+        let stored = note(batch, result)
+        progress.withLock { $0.storing -= 1 }
+        wakeUp.yield()
+        enforcement.async {
+            if let stored { self.enforce(stored) }
+            let waiter = self.progress.withLock { progress in
+                progress.begun -= 1
+                return progress.begun == 0 ? progress.waiter.take() : nil
+            }
+            waiter?.resume()
+            self.wakeUp.yield()
         }
     }
 }

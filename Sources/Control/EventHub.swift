@@ -135,15 +135,18 @@ struct TellingStore: Store {
         try await base.read(body)
     }
 
-    func write<Value: Sendable>(
-        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
-    ) async throws -> Value {
-        let (value, last) = try await base.write { store in
-            let value = try body(store)
-            return (value, try store.lastEvent())
+    func queueWrite<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value,
+        orElse other: (@Sendable (any StoreTransaction) throws -> Value)?,
+        completion: @Sendable @escaping (Result<Value, any Error>) -> Void
+    ) {
+        let telling = { (body: @escaping @Sendable (any StoreTransaction) throws -> Value) in
+            { @Sendable (store: any StoreTransaction) in (value: try body(store), last: try store.lastEvent()) }
         }
-        hub.note(last: last)
-        return value
+        base.queueWrite(telling(body), orElse: other.map(telling)) { [hub] result in
+            if case .success(let told) = result { hub.note(last: told.last) }
+            completion(result.map(\.value))
+        }
     }
 
     func close() async throws { try await base.close() }

@@ -29,8 +29,8 @@ final class LimitBook: Sendable {
         /// Periods that end, by when.
         var ends: [Timestamp: Set<QuotaNumber>] = [:]
         var limits: [SIM.ID: DeviceLimit] = [:]
-        /// Stored, and about to be given to the data plane.
-        var expected: [SIM.ID: DeviceLimit?] = [:]
+        /// Whether SIMs will be limited, by batches that are stored and about to be given to the data plane, oldest first.
+        var expected: [[SIM.ID: Bool]] = []
         /// Whose sessions are to be judged again, because a volume is used, or is no more.
         var unjudged: Set<VolumeAccount.Key> = []
         /// The data plane has not taken a change: all is to be given to it again.
@@ -86,20 +86,24 @@ final class LimitBook: Sendable {
 
     /// Whether the SIM has a limit, or is about to have one: for what is stored while a batch is given to the data plane.
     func isLimited(_ sim: SIM.ID) -> Bool {
-        pages.withLock { pages in (pages.expected[sim] ?? pages.limits[sim]) != nil }
-    }
-
-    /// What is given to the data plane next; it takes the place of what was before.
-    func expect(_ outcomes: [Outcome]) {
-        var expected: [SIM.ID: DeviceLimit?] = [:]
-        for outcome in outcomes {
-            for one in outcome.limits { expected[one.sim] = .some(one.limit) }
-            for one in outcome.judged.compactMap(\.limits) { expected[one.sim] = .some(one.limit) }
+        pages.withLock { pages in
+            for batch in pages.expected.reversed() { if let isLimited = batch[sim] { return isLimited } }
+            return pages.limits[sim] != nil
         }
-        pages.withLock { $0.expected = expected }
     }
 
-    func expectNothing() { pages.withLock { $0.expected = [:] } }
+    /// What a batch is to give the data plane.
+    func expect(_ outcomes: [Outcome]) {
+        var expected: [SIM.ID: Bool] = [:]
+        for outcome in outcomes {
+            for one in outcome.limits { expected[one.sim] = one.limit != nil }
+            for one in outcome.judged.compactMap(\.limits) { expected[one.sim] = one.limit != nil }
+        }
+        pages.withLock { $0.expected.append(expected) }
+    }
+
+    /// The data plane has been given what the oldest of the batches was to give.
+    func expectationIsMet() { pages.withLock { pages in if !pages.expected.isEmpty { pages.expected.removeFirst() } } }
 
     func volume(_ number: QuotaNumber) -> Volume? { pages.withLock { $0.volume(number) } }
     func volumes(_ numbers: some Sequence<QuotaNumber> & Sendable) -> [Volume] {

@@ -51,18 +51,30 @@ public struct SQLiteStore: Store {
         }
     }
 
-    public func write<Value: Sendable>(
-        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
-    ) async throws -> Value {
-        do {
-            return try await pool.write { [sealer, statements] in
-                let transaction = SQLiteTransaction(database: $0, sealer: sealer, statements: statements)
-                let value = try body(transaction)
-                try transaction.settle()
-                return value
+    public func queueWrite<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value,
+        orElse other: (@Sendable (any StoreTransaction) throws -> Value)?,
+        completion: @Sendable @escaping (Result<Value, any Error>) -> Void
+    ) {
+        pool.asyncWriteWithoutTransaction { [sealer, statements] database in
+            let run = { (body: (any StoreTransaction) throws -> Value) -> Result<Value, any Error> in
+                Result {
+                    var value: Value?
+                    try database.inTransaction {
+                        let transaction = SQLiteTransaction(database: database, sealer: sealer, statements: statements)
+                        value = try body(transaction)
+                        try transaction.settle()
+                        return .commit
+                    }
+                    guard let value else { throw StoreError.damaged("a transaction has ended without a result") }
+                    return value
+                }.mapError { error in (error as? DatabaseError).map(StoreError.init(sqlite:)) ?? error }
             }
-        } catch let error as DatabaseError {
-            throw StoreError(sqlite: error)
+            var result = run(body)
+            if let other, case .failure(let error as StoreError) = result, error.code != .unavailable {
+                result = run(other)
+            }
+            completion(result)
         }
     }
 

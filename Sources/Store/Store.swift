@@ -11,12 +11,27 @@ public protocol Store: Sendable {
         _ body: @Sendable @escaping (any StoreReader) throws -> Value
     ) async throws -> Value
 
-    func write<Value: Sendable>(
-        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
-    ) async throws -> Value
+    /// Has a closure run when those have been that were queued before, and `completion` called with what came of it: once it
+    /// is durable, and before the next closure runs.
+    /// - Parameter other: runs in a transaction of its own when the first was refused for another reason than that the store
+    ///   does not write.
+    func queueWrite<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value,
+        orElse other: (@Sendable (any StoreTransaction) throws -> Value)?,
+        completion: @Sendable @escaping (Result<Value, any Error>) -> Void)
 
     /// Flushes and closes; later calls throw ``StoreError`` `.unavailable`.
     func close() async throws
+}
+
+extension Store {
+    public func write<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            queueWrite(body, orElse: nil) { continuation.resume(with: $0) }
+        }
+    }
 }
 
 /// Reads of one consistent state. Lists are ordered by their key and read in pages: `after` is the last key of the

@@ -14,15 +14,18 @@ final class FullStore: Store {
         try await store.read(body)
     }
 
-    func write<Value: Sendable>(
-        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
-    ) async throws -> Value {
+    func queueWrite<Value: Sendable>(
+        _ body: @Sendable @escaping (any StoreTransaction) throws -> Value,
+        orElse other: (@Sendable (any StoreTransaction) throws -> Value)?,
+        completion: @Sendable @escaping (Result<Value, any Error>) -> Void
+    ) {
         let isFull = isFull.load(ordering: .relaxed)
-        return try await store.write { transaction in
-            let value = try body(transaction)
-            if isFull { throw StoreError(code: .unavailable, message: "the disk is full") }
-            return value
-        }
+        store.queueWrite(
+            { transaction in
+                let value = try body(transaction)
+                if isFull { throw StoreError(code: .unavailable, message: "the disk is full") }
+                return value
+            }, orElse: other, completion: completion)
     }
 
     func close() async throws { try await store.close() }

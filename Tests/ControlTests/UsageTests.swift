@@ -38,17 +38,21 @@ import Testing
             _ body: @Sendable @escaping (any StoreReader) throws -> Value
         ) async throws -> Value { try await store.read(body) }
 
-        func write<Value: Sendable>(
-            _ body: @Sendable @escaping (any StoreTransaction) throws -> Value
-        ) async throws -> Value {
+        func queueWrite<Value: Sendable>(
+            _ body: @Sendable @escaping (any StoreTransaction) throws -> Value,
+            orElse other: (@Sendable (any StoreTransaction) throws -> Value)?,
+            completion: @Sendable @escaping (Result<Value, any Error>) -> Void
+        ) {
             let isDone = isDone()
-            let value = try await store.write { transaction in
-                let value = try body(transaction)
-                if isDone == false { throw Death() }
-                return value
+            store.queueWrite(
+                { transaction in
+                    let value = try body(transaction)
+                    if isDone == false { throw Death() }
+                    return value
+                }, orElse: other
+            ) { result in
+                completion(result.flatMap { isDone == true ? .failure(Death()) : .success($0) })
             }
-            if isDone == true { throw Death() }
-            return value
         }
 
         func close() async throws { try await store.close() }
