@@ -23,7 +23,8 @@ final class LimitBook: Sendable {
 
     private struct Pages {
         private(set) var slots: [QuotaNumber: Slot] = [:]
-        var numbers: [VolumeAccount.Key: QuotaNumber] = [:]
+        /// Of those whose number does not follow from whose they are.
+        private var counted: [VolumeAccount.Key: QuotaNumber] = [:]
         /// In the order in which they came; those that are gone stay until they are as many as are left.
         var order: [QuotaNumber] = []
         /// Periods that end, by when.
@@ -45,7 +46,7 @@ final class LimitBook: Sendable {
                 slot.volume = volume
             } else {
                 order.append(number)
-                numbers[volume.account.key] = number
+                if number.ofSIM == nil { counted[volume.account.key] = number }
                 slots[number] = Slot(volume)
             }
             if let end { ends[end, default: []].insert(number) }
@@ -53,9 +54,18 @@ final class LimitBook: Sendable {
 
         func volume(_ number: QuotaNumber) -> Volume? { slots[number]?.volume }
 
+        func volume(_ key: VolumeAccount.Key) -> Volume? {
+            if case .sim(let sim) = key.owner, let number = QuotaNumber(key.source, of: sim),
+                let slot = slots[number]
+            {
+                return slot.volume
+            }
+            return counted[key].flatMap(volume)
+        }
+
         mutating func remove(_ number: QuotaNumber) {
             guard let known = slots.removeValue(forKey: number)?.volume else { return }
-            numbers[known.account.key] = nil
+            if number.ofSIM == nil { counted[known.account.key] = nil }
             if let end = known.account.span.end { removeEnd(end, of: number) }
             // Whoever goes round has another place then: he comes to some of them earlier or a round later.
             if order.count >= 2 * slots.count + Self.compactable { order.removeAll { slots[$0] == nil } }
@@ -113,7 +123,7 @@ final class LimitBook: Sendable {
     /// The account, when its volume is used.
     func usedVolume(_ key: VolumeAccount.Key) -> VolumeAccount? {
         pages.withLock { pages in
-            guard let account = pages.numbers[key].flatMap(pages.volume)?.account else { return nil }
+            guard let account = pages.volume(key)?.account else { return nil }
             return account.reachedAt == nil ? nil : account
         }
     }
@@ -121,8 +131,8 @@ final class LimitBook: Sendable {
     /// The account of a volume that need not be stored, as the data plane has it.
     func unstoredVolume(_ key: VolumeAccount.Key) -> VolumeAccount? {
         pages.withLock { pages in
-            guard let number = pages.numbers[key], number.ofSIM != nil else { return nil }
-            return pages.volume(number)?.account
+            guard let account = pages.volume(key)?.account, account.number.ofSIM != nil else { return nil }
+            return account
         }
     }
 
@@ -339,7 +349,8 @@ final class LimitBook: Sendable {
 
     /// Forgets what was of a SIM, a group or a tenant that is gone.
     func forget(_ isGone: (VolumeAccount.Key) -> Bool, sim: SIM.ID? = nil) throws {
-        let numbers = pages.withLock { pages in pages.numbers.filter { isGone($0.key) }.map(\.value) }
+        let keys = pages.withLock { pages in pages.slots.map { ($0.key, $0.value.volume.account.key) } }
+        let numbers = keys.filter { isGone($0.1) }.map(\.0)
         if let sim, limit(of: sim) != nil, let number = LimitNumber(sim: sim) {
             try dataPlane.setLimits([number: nil])
             pages.withLock { $0.limits[sim] = nil }

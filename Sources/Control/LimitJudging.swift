@@ -134,7 +134,8 @@ struct LimitJudging: Sendable {
     /// What the data plane has counted of the account's period. Where it cannot be asked, what was stored stands until the
     /// next time.
     func counted(_ account: VolumeAccount) -> VolumeAccount.Counted? {
-        let known = readings.map { $0[account.number] } ?? (try? book.dataPlane.quotas([account.number])[account.number])
+        let known =
+            readings.map { $0[account.number] } ?? (try? book.dataPlane.quotas([account.number])[account.number])
         guard let reading = known, reading.period == account.period else { return nil }
         return VolumeAccount.Counted(
             used: reading.used, isReached: reading.isReached && reading.limit == account.limit)

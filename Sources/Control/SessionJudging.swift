@@ -201,7 +201,8 @@ struct SessionJudging: Sendable {
     /// Remembers what a judgement without a session has found: of an attach that is rejected.
     func remember(_ judged: Judged, _ sim: Subscriber, _ store: any StoreTransaction) throws(StoreError) {
         if judged.judgement.standing != judged.before { try store.putStanding(judged.judgement.standing, of: sim.id) }
-        try store.addFencePlaces(judged.judgement.learned, of: sim.id, at: now)
+        try store.addFencePlaces(
+            judged.judgement.learned, of: sim.id, isFirst: judged.before.fenceSince == nil, at: now)
     }
 
     /// Writes what was found of a session.

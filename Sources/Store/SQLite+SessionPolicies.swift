@@ -20,10 +20,8 @@ private enum StandingSQL {
 private enum FenceSQL {
     static let all = "SELECT place, first_seen FROM fence_places WHERE sim = ?"
     static let one = "\(all) AND place = ?"
-    static let add = """
-        INSERT OR IGNORE INTO fence_places (sim, place, first_seen)
-        SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM fence_places WHERE sim = ?1) < ?4
-        """
+    static let count = "SELECT count(*) FROM fence_places WHERE sim = ?"
+    static let add = "INSERT OR IGNORE INTO fence_places (sim, place, first_seen) VALUES (?, ?, ?)"
 }
 
 extension SQLiteReading {
@@ -165,10 +163,15 @@ extension SQLiteTransaction {
         ) { $0.isForeignKey ? .notFound(Self.noSIM) : nil }
     }
 
-    func addFencePlaces(_ places: [FencePlace], of sim: SIM.ID, at time: Timestamp) throws(StoreError) {
-        for place in places {
-            try execute(
-                FenceSQL.add, [sim.sql, place.text.sql, time.sql, Int64(LocationLock.Fence.maximumPlaces).sql])
+    func addFencePlaces(
+        _ places: [FencePlace], of sim: SIM.ID, isFirst: Bool, at time: Timestamp
+    ) throws(StoreError) {
+        guard !places.isEmpty else { return }
+        let count =
+            isFirst ? 0 : try row(FenceSQL.count, [sim.sql]) { columns throws(StoreError) in try columns.integer(0) }
+        let room = LocationLock.Fence.maximumPlaces - Int(count ?? 0)
+        for place in places.prefix(max(0, room)) {
+            try execute(FenceSQL.add, [sim.sql, place.text.sql, time.sql])
         }
     }
 

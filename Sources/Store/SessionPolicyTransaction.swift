@@ -92,7 +92,9 @@ public protocol SessionPolicyTransaction: SessionPolicyReader {
 
     func putStanding(_ standing: SIMStanding, of sim: SIM.ID) throws(StoreError)
     /// Up to ``LocationLock/Fence/maximumPlaces``; more are not remembered.
-    func addFencePlaces(_ places: [FencePlace], of sim: SIM.ID, at time: Timestamp) throws(StoreError)
+    /// - Parameter isFirst: it is known that there are none yet.
+    func addFencePlaces(
+        _ places: [FencePlace], of sim: SIM.ID, isFirst: Bool, at time: Timestamp) throws(StoreError)
     func deleteFence(of sim: SIM.ID) throws(StoreError)
 
     /// `nil`: it has none any more.

@@ -112,7 +112,9 @@ import Testing
 
     // MARK: Of one SIM
 
-    @Test func `one of which nothing is used is the same whenever it is made, and is each SIM's and source's own`() throws {
+    @Test func `one of which nothing is used is the same whenever it is made, and is each SIM's and source's own`()
+        throws
+    {
         let limit = Self.limit(1000, .week)
         let key = { (source: VolumeAccount.Source, sim: Int64) in
             VolumeAccount.Key(source: source, tenant: Tenant.ID(1), owner: .sim(SIM.ID(sim)))

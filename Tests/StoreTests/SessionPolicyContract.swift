@@ -69,11 +69,12 @@ struct SessionPolicyContract {
 
             let cell = FencePlace(try Cell(parsing: "22801-5"))
             let area = FencePlace(try TrackingArea(parsing: "22801-5"))
-            try store.addFencePlaces([cell], of: sim, at: noon)
-            try store.addFencePlaces([cell, area], of: sim, at: Timestamp(milliseconds: noon.milliseconds + 1))
+            try store.addFencePlaces([cell], of: sim, isFirst: true, at: noon)
+            try store.addFencePlaces(
+                [cell, area], of: sim, isFirst: false, at: Timestamp(milliseconds: noon.milliseconds + 1))
             #expect(try store.fence(of: sim, among: [cell, FencePlace(stored: "x")]) == [cell: noon])
             #expect(try store.fence(of: sim, among: nil).count == 2)
-            try store.addFencePlaces((0..<400).map { FencePlace(stored: "\($0)") }, of: sim, at: noon)
+            try store.addFencePlaces((0..<400).map { FencePlace(stored: "\($0)") }, of: sim, isFirst: false, at: noon)
             #expect(try store.fence(of: sim, among: nil).count == LocationLock.Fence.maximumPlaces)
             try store.deleteFence(of: sim)
             #expect(try store.fence(of: sim, among: nil).isEmpty)
