@@ -135,7 +135,7 @@ struct LimitJudging: Sendable {
     /// next time.
     func counted(_ account: VolumeAccount) -> VolumeAccount.Counted? {
         let known =
-            readings.map { $0[account.number] } ?? (try? book.dataPlane.quotas([account.number])[account.number])
+            readings.map { $0[account.number] } ?? (try? book.dataPlane.quotas([account.number]).first).flatMap(\.self)
         guard let reading = known, reading.period == account.period else { return nil }
         return VolumeAccount.Counted(
             used: reading.used, isReached: reading.isReached && reading.limit == account.limit)

@@ -53,6 +53,8 @@ struct LimitSweep: Sendable {
 extension ControlPlane {
     /// Volumes that one transaction looks at; requests are answered in between.
     private static let volumesAtOnce = 250
+    /// The same of those that are only looked at, and of which what is used is stored.
+    private static let volumesStoredAtOnce = 4000
 
     /// Does what the kernel's notices and the clock call for.
     package func keepLimits() async throws {
@@ -136,24 +138,31 @@ extension ControlPlane {
         sweep.last = .now
         let total = limits.slice(from: 0, 0).total
         let count = min(max((total + 1) / 2, LimitSweep.minimum), LimitSweep.maximum)
-        let (volumes, next, _) = limits.slice(from: sweep.place, count)
-        sweep.place = next
-        try await storeUse(of: volumes)
+        for start in stride(from: 0, to: count, by: Self.volumesStoredAtOnce) {
+            let (volumes, next, _) = limits.slice(from: sweep.place, min(Self.volumesStoredAtOnce, count - start))
+            sweep.place = next
+            try await storeUse(of: volumes)
+            if next == 0 { break }
+        }
     }
 
     package func storeAllUse() async throws {
-        let (volumes, _, _) = limits.slice(from: 0, .max)
-        try await storeUse(of: volumes)
+        var place = 0
+        repeat {
+            let (volumes, next, _) = limits.slice(from: place, Self.volumesStoredAtOnce)
+            try await storeUse(of: volumes)
+            place = next
+        } while place != 0
     }
 
     private func storeUse(of volumes: [LimitBook.Volume]) async throws {
         guard !volumes.isEmpty else { return }
-        let readings = try dataPlane.quotas(Set(volumes.map(\.account.number)))
+        let readings = try dataPlane.quotas(volumes.map(\.account.number))
         var used: [VolumeAccount] = []
         var unsettled: [QuotaNumber] = []
-        for volume in volumes {
+        for (volume, reading) in zip(volumes, readings) {
             var account = volume.account
-            guard let reading = readings[account.number], reading.period == account.period,
+            guard let reading, reading.period == account.period,
                 reading.limit == account.limit
             else {
                 limits.doubt(CollectionOfOne(account.number))

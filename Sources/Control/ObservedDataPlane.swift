@@ -117,7 +117,7 @@ struct ObservedDataPlane: DataPlane {
     }
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) throws(DataPlaneError) { try base.setLimits(changes) }
     func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError) { try base.setQuotas(changes) }
-    func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
+    func quotas(_ numbers: [QuotaNumber]) throws(DataPlaneError) -> [QuotaReading?] {
         try base.quotas(numbers)
     }
     func quotas() throws(DataPlaneError) -> [QuotaNumber: QuotaReading] { try base.quotas() }

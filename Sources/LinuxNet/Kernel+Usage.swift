@@ -51,8 +51,8 @@ extension Kernel {
         try core.withLock { core throws(DataPlaneError) in try core.setQuotas(changes) }
     }
 
-    public func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
-        try usagePrograms()?.quotas(numbers) ?? [:]
+    public func quotas(_ numbers: [QuotaNumber]) throws(DataPlaneError) -> [QuotaReading?] {
+        try usagePrograms()?.quotas(numbers) ?? numbers.map { _ in nil }
     }
 
     public func quotas() throws(DataPlaneError) -> [QuotaNumber: QuotaReading] { try usagePrograms()?.quotas() ?? [:] }

@@ -65,12 +65,13 @@ extension UsagePrograms {
         }
     }
 
-    func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
-        var readings: [QuotaNumber: QuotaReading] = [:]
+    /// In the order of the numbers; `nil` for one that is not there.
+    func quotas(_ numbers: [QuotaNumber]) throws(DataPlaneError) -> [QuotaReading?] {
+        var readings: [QuotaReading?] = []
         readings.reserveCapacity(numbers.count)
         let size = 8 + Int(UsageMap.quotas.size.value)
         let blank = [UInt8](repeating: 0, count: size - 8)
-        var rest = Array(numbers)[...]
+        var rest = numbers[...]
         while !rest.isEmpty {
             let part = rest.prefix(Self.changesAtOnce)
             var octets = Self.elements(part) { octets, number in
@@ -80,10 +81,9 @@ extension UsagePrograms {
             }
             _ = try program(.getQuotas).run(&octets, operation: "reading quotas")
             octets.withUnsafeBytes { octets in
-                for (place, number) in part.enumerated() {
-                    let element = octets[range: place * size..<(place + 1) * size]
-                    guard element.native(UInt32.self, at: 4) == 1 else { continue }
-                    readings[number] = QuotaReading(octets[range: place * size + 8..<(place + 1) * size])
+                for start in stride(from: 0, to: part.count * size, by: size) {
+                    let isPresent = octets.native(UInt32.self, at: start + 4) == 1
+                    readings.append(isPresent ? QuotaReading(octets[range: start + 8..<start + size]) : nil)
                 }
             }
             rest = rest.dropFirst(part.count)

@@ -112,8 +112,8 @@ public protocol DataPlane: Sendable {
     /// Sets quotas, in one step each: what passes meanwhile is counted.
     func setQuotas(_ changes: [QuotaNumber: Quota?]) throws(DataPlaneError)
 
-    /// Those of the quotas that are there.
-    func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading]
+    /// In the order of the numbers; `nil` for one that is not there.
+    func quotas(_ numbers: [QuotaNumber]) throws(DataPlaneError) -> [QuotaReading?]
 
     /// All quotas that are there, also before the first state: what an earlier process has set.
     func quotas() throws(DataPlaneError) -> [QuotaNumber: QuotaReading]

@@ -188,7 +188,7 @@ struct WillingKernel: DataPlane {
     var enforcedLimits: Set<SessionPolicy.Section> { [.dataLimit, .bandwidth] }
     func setLimits(_ changes: [LimitNumber: DeviceLimit?]) {}
     func setQuotas(_ changes: [QuotaNumber: Quota?]) {}
-    func quotas(_ numbers: Set<QuotaNumber>) -> [QuotaNumber: QuotaReading] { [:] }
+    func quotas(_ numbers: [QuotaNumber]) -> [QuotaReading?] { numbers.map { _ in nil } }
     func quotas() -> [QuotaNumber: QuotaReading] { [:] }
     func takeQuotaNotices() -> [QuotaNotice] { [] }
 }

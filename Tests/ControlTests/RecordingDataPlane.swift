@@ -232,12 +232,8 @@ final class RecordingDataPlane: DataPlane {
             }
         }
     }
-    func quotas(_ numbers: Set<QuotaNumber>) throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
-        state.withLock { state in
-            numbers.reduce(into: [:]) { all, number in
-                all[number] = state.quotaReadings[number] ?? state.counted[number]
-            }
-        }
+    func quotas(_ numbers: [QuotaNumber]) throws(DataPlaneError) -> [QuotaReading?] {
+        state.withLock { state in numbers.map { state.quotaReadings[$0] ?? state.counted[$0] } }
     }
     func quotas() throws(DataPlaneError) -> [QuotaNumber: QuotaReading] {
         state.withLock { state in state.quotaReadings.merging(state.counted) { first, _ in first } }
