@@ -105,6 +105,7 @@ final class LimitBook: Sendable {
     /// What a batch is to give the data plane.
     func expect(_ outcomes: [Outcome]) {
         var expected: [SIM.ID: Bool] = [:]
+        expected.reserveCapacity(outcomes.count)
         for outcome in outcomes {
             for one in outcome.limits { expected[one.sim] = one.limit != nil }
             for one in outcome.judged.compactMap(\.limits) { expected[one.sim] = one.limit != nil }
@@ -215,6 +216,7 @@ final class LimitBook: Sendable {
         try give(resolved.flatMap(\.volumes))
         var tighter: [LimitNumber: DeviceLimit?] = [:]
         var looser: [LimitNumber: DeviceLimit?] = [:]
+        tighter.reserveCapacity(resolved.count)
         for one in resolved {
             let known = limit(of: one.sim)
             (tighter[one.number], looser[one.number]) = (nil, nil)
@@ -253,13 +255,12 @@ final class LimitBook: Sendable {
 
     private func give(_ settled: [LimitJudging.Settled]) throws {
         var quotas: [QuotaNumber: Quota?] = [:]
-        let known = known(settled)
-        for (one, known) in zip(settled, known) {
+        quotas.reserveCapacity(settled.count)
+        for (one, known) in zip(settled, known(settled)) {
             let (number, wanted) = (one.account.number, one.quota)
-            quotas[number] = nil
             let isKnown =
                 known.map { $0.period == wanted.period && $0.limit == wanted.limit && $0.notice == wanted.notice }
-            if isKnown != true { quotas[number] = .some(wanted) }
+            if isKnown == true { quotas.removeValue(forKey: number) } else { quotas[number] = .some(wanted) }
         }
         do { if !quotas.isEmpty { try dataPlane.setQuotas(quotas) } } catch {
             pages.withLock { $0.isBehind = true }

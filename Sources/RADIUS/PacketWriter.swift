@@ -4,6 +4,9 @@ import Domain
 struct AttributeWriter {
     private(set) var octets: [UInt8] = []
 
+    /// With room for what most answers have.
+    init() { octets.reserveCapacity(160) }
+
     /// Appends an attribute whose value `body` writes.
     mutating func append(_ type: UInt8, _ body: (inout [UInt8]) -> Void) {
         let start = octets.count

@@ -16,13 +16,13 @@ import Testing
 
     typealias Open = @Sendable () -> Void
 
-    /// A bench with three SIMs whose kernel takes no batch until it is told to, for ten minutes at most.
+    /// A bench with four SIMs whose kernel takes no batch until it is told to, for ten minutes at most.
     private static func run(
         policy: String? = nil,
         _ body: @escaping @Sendable (SessionPolicyTests.Scene, _ open: @escaping Open) async throws -> Void
     ) async throws {
         try await Bench.run(isLimiting: true) { bench in
-            let scene = try await SessionPolicyTests.Scene(bench, sims: 3)
+            let scene = try await SessionPolicyTests.Scene(bench, sims: 4)
             if let policy {
                 _ = try await bench.control.setSessionPolicy(policy, file: "s", at: .tenant(scene.acme), by: .system)
             }
@@ -69,6 +69,30 @@ import Testing
                 }
                 #expect(bench.kernel.now.devices[address] != nil)
             }
+        }
+    }
+
+    @Test func `a kernel that is slow holds the store back, and nobody is forgotten`() async throws {
+        try await Self.run { scene, open in
+            let bench = scene.bench
+            let answered = Answers()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<3 {
+                    group.addTask { answered.note(try await bench.attach(Bench.imsi(number))) }
+                    try await Self.waitForSession(bench, number)
+                }
+                // One is with the kernel, and two wait for it.
+                group.addTask { answered.note(try await bench.attach(Bench.imsi(3))) }
+                try await Task.sleep(for: .milliseconds(200))
+                let isStored = try await bench.store.read { store in
+                    guard let sim = try store.subscriber(imsi: try Bench.imsi(3)) else { return false }
+                    return try !store.activeSessions(of: sim.id).isEmpty
+                }
+                #expect(!isStored && answered.all.isEmpty)
+                open()
+                try await group.waitForAll()
+            }
+            #expect(answered.all.count == 4 && bench.kernel.now.devices.count == 4)
         }
     }
 

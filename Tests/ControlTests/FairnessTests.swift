@@ -30,6 +30,28 @@ import Testing
         #expect(batches == [["1.1", "2.1", "3.1", "1.2"], ["2.2", "1.3"]])
     }
 
+    @Test func `a batch is taken ahead of its turn when it is whole`() {
+        var queue = WorkQueue(capacity: 9)
+        for number in 1...5 {
+            _ = queue.append(
+                Request(
+                    question: .attach(
+                        AttachRequest(
+                            nas: NAS.ID(1), imsi: nil, apn: nil, accountingSessionID: "\(number)",
+                            equipment: Equipment())),
+                    received: .now
+                ) { _ in })
+        }
+        #expect(queue.nextWhole(limit: 6) == nil)
+        #expect(queue.nextWhole(limit: 4)?.map(name) == ["1.1", "1.2", "1.3", "1.4"])
+        #expect(queue.nextWhole(limit: 4) == nil)
+        guard case .requests(let rest) = queue.next(limit: 4) else {
+            Issue.record("the rest is gone")
+            return
+        }
+        #expect(rest.map(name) == ["1.5"])
+    }
+
     private func name(_ request: Request) -> String {
         guard case .attach(let attach) = request.question else { return "?" }
         return "\(request.nas.rawValue).\(attach.accountingSessionID ?? "")"

@@ -1,5 +1,6 @@
 import Domain
 import Store
+import Synchronization
 import Testing
 
 @Suite("Store contract: transactions")
@@ -75,6 +76,54 @@ struct TransactionContract {
                 }
             }
             #expect(taken.count == 2 && taken[0] == taken[1])
+        }
+    }
+
+    /// What happened, in its order.
+    private final class Log: Sendable {
+        private let lines = Mutex<[String]>([])
+        func note(_ line: String) { lines.withLock { $0.append(line) } }
+        var all: [String] { lines.withLock { $0 } }
+    }
+
+    @Test(arguments: StoreUnderTest.allCases)
+    func `queued writes run in their order, each told of before the next, and one that is refused runs otherwise`(
+        _ kind: StoreUnderTest
+    ) async throws {
+        try await kind.withStore { store in
+            let log = Log()
+            /// Inserts tenants; a name that is there already is refused, and `down` is no store any more.
+            @Sendable func insert(_ names: [String]) -> @Sendable (any StoreTransaction) throws -> Int {
+                { transaction in
+                    log.note("run \(names.joined())")
+                    for name in names {
+                        if name == "down" { throw StoreError(code: .unavailable, message: "down") }
+                        _ = try transaction.insertTenant(name: .test(name), at: noon)
+                    }
+                    return names.count
+                }
+            }
+            let queued: [(names: [String], other: [String])] = [
+                (["a"], ["x"]), (["b", "a"], ["c"]), (["d", "down"], ["y"]), (["e", "a"], ["a"]), (["f"], ["z"]),
+            ]
+            await withCheckedContinuation { continuation in
+                for (place, one) in queued.enumerated() {
+                    store.queueWrite(insert(one.names), orElse: insert(one.other)) { result in
+                        switch result {
+                        case .success(let count): log.note("done \(count)")
+                        case .failure(let error): log.note((error as? StoreError).map { "\($0.code)" } ?? "\(error)")
+                        }
+                        if place == queued.count - 1 { continuation.resume() }
+                    }
+                }
+            }
+            #expect(
+                log.all == [
+                    "run a", "done 1", "run ba", "run c", "done 1", "run ddown",
+                    "unavailable", "run ea", "run a", "conflict", "run f", "done 1",
+                ])
+            let tenants = try await store.read { try $0.tenants() }
+            #expect(tenants.map(\.name.description).sorted() == ["a", "c", "f"])
         }
     }
 

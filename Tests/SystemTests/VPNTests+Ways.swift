@@ -100,22 +100,26 @@ extension VPNTests {
             try await rig.route("10.0.0.0/24", by: "vpn:hq", of: "acme")
             try await rig.awaitUp()
             let (host, device) = (LabLayout.Enterprise.acme.host, rig.acme[0].address)
-            // Upwards and downwards: what was sent in one direction comes back in the other.
-            let octets = 2_000_000
-            let seconds = 20 * Patience.factor
-            let count = try output(
-                of: """
-                    timeout \(seconds) ip netns exec \(enterprise.namespace) \
-                        socat -b 65536 TCP-LISTEN:8080,bind=\(host),reuseaddr EXEC:cat & \
-                    for _ in $(seq 500); do \
-                        ip netns exec \(enterprise.namespace) ss -Hltn 'sport = :8080' | grep -q 8080 && break; sleep 0.02; \
-                    done; \
-                    head -c \(octets) /dev/zero | timeout \(seconds) ip netns exec \(rig.lab.layout.name(of: .ran)) \
-                        socat -b 65536 -t 5 - TCP:\(host):8080,bind=\(device) | wc -c; wait
-                    """)
-            #expect(Int(count) == octets)
-            // Datagrams go in fragments.
             let ran = rig.lab.layout.name(of: .ran)
+            // One way and then the other: who echoes waits for room to write while the other does too, and nobody reads.
+            let octets = 2_000_000
+            let wait = "timeout \(20 * Patience.factor)"
+            let listen = "\(wait) ip netns exec \(enterprise.namespace) socat -b 65536 -u"
+            let connect = "\(wait) ip netns exec \(ran) socat -b 65536 -u"
+            let (there, here) = ("bind=\(host),reuseaddr", "bind=\(device),retry=500,interval=0.02")
+            let up = try output(
+                of: """
+                    (head -c \(octets) /dev/zero | \(connect) - TCP:\(host):8080,\(here)) & \
+                    \(listen) TCP-LISTEN:8080,\(there) - | wc -c; wait
+                    """)
+            #expect(Int(up) == octets)
+            let down = try output(
+                of: """
+                    (head -c \(octets) /dev/zero | \(listen) - TCP-LISTEN:8081,\(there)) & \
+                    \(connect) TCP:\(host):8081,\(here) - | wc -c; wait
+                    """)
+            #expect(Int(down) == octets)
+            // Datagrams go in fragments.
             #expect(shell("ip netns exec \(ran) ping -I \(device) -c 1 -W 2 -s 1600 -M dont \(host)").status == 0)
         }
     }
