@@ -4,7 +4,7 @@ import Store
 import Synchronization
 
 /// The limits that the data plane has been given, and how far each volume was used when it was last looked at. Written by
-/// the engine only, by its loop or where that waits for the kernel, but for octets that were stored.
+/// the engine only: by its loop, where a batch is stored, and where it is given to the kernel; but for octets that were stored.
 final class LimitBook: Sendable {
     struct Volume: Sendable {
         /// As it was stored.

@@ -54,7 +54,7 @@ struct SQLiteTransaction: SQLiteReading, StoreTransaction {
 }
 
 /// The writer's prepared statements. GRDB keeps them by their texts too, but goes through the whole of a text to find one, which
-/// is a thirtieth of what an admission costs: lengths of texts tell nearly all of them apart.
+/// is a thirtieth of a batch's transaction: lengths of texts tell nearly all of them apart.
 ///
 /// Not checked for `Sendable`, since neither are statements: it is used on the writer's connection alone, on its queue.
 final class StatementShelf: @unchecked Sendable {
