@@ -81,7 +81,7 @@ extension SQLiteTransaction {
     func takeLease(sim: SIM.ID, tenant: Tenant.ID, apn: APN) throws(StoreError) -> AddressLease {
         if let lease = try lease(of: sim, on: apn) { return lease }
         let address = try takeAddress(for: sim, of: tenant)
-        let natIndex = try takeNATIndex()
+        let (natIndex, isFreed) = try freeNATIndex()
         try execute(
             "INSERT INTO leases (address, tenant, sim, apn, nat_index) VALUES (?, ?, ?, ?, ?)",
             [address.sql, tenant.sql, sim.sql, apn.sql, natIndex.sql]
@@ -94,6 +94,8 @@ extension SQLiteTransaction {
                 """, [address.sql, tenant.sql, address.sql])
             guard isCounted == 1 else { throw .damaged("an address that was freed is in no block of its tenant") }
         }
+        // Not before the lease, which may be refused.
+        if isFreed { try execute("DELETE FROM freed_nat_indexes WHERE nat_index = ?", [natIndex.sql]) }
         if freeAddresses.natIndex == natIndex { freeAddresses.natIndex = natIndex + 1 }
         return AddressLease(sim: sim, apn: apn, address: address, natIndex: natIndex)
     }
@@ -194,18 +196,17 @@ extension SQLiteTransaction {
 
     /// The smallest freed number, so that numbers stay dense and public addresses are not wasted, else the next: with
     /// none freed, the numbers in use are those from zero to the largest.
-    private func takeNATIndex() throws(StoreError) -> Int64 {
-        if let known = freeAddresses.natIndex { return known }
+    private func freeNATIndex() throws(StoreError) -> (index: Int64, isFreed: Bool) {
+        if let known = freeAddresses.natIndex { return (known, false) }
         let (freed, next) =
             try row(
                 "SELECT (SELECT min(nat_index) FROM freed_nat_indexes), (SELECT max(nat_index) + 1 FROM leases)"
             ) { ($0.optionalInteger(0), $0.optionalInteger(1)) } ?? (nil, nil)
         guard let freed else {
             freeAddresses.natIndex = next ?? 0
-            return next ?? 0
+            return (next ?? 0, false)
         }
-        try execute("DELETE FROM freed_nat_indexes WHERE nat_index = ?", [freed.sql])
-        return freed
+        return (freed, true)
     }
 }
 

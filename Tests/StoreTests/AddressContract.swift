@@ -167,6 +167,22 @@ struct AddressContract {
     }
 
     @Test(arguments: StoreUnderTest.allCases)
+    func `a lease that is refused takes nothing`(_ kind: StoreUnderTest) async throws {
+        try await kind.withTransaction { store in
+            let scene = try Scene(store)
+            let (tenant, apn) = (scene.tenant.id, try APN.test())
+            let other = try store.insertSIM(.test(2), of: tenant, at: noon)
+            let kept = try store.takeLease(sim: other.id, tenant: tenant, apn: apn)
+            try store.releaseLeases(of: scene.sim.id)
+            #expect(refusal { try store.takeLease(sim: SIM.ID(999), tenant: tenant, apn: apn) }?.code == .notFound)
+            // The number that came back is still there to be given.
+            let next = try store.takeLease(sim: scene.sim.id, tenant: tenant, apn: apn)
+            #expect(next.natIndex == scene.lease.natIndex && next.natIndex < kept.natIndex)
+            #expect(try store.pools().map(\.addressesLeased) == [2])
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.allCases)
     func `any sequence of takes, releases and deletions gives what a simple model gives`(_ kind: StoreUnderTest)
         async throws
     {
