@@ -18,8 +18,6 @@ final class UpstreamLink {
     private let address: SocketAddress
     fileprivate unowned let resolver: Resolver
     private var sockets: [UpstreamSocket] = []
-    /// What is sent in one turn of the loop goes by one of them, in one system call, and its answers come back to one.
-    private var socketOfTurn: UpstreamSocket?
     /// Sockets that have been replaced and only wait for what was sent on them.
     private var retired: [(socket: UpstreamSocket, until: NIODeadline)] = []
     private var isOpening = 0
@@ -59,8 +57,7 @@ final class UpstreamLink {
         let isPlain = lookup?.isPlain ?? true || isPlainUntil.map { now < $0 } ?? false
         let casing = isPlain ? 0 : UInt128(random.next() as UInt64) << 64 | UInt128(random.next() as UInt64)
         let octets = question.encoded(id: id, casing: casing)
-        let socket = socketOfTurn ?? sockets.randomElement(using: &random)
-        socketOfTurn = socket
+        let socket = sockets.randomElement(using: &random)
         pending[id] = Pending(
             lookup: lookup, octets: octets, isCaseExact: !isPlain, socket: socket.map { ObjectIdentifier($0) })
         lookup?.outstanding.append((self, id))
@@ -80,13 +77,10 @@ final class UpstreamLink {
     func forget(_ id: UInt16) { pending[id] = nil }
 
     private func write(_ octets: [UInt8], _ id: UInt16) {
-        guard let socket = socketOfTurn ?? sockets.randomElement(using: &random) else { return }
-        socketOfTurn = socket
+        guard let socket = sockets.randomElement(using: &random) else { return }
         pending[id]?.socket = ObjectIdentifier(socket)
         socket.send(octets)
     }
-
-    func turnHasEnded() { socketOfTurn = nil }
 
     // MARK: Answers
 
@@ -144,7 +138,6 @@ final class UpstreamLink {
         }
         for socket in sockets where socket.replaceAt <= now {
             sockets.removeAll { $0 === socket }
-            socketOfTurn = nil
             retired.append((socket, now + TimeAmount(resolver.settings.timing.total)))
         }
         switch health.tick(at: Int64(now.uptimeNanoseconds / 1_000_000)) {
@@ -162,7 +155,6 @@ final class UpstreamLink {
         pending = [:]
         let all = sockets + retired.map(\.socket)
         sockets = []
-        socketOfTurn = nil
         retired = []
         for socket in all { socket.close() }
     }
@@ -229,7 +221,6 @@ final class UpstreamLink {
 
     func closed(_ socket: UpstreamSocket) {
         sockets.removeAll { $0 === socket }
-        socketOfTurn = nil
         retired.removeAll { $0.socket === socket }
     }
 }
@@ -277,7 +268,6 @@ final class UpstreamSocket: ChannelInboundHandler {
         let this = NIOLoopBound(self, eventLoop: context.eventLoop)
         context.eventLoop.execute {
             this.value.hasUnflushed = false
-            this.value.link.turnHasEnded()
             this.value.context?.flush()
         }
     }
