@@ -13,7 +13,7 @@ import API
             let group = ServiceGroup(services: api.server.services, logger: Logger(label: "test"))
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { try await group.run() }
-                let deadline = ContinuousClock.now + .seconds(60)
+                let deadline = ContinuousClock.now + .seconds(300)
                 var answer = ""
                 while answer.isEmpty, ContinuousClock.now < deadline {
                     answer = Self.ask("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", api.socketPath)

@@ -173,7 +173,7 @@ import Testing
             #expect(try await bench.account(.on))
             // Its first session after the start comes at once; what is lost ends in the background.
             let new = try Self.accepted(await bench.attach(try Bench.imsi(449)))
-            let deadline = ContinuousClock.now + .seconds(60)
+            let deadline = ContinuousClock.now + .seconds(300)
             while bench.kernel.now.devices.count > 2, ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(20))
             }

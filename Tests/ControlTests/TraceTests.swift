@@ -308,7 +308,7 @@ import Testing
     }
 
     private func eventually(_ condition: () async throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(300)
         while try await !condition(), ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(10)) }
         #expect(try await condition())
     }
@@ -346,7 +346,7 @@ final class Telling: Sendable {
     struct TooLate: Error {}
 
     func wait(for condition: (Telling) -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(300)
         while !condition(self) {
             guard ContinuousClock.now < deadline else { throw TooLate() }
             try await Task.sleep(for: .milliseconds(5))

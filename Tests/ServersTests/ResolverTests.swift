@@ -431,7 +431,7 @@ private typealias Reply = ScriptedUpstream.Reply
             let again = try await ScriptedUpstream(
                 group: group, port: port, script: { query, _ in [.answer(query, Wire.a(Self.good))] })
             // Once the pause after its failures is over, it is asked whether it answers, and then it is first.
-            let deadline = ContinuousClock.now + .seconds(60)
+            let deadline = ContinuousClock.now + .seconds(300)
             var (isBack, number) = (false, 0)
             while !isBack, ContinuousClock.now < deadline {
                 number += 1
