@@ -6,9 +6,6 @@ enum Patience {
     /// By which limits are multiplied: `CORDON_PATIENCE`, and 1 where nobody says so.
     static let factor = number("CORDON_PATIENCE") ?? 1
 
-    /// How many VPNs come and go where it is looked at what is left of them: `CORDON_VPN_CYCLES`, a hundred.
-    static let cycles = number("CORDON_VPN_CYCLES") ?? 100
-
     private static func number(_ variable: String) -> Int? {
         getenv(variable).flatMap { Int(String(cString: $0)) }.flatMap { $0 > 0 ? $0 : nil }
     }
