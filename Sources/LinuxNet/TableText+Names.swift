@@ -62,17 +62,17 @@ extension TableText {
         return time + [
             (
                 "raw_prerouting",
-                families.map { "\(sgi) \($0.word) daddr \($0.address) udp dport 53 notrack" }
+                families.map { "\(sgi) \($0.word) daddr \($0.address) udp dport 53 notrack accept" }
                     + [
-                        "iif lo notrack",
+                        "iif lo notrack accept",
                         "iif \"\(layout.wanInterface)\" udp sport 53 \(notPublic("daddr"))socket wildcard 0 notrack",
                     ]
             ),
             (
                 "raw_output",
-                families.map { "\($0.word) saddr \($0.address) udp sport 53 notrack" }
+                families.map { "\($0.word) saddr \($0.address) udp sport 53 notrack accept" }
                     + [
-                        "oif lo notrack",
+                        "oif lo notrack accept",
                         "oif \"\(layout.wanInterface)\" udp dport 53 \(notPublic("saddr"))socket wildcard 0 notrack",
                     ]
             ),

@@ -117,7 +117,7 @@ struct TableText {
             (
                 "mangle_prerouting",
                 [
-                    "\(sgi) goto sgi_source", "\(wan) meta mark set \(devices) accept",
+                    "\(sgi) goto sgi_source", "\(wan) meta mark set \(devices) accept", Self.ownTraffic,
                     "iifname @\(Leads.interfacesName) goto vpn_source",
                 ]
             ),
@@ -278,6 +278,9 @@ struct TableText {
         ]
     }
 
+    /// What passes between the resolver and unbound is not looked up among VPNs' interfaces.
+    private static let ownTraffic = "iif lo accept"
+
     static func masked(_ range: (mark: UInt32, mask: UInt32)) -> String {
         "meta mark & \(number(range.mask)) == \(number(range.mark))"
     }
@@ -290,7 +293,7 @@ struct TableText {
                 "filter_input",
                 [
                     "iif \"\(layout.sgiInterface)\" goto sgi_input", "iif \"\(layout.wanInterface)\" goto wan_input",
-                    "iifname @\(Leads.interfacesName) goto vpn_input",
+                    Self.ownTraffic, "iifname @\(Leads.interfacesName) goto vpn_input",
                 ]
             ),
             (

@@ -346,6 +346,7 @@ extension KernelTests.Table {
         type filter hook prerouting priority mangle; policy accept;
         iif "sgi0" goto sgi_source
         iif "wan0" meta mark set 0x80000002 accept
+        iif "lo" accept
         iifname @vpn_interfaces goto vpn_source
         }
         chain mangle_output {
@@ -371,6 +372,7 @@ extension KernelTests.Table {
         type filter hook input priority filter; policy accept;
         iif "sgi0" goto sgi_input
         iif "wan0" goto wan_input
+        iif "lo" accept
         iifname @vpn_interfaces goto vpn_input
         }
         chain filter_output {
