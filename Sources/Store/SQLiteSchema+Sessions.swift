@@ -98,4 +98,13 @@ extension SQLiteSchema {
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX bulk_items_open ON bulk_items (operation, state, number) WHERE state IN ('waiting', 'applied');
         """
+
+    // Leases of one transaction are counted together: a trigger cost as much as the lease. No block goes that has one.
+    static let leasesCountedTogether = """
+        DROP TRIGGER leases_are_counted;
+        DROP TRIGGER blocks_with_leases_stay;
+        CREATE TRIGGER blocks_with_leases_stay BEFORE DELETE ON blocks
+        WHEN EXISTS (SELECT 1 FROM leases WHERE address > OLD.first AND address < OLD.last)
+        BEGIN SELECT RAISE(ABORT, 'block has leases'); END;
+        """
 }

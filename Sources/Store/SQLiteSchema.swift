@@ -191,15 +191,6 @@ package enum SQLiteSchema {
         BEGIN SELECT RAISE(ABORT, 'leases never change'); END;
         """
 
-    // Leases of one transaction are counted together: a trigger cost as much as the lease. No block goes that has one.
-    private static let leasesCountedTogether = """
-        DROP TRIGGER leases_are_counted;
-        DROP TRIGGER blocks_with_leases_stay;
-        CREATE TRIGGER blocks_with_leases_stay BEFORE DELETE ON blocks
-        WHEN EXISTS (SELECT 1 FROM leases WHERE address > OLD.first AND address < OLD.last)
-        BEGIN SELECT RAISE(ABORT, 'block has leases'); END;
-        """
-
     private static let nas = """
         CREATE TABLE nas (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
