@@ -278,7 +278,7 @@ struct TableText {
         ]
     }
 
-    /// What passes between the resolver and unbound is not looked up among VPNs' interfaces.
+    /// The gateway's with itself, unbound's above all: not looked up among VPNs' interfaces.
     static let ownTraffic = "iif lo accept"
 
     static func masked(_ range: (mark: UInt32, mask: UInt32)) -> String {

@@ -85,7 +85,8 @@ struct Bench: Sendable {
 
     struct Missing: Error {}
 
-    /// Waits until it is so, five minutes at most: other tests run beside, and each step waits for all of theirs. What is not so then, the test finds.
+    /// Waits until it is so, five minutes at most: other tests run beside, and each step waits for all of theirs. What is not
+    /// so then, the test finds.
     static func wait(until isSo: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now + .seconds(300)
         while ContinuousClock.now < deadline {
